@@ -1,0 +1,31 @@
+# Wiring only: config -> one checked study -> one file of rules per room -> what to make.
+import os
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A --configfile replaces the embedded study; several overlay each other in their order.
+if not workflow.overwrite_configfiles:
+
+    configfile: os.path.join(workflow.basedir, "config/config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/study.smk"
+include: "rules/dataset.smk"
+include: "rules/subsets.smk"
+include: "rules/training.smk"
+include: "rules/margins.smk"
+include: "rules/datamodels.smk"
+include: "rules/comparison.smk"
+include: "rules/verification.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        result("report.html"),
+        result("summary.json"),

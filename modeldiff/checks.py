@@ -1,0 +1,252 @@
+"""Is this config a study? Every mistake gives one line: file, key, what would be right."""
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from modeldiff import components, subsets
+from modeldiff.dataset import BUILT_IN as DATASETS
+from modeldiff.errors import UserError
+
+SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
+if not SCHEMA.exists():  # installed from a wheel, which carries the schema inside the package
+    SCHEMA = Path(__file__).parent / "schema.yaml"
+
+MERGE = "tag:yaml.org,2002:merge"
+Path_ = tuple[str | int, ...]
+
+
+class _Unique(yaml.SafeLoader):
+    """YAML in which no key may stand twice: two algorithms of one name are an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            name = key_node.value
+            if key_node.tag != MERGE and name in seen:
+                raise UserError(
+                    f"{key_node.start_mark.name}: line {key_node.start_mark.line + 1}: "
+                    f"`{name}` stands twice; give each its own name"
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def parse(path: str | Path) -> dict[str, Any]:
+    """Read a YAML (or JSON) file with keys at its top level."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, _Unique)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold keys at its top level, e.g. `study: digits`")
+    return content
+
+
+def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """A copy of `config` with defaults filled in; UserError for the first mistake.
+
+    files: where the config was read from, later ones over earlier ones. What none of them holds
+    was given on the command line.
+    """
+    parsed = [(str(file), parse(file)) for file in files]
+
+    def fail(path: Path_, what: str) -> UserError:
+        return UserError(f"{_file_of(path, parsed)}: {_dotted(path)}: {what}")
+
+    checked = copy.deepcopy(dict(config))
+    schema = yaml.safe_load(SCHEMA.read_text())
+    errors = sorted(_Filling(schema).iter_errors(checked), key=_rank)
+    for error in errors:
+        raise fail(*_explain(error))
+    for path, what in _impossible(checked):
+        raise fail(path, what)
+    return checked
+
+
+def _fill_defaults(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    """jsonschema's documented way to fill in defaults while validating."""
+    if isinstance(instance, dict):
+        for name, entry in properties.items():
+            if isinstance(entry, dict) and "default" in entry:
+                instance.setdefault(name, copy.deepcopy(entry["default"]))
+    yield from Draft202012Validator.VALIDATORS["properties"](
+        validator, properties, instance, schema
+    )
+
+
+_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})
+
+
+def _rank(error: ValidationError) -> tuple[int, int]:
+    """Unknown keys first (they explain missing ones), then the shallowest."""
+    return (error.validator != "additionalProperties", len(error.absolute_path))
+
+
+def _explain(error: ValidationError) -> tuple[Path_, str]:
+    """Where a schema error is and, in words, what would be right."""
+    path = tuple(error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = next(k for k in value if k not in known)
+            near = difflib.get_close_matches(str(unknown), known, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+            return (*path, unknown), f"is not a key; {hint}"
+        case "required":
+            missing = next(k for k in rule if k not in value)
+            return (*path, missing), "is missing"
+        case "type":
+            return path, f"is {value!r}; must be {_type_words(rule)}{_number_hint(value, rule)}"
+        case "enum" | "anyOf":
+            options = rule if error.validator == "enum" else rule[0]["enum"]
+            own = "" if error.validator == "enum" else ", or an import path `package.module:name`"
+            near = difflib.get_close_matches(str(value), [str(o) for o in options], 1)
+            hint = f" (did you mean `{near[0]}`?)" if near else ""
+            return path, f"is {value!r}; must be {' or '.join(map(str, options))}{own}{hint}"
+        case "pattern":
+            return path, f"is {value!r}; must be {error.schema['description']}"
+        case None:
+            return path, "is not used together with `train`: remove one of them"
+    words = {
+        "minimum": "at least",
+        "maximum": "at most",
+        "exclusiveMinimum": "more than",
+        "exclusiveMaximum": "less than",
+        "minItems": "a list of at least this many:",
+        "maxItems": "a list of at most this many:",
+        "minProperties": "at least this many entries:",
+    }
+    if error.validator in words:
+        return path, f"is {value!r}; must be {words[error.validator]} {rule}"
+    return path, " ".join(error.message.split())
+
+
+def _type_words(rule: str | list[str]) -> str:
+    names = {"object": "keys with values", "array": "a list", "null": "null", "string": "text"}
+    names |= {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    return " or ".join(names[r] for r in ([rule] if isinstance(rule, str) else rule))
+
+
+def _number_hint(value: Any, rule: str | list[str]) -> str:
+    """YAML 1.1 reads 1e-6 as text."""
+    if isinstance(value, str) and rule in ("number", "integer"):
+        try:
+            return f" (write {float(value):.1e} with a point)" if "e" in value.lower() else ""
+        except ValueError:
+            pass
+    return ""
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(map(str, path)) or "(top level)"
+
+
+def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """The last file that holds the longest part of `path`."""
+    best, depth = "--config" if not parsed else parsed[-1][0], 0
+    for name, content in parsed:
+        held, node = 0, content
+        for part in path:
+            try:
+                node = node[part]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                break
+            held += 1
+        if held and held >= depth:
+            best, depth = name, held
+    return best
+
+
+def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """What no schema can say: keys that contradict each other or the data."""
+    algorithms, split = config["algorithms"], config["subsets"]
+    yield from _imports(config)
+    yield from _pairs(config["comparison"]["pairs"], algorithms)
+
+    held_out = split["evaluation"]["subsets"] * split["evaluation"]["repeats"]
+    if held_out < 50:
+        what = f"{held_out} models to evaluate on are too few; subsets times repeats must be 50"
+        yield ("subsets", "evaluation", "subsets"), f"{what} or more"
+    if split["models"] < held_out + 20:
+        what = f"is {split['models']}, of which {held_out} are for evaluation"
+        yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+
+    for name, entry in config["verification"]["transformations"].items():
+        if entry["strengths"] != sorted(entry["strengths"]):
+            yield ("verification", "transformations", name, "strengths"), "must rise"
+
+    source = DATASETS.get(config["dataset"]["name"])
+    if source is None:
+        return  # a user's own: the dataset step checks what only the data can tell
+    yield from _classes(config, source.classes)
+    chosen = subsets.size(source.n_train, split["alpha"])
+    if chosen < 1:
+        what = f"is {split['alpha']}: a subset of {source.n_train} training images has none"
+        yield ("subsets", "alpha"), f"{what}; must be at least {1 / source.n_train:.2g}"
+    for name, entry in algorithms.items():
+        if entry.get("batch", 1) > max(chosen, 1):
+            what = f"is {entry['batch']}, but a subset has {chosen} examples; must be at most that"
+            yield ("algorithms", name, "batch"), what
+    plant = config["dataset"].get("plant")
+    if plant and plant["train"] > source.n_train // 2:
+        what = f"is {plant['train']} of {source.n_train} training images; must be at most half"
+        yield ("dataset", "plant", "train"), what
+    targets = source.n_test - round(source.n_test * config["dataset"]["verification_share"])
+    for key, most in (("directions", min(targets - 1, source.n_train)), ("examples", targets)):
+        if config["comparison"][key] > most:
+            what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"
+            yield ("comparison", key), what
+
+
+def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Iterator[Any]:
+    seen = set()
+    for i, pair in enumerate(pairs):
+        for j, name in enumerate(pair):
+            if name not in algorithms:
+                what = f"is {name!r}; must be an algorithm: {', '.join(algorithms)}"
+                yield ("comparison", "pairs", i, j), what
+        if pair[0] == pair[1]:
+            yield ("comparison", "pairs", i), f"compares {pair[0]!r} with itself; name two"
+        if frozenset(pair) in seen:
+            yield ("comparison", "pairs", i), f"{pair[0]} and {pair[1]} stand there already"
+        seen.add(frozenset(pair))
+
+
+def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
+    plant = config["dataset"].get("plant")
+    named: list[tuple[Path_, str]] = (
+        [(("dataset", "plant", "class"), plant["class"])] if plant else []
+    )
+    for name, entry in config["verification"]["transformations"].items():
+        named.append((("verification", "transformations", name, "class"), entry["class"]))
+    for path, value in named:
+        if value not in classes:
+            yield path, f"is {value!r}; must be a class: {', '.join(classes)}"
+
+
+def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """Import every part of the user's own, and see whether it takes the options given."""
+    entries: list[tuple[Path_, Mapping[str, Any]]] = [(("dataset",), config["dataset"])]
+    for name, algorithm in config["algorithms"].items():
+        at: Path_ = ("algorithms", name)
+        entries += [((*at, k), algorithm[k]) for k in ("model", "train") if k in algorithm]
+        steps = enumerate(algorithm["preprocess"])
+        entries += [((*at, "preprocess", i), step) for i, step in steps]
+    for name, entry in config["verification"]["transformations"].items():
+        entries.append((("verification", "transformations", name), entry))
+    for path, entry in entries:
+        if ":" in entry["name"]:
+            try:
+                components.load(entry["name"])
+            except UserError as error:
+                yield (*path, "name"), str(error)

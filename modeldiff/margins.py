@@ -1,0 +1,46 @@
+"""Margins of all models of an algorithm as one memory-mapped array."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modeldiff import files
+from modeldiff.errors import Damaged
+
+
+def gather(paths: Sequence[str | Path], shard_key: str, output: str | Path, key: str) -> None:
+    """Write the rows of all shards, in order, into one .npy file.
+
+    paths: shards, float32 [models x targets] each. Only one shard is in memory at a time, and
+    rows are written, not mapped: resident memory does not grow with the file.
+    Raises Damaged if shards are damaged: it names and removes them all, so that the next run
+    trains only them again.
+    """
+    damaged = []
+    for path in paths:
+        try:
+            files.verify(path, shard_key)
+        except Damaged as error:
+            damaged.append(str(error))
+            Path(path).unlink(missing_ok=True)
+    if damaged:
+        raise Damaged(
+            f"{'; '.join(damaged)}: removed; run the same command again to train only "
+            f"{'it' if len(damaged) == 1 else f'these {len(damaged)} shards'} again"
+        )
+    records = [files.record(path) for path in paths]
+    models = sum(stop - start for start, stop in (r["models"] for r in records))
+    failed = {model: cause for r in records for model, cause in r["failed"].items()}
+    n_targets = np.load(paths[0], mmap_mode="r", allow_pickle=False).shape[1]
+    header = {"descr": "<f4", "fortran_order": False, "shape": (models, n_targets)}
+    with files.artefact(output, key, failed=failed, margin=records[0]["margin"]) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for path in paths:
+            file.write(np.load(path, allow_pickle=False).astype("<f4", copy=False).tobytes())
+
+
+def read(path: str | Path, key: str) -> tuple[np.ndarray, dict[str, str]]:
+    """The gathered margins, memory-mapped float32 [models x targets], and the failed models."""
+    files.verify(path, key)
+    return np.load(path, mmap_mode="r", allow_pickle=False), files.record(path)["failed"]

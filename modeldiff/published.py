@@ -1,0 +1,77 @@
+"""The published package's class, on any machine: same constructor, methods and returned keys.
+
+Source: the `modeldiff` package of the paper's authors. It takes residuals and principal
+components on raw rows, so that is the default here; `rows="unit"` gives the paper's notebooks.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from modeldiff.comparison import compare
+from modeldiff.errors import UserError
+
+
+class ModelDiff:
+    """Compare two algorithms by scores, or by TRAK scores of models and checkpoints.
+
+    modelA, modelB: torch modules; modelA_ckpts, modelB_ckpts: their state dicts;
+    train_loader: a loader that does not shuffle; scores_save_dir: where TRAK keeps its features.
+    rows: scaling of the rows before residuals are taken, see `modeldiff.comparison.compare`.
+    """
+
+    def __init__(
+        self,
+        modelA: Any = None,
+        modelB: Any = None,
+        modelA_ckpts: Iterable[Any] = (),
+        modelB_ckpts: Iterable[Any] = (),
+        train_loader: Any = None,
+        scores_save_dir: str = "./modeldiff_scores",
+        *,
+        rows: str = "raw",
+    ) -> None:
+        self.modelA, self.modelB = modelA, modelB
+        self.modelA_ckpts, self.modelB_ckpts = list(modelA_ckpts), list(modelB_ckpts)
+        self.train_loader = train_loader
+        self.scores_save_dir = scores_save_dir
+        self.rows = rows
+
+    def get_A_minus_B_from_scores(
+        self, scoresA: Any, scoresB: Any, num_pca_comps: int
+    ) -> dict[str, Any]:
+        """Directions that matter to A and not to B.
+
+        scoresA, scoresB: NumPy arrays or torch tensors, [n_test x n_train].
+        Returns `directions` [num_pca_comps x n_train], `projections` [n_test x num_pca_comps],
+        `variances` {"A", "B"} [num_pca_comps] each, `scores` {"A", "B"}, as given.
+        """
+        return self._compared("A", scoresA, "B", scoresB, num_pca_comps)
+
+    def get_B_minus_A_from_scores(
+        self, scoresA: Any, scoresB: Any, num_pca_comps: int
+    ) -> dict[str, Any]:
+        """Directions that matter to B and not to A; the key "A" still means A."""
+        return self._compared("B", scoresB, "A", scoresA, num_pca_comps)
+
+    def _compared(
+        self, first: str, scores_first: Any, second: str, scores_second: Any, k: int
+    ) -> dict[str, Any]:
+        found = compare(_numpy(scores_first), _numpy(scores_second), directions=k, rows=self.rows)
+        return {
+            "directions": found.directions,
+            "projections": found.projections,
+            "variances": {first: found.variance_a, second: found.variance_b},
+            "scores": {first: scores_first, second: scores_second},
+        }
+
+
+def _numpy(scores: Any) -> np.ndarray:
+    """A NumPy array of what may be a torch tensor on any device; torch is not imported for it."""
+    if hasattr(scores, "detach"):
+        scores = scores.detach().cpu().numpy()
+    if not isinstance(scores, np.ndarray):
+        kind = type(scores).__name__
+        raise UserError(f"scores: are {kind}; must be a NumPy array or a torch tensor")
+    return scores

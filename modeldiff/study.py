@@ -1,0 +1,227 @@
+"""The study: one typed, frozen object, made from a config that is checked once.
+
+No torch here: Snakemake reads this module to build its plan.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from modeldiff import checks, files
+from modeldiff.components import Component
+
+# Raised when a room computes something else from the same settings, so that stale artefacts are
+# made again: editing an installed package triggers nothing in Snakemake.
+VERSIONS = {
+    "dataset": 1,
+    "subsets": 1,
+    "training": 1,
+    "full": 1,
+    "margins": 1,
+    "datamodels": 1,
+    "comparison": 1,
+    "predictions": 1,
+    "verification": 1,
+    "report": 1,
+}
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A learning algorithm: every train-time choice."""
+
+    model: Component
+    preprocess: tuple[Component, ...]
+    train: Component | None  # the user's own training function, instead of all below
+    optimizer: Component | None
+    schedule: Component | None
+    epochs: int
+    batch: int
+    label_smoothing: float
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Algorithm":
+        """From a checked config entry."""
+        parts = {k: Component.of(entry[k]) if k in entry else None for k in _PARTS}
+        return cls(
+            model=Component.of(entry["model"]),
+            preprocess=tuple(Component.of(step) for step in entry["preprocess"]),
+            epochs=entry.get("epochs", 0),
+            batch=entry.get("batch", 0),
+            label_smoothing=entry.get("label_smoothing", 0.0),
+            **parts,
+        )
+
+
+_PARTS = ("train", "optimizer", "schedule")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A known difference put into the data: a feature, its label, and on how many images."""
+
+    feature: Component
+    label: str  # class name
+    train: int
+    test: float  # share of all test images
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A feature transformation to verify: which, towards which class, how strongly."""
+
+    part: Component
+    target: str  # class name
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study. `config` is the whole of it as plain data, defaults filled in."""
+
+    config: dict[str, Any]
+    name: str
+    folder: str
+    seed: int
+    dataset: Component
+    verification_share: float
+    plant: Plant | None
+    alpha: float
+    models: int
+    evaluation_subsets: int
+    repeats: int
+    algorithms: dict[str, Algorithm]
+    pairs: tuple[tuple[str, str], ...]
+    transformations: dict[str, Transformation]
+
+    @classmethod
+    def load(cls, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> "Study":
+        """Check `config` and type it.
+
+        files: where it was read from, so that an error can name the file of the wrong key.
+        Raises UserError, one line: file, key, what would be right.
+        """
+        checked = checks.check(config, files)
+        evaluation = checked["subsets"]["evaluation"]
+        dataset = checked["dataset"]
+        plant = dataset.get("plant")
+        return cls(
+            config=checked,
+            name=checked["study"],
+            folder=f"{checked['results']}/{checked['study']}",
+            seed=checked["seed"],
+            dataset=Component.of(dataset, "plant", "verification_share"),
+            verification_share=dataset["verification_share"],
+            plant=plant
+            and Plant(
+                Component(plant["feature"], {}), plant["class"], plant["train"], plant["test"]
+            ),
+            alpha=checked["subsets"]["alpha"],
+            models=checked["subsets"]["models"],
+            evaluation_subsets=evaluation["subsets"],
+            repeats=evaluation["repeats"],
+            algorithms={k: Algorithm.of(v) for k, v in checked["algorithms"].items()},
+            pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
+            transformations={
+                k: Transformation(
+                    Component.of(v, "class", "strengths"), v["class"], tuple(v["strengths"])
+                )
+                for k, v in checked["verification"]["transformations"].items()
+            },
+        )
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Study":
+        """From a config (YAML) or from the checked study of a results folder (JSON)."""
+        return cls.load(checks.parse(path), [path])
+
+    # Which models there are. The evaluation models come first, so that a study can grow without
+    # any model changing its number.
+
+    @property
+    def evaluation_models(self) -> int:
+        """Models held out for evaluation: numbers 0 to this, `repeats` of them per subset."""
+        return self.evaluation_subsets * self.repeats
+
+    @property
+    def n_subsets(self) -> int:
+        """Subsets in all: the evaluation subsets, then one for each model to fit on."""
+        return self.evaluation_subsets + self.models - self.evaluation_models
+
+    def subset_of(self, model: int) -> int:
+        """The subset that `model` is trained on."""
+        if model < self.evaluation_models:
+            return model // self.repeats
+        return model - self.evaluation_models + self.evaluation_subsets
+
+    def shards(self, models: int) -> Iterator[range]:
+        """`models` models cut into the ranges that one job trains each."""
+        size = self.config["training"]["shard"]
+        return (range(i, min(i + size, models)) for i in range(0, models, size))
+
+    # Which settings each result depends on.
+
+    def settings(self, room: str, *of: str) -> dict[str, Any]:
+        """All settings that the result of `room` depends on, directly or through its inputs.
+
+        of: the algorithm, or the two algorithms of a pair, where the room has one per those.
+        """
+        config = self.config
+        own: dict[str, Any] = {"version": VERSIONS[room]}
+        match room:
+            case "dataset":
+                own |= {"seed": self.seed, "dataset": config["dataset"]}
+            case "subsets":
+                own |= {"subsets": config["subsets"]} | self.settings("dataset")
+            case "training" | "full":
+                own |= {"name": of[0], "algorithm": config["algorithms"][of[0]]}
+                own |= {"dataset": self.settings("dataset")}
+                if room == "training":
+                    own |= {k: config["subsets"][k] for k in ("alpha", "evaluation")}
+                    own |= {"margin": config["training"]["margin"]}
+            case "margins":
+                own |= {"models": self.models, "training": self.settings("training", *of)}
+            case "datamodels":
+                own |= {
+                    "datamodels": config["datamodels"],
+                    "margins": self.settings("margins", *of),
+                }
+            case "comparison":
+                own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
+                own |= {"datamodels": [self.settings("datamodels", name) for name in of]}
+            case "predictions":
+                own |= {"verification": config["verification"], "full": self.settings("full", *of)}
+            case "verification":
+                own |= {"predictions": [self.settings("predictions", name) for name in of]}
+            case "report":
+                own |= {"config": config}
+        return own
+
+    def key(self, room: str, *of: str) -> str:
+        """Short hash of `settings`: same key, same result."""
+        return digest(self.settings(room, *of))
+
+    def components(self) -> Iterator[Component]:
+        """Every part the config names."""
+        for algorithm in self.algorithms.values():
+            optional = (algorithm.train, algorithm.optimizer, algorithm.schedule)
+            yield from chain([algorithm.model], algorithm.preprocess, filter(None, optional))
+        yield from (t.part for t in self.transformations.values())
+
+    @property
+    def text(self) -> str:
+        """The checked config as JSON text."""
+        return json.dumps(self.config)
+
+    def write(self, path: str | Path) -> None:
+        """Write the checked config as JSON, which `read` takes."""
+        files.write_json(path, self.config)
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """The first 64 bits, hexadecimal, of SHA-256 over the settings as canonical JSON."""
+    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

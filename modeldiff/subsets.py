@@ -1,0 +1,75 @@
+"""Subsets: which examples a model is trained on.
+
+A mask is a fixed-size random subset, drawn from the key (study seed, subset) alone, so that it
+does not depend on which job or chunk asks (datamodels paper: subsets of fixed size alpha * n).
+On disk masks are bit-packed, [subsets x ceil(n / 8)] bytes.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modeldiff import files, keyed
+from modeldiff.errors import UserError
+
+
+def size(n_examples: int, alpha: float) -> int:
+    """Examples in each subset: floor(alpha * n), with alpha * n rounded off float noise first."""
+    return int(np.floor(round(alpha * n_examples, 9)))
+
+
+def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int) -> np.ndarray:
+    """Masks of the given models: bool [len(models) x n_examples], True = trained on.
+
+    models: indices (any integers >= 0, in any order); row i is the mask of `models[i]`.
+    alpha: share of the examples in each subset, 0 < alpha <= 1.
+    Raises UserError if a subset would be empty or larger than the training set.
+    """
+    chosen = size(n_examples, alpha)
+    if not 1 <= chosen <= n_examples:
+        raise UserError(
+            f"alpha: {alpha} of {n_examples} examples is a subset of {chosen}: "
+            f"choose alpha from {1 / max(n_examples, 1):.3g} to 1"
+        )
+    masks = np.zeros((len(models), n_examples), bool)
+    for row, model in zip(masks, models, strict=True):
+        row[keyed.permutation(n_examples, "mask", seed, int(model))[:chosen]] = True
+    return masks
+
+
+class Masks:
+    """Bit-packed masks that unpack by rows: `masks[a:b]` is bool [b - a x n_examples].
+
+    packed: uint8 [subsets x ceil(n_examples / 8)], usually memory-mapped.
+    """
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, packed: np.ndarray, n_examples: int):
+        self.packed = packed
+        self.shape = (len(packed), n_examples)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return np.unpackbits(self.packed[rows], axis=-1, count=self.shape[1]).view(bool)
+
+    @classmethod
+    def open(cls, path: str | Path, n_examples: int) -> "Masks":
+        """Memory-map a file that `write` made."""
+        return cls(np.load(path, mmap_mode="r", allow_pickle=False), n_examples)
+
+
+def write(
+    path: str | Path, n_examples: int, models: Iterable[int], alpha: float, seed: int, key: str
+) -> None:
+    """Write the packed masks of `models` as .npy, a thousand at a time (bounded memory)."""
+    indices = list(models)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), -(-n_examples // 8))}
+    with files.artefact(path, key, n_examples=n_examples, alpha=alpha) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for start in range(0, len(indices), 1000):
+            masks = draw(n_examples, indices[start : start + 1000], alpha, seed)
+            file.write(np.packbits(masks, axis=1).tobytes())

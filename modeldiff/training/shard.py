@@ -1,0 +1,132 @@
+"""One training job: a range of models in, one file out."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from modeldiff import files, subsets
+from modeldiff.dataset import Dataset, as_float
+from modeldiff.errors import UserError
+from modeldiff.study import Study
+from modeldiff.training import engine
+from modeldiff.training.engine import Member, Trained
+
+
+def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
+    """Margin of the correct class: float32 [models x n] from logits [models x n x classes].
+
+    kind: "max", logit_y - max of the others (ModelDiff paper); "log_odds", logit_y - logsumexp
+    of the others (TRAK). labels: int64 [n].
+    """
+    at = labels.expand(len(logits), -1)[..., None]
+    correct = logits.gather(2, at)[..., 0]
+    others = logits.scatter(2, at, -torch.inf)
+    return correct - (others.amax(2) if kind == "max" else others.logsumexp(2))
+
+
+def train_shard(
+    study: Study, name: str, data: Dataset, models: range, output: str | Path, *, device: str
+) -> None:
+    """Train `models` of the algorithm `name` and write their margins on the targets.
+
+    output: .npy float32 [len(models) x targets]. A model that fails (a loss that is not finite,
+    or no better than chance) is a row of NaN, and its cause stands in the record.
+    """
+    if len(models) == 0 or models.stop > study.models:
+        raise UserError(
+            f"models {models.start}:{models.stop}: must be a range within 0:{study.models}"
+        )
+    masks = subsets.draw(
+        len(data.train.labels), [study.subset_of(m) for m in models], study.alpha, study.seed
+    )
+    members = [
+        Member((study.seed, name, m), np.flatnonzero(mask))
+        for m, mask in zip(models, masks, strict=True)
+    ]
+    images, labels = data.test.images[data.targets], data.test.labels[data.targets]
+    rows: list[np.ndarray] = []
+    failed: dict[str, str] = {}
+    start = time.time()
+    for trained in _progress(study, name, data, members, device):
+        logits = trained.logits(as_float(images)).cpu()
+        for margins in margin(logits, torch.from_numpy(labels), _kind(study)).numpy():
+            cause = failure(margins, len(data.classes))
+            if cause is not None:
+                failed[str(models[len(rows)])] = cause
+                margins = np.full_like(margins, np.nan)
+            rows.append(margins)
+    facts: dict[str, Any] = {
+        "algorithm": name,
+        "models": [models.start, models.stop],
+        "failed": failed,
+    }
+    facts |= {"margin": _kind(study), "models_per_second": len(rows) / (time.time() - start)}
+    with files.artefact(output, study.key("training", name), **facts) as file:
+        np.save(file, np.stack(rows).astype(np.float32))
+
+
+def train_full(
+    study: Study, name: str, data: Dataset, models: range, output: str | Path, *, device: str
+) -> None:
+    """Train `models` of the algorithm `name` on the full training set and write their weights.
+
+    output: .npz, each of the module's tensors with a leading model axis. Their randomness is
+    not that of the subset models of the same number.
+    """
+    everything = np.arange(len(data.train.labels))
+    members = [Member((study.seed, name, "full", m), everything) for m in models]
+    groups = list(_progress(study, name, data, members, device))
+    state = {k: torch.cat([g.state[k].cpu() for g in groups]).numpy() for k in groups[0].state}
+    with files.artefact(output, study.key("full", name), models=[models.start, models.stop]) as f:
+        files.write_arrays(f, state)
+
+
+def load_full(
+    study: Study, name: str, data: Dataset, paths: Sequence[str | Path], *, device: str
+) -> Iterator[Trained]:
+    """The models that `train_full` wrote, a file at a time."""
+    algorithm = study.algorithms[name]
+    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    for path in paths:
+        with np.load(files.verify(path, study.key("full", name)), allow_pickle=False) as arrays:
+            state = {key: torch.from_numpy(arrays[key]).to(device) for key in arrays.files}
+        yield Trained(algorithm, module, state)
+
+
+def failure(margins: np.ndarray, classes: int) -> str | None:
+    """Why a model with these margins [targets] cannot be used, None if it can."""
+    if not np.isfinite(margins).all():
+        return "diverged: outputs are not finite"
+    accuracy = float((margins > 0).mean())
+    if accuracy <= 1 / classes:
+        return f"no better than chance: accuracy {accuracy:.3f} with {classes} classes"
+    return None
+
+
+def _kind(study: Study) -> str:
+    kind: str = study.config["training"]["margin"]
+    return kind
+
+
+def _progress(
+    study: Study, name: str, data: Dataset, members: Sequence[Member], device: str
+) -> Iterator[Trained]:
+    """Train, with a bar on standard error that counts models."""
+    groups = engine.train(
+        study.algorithms[name],
+        data.train,
+        len(data.classes),
+        members,
+        width=study.config["training"]["width"],
+        device=device,
+    )
+    with tqdm(total=len(members), desc=name, unit="model", mininterval=1) as bar:
+        for trained in groups:
+            yield trained
+            bar.update(len(next(iter(trained.state.values()))))

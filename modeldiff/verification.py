@@ -1,0 +1,138 @@
+"""Does a feature move one algorithm's predictions and not the other's?
+
+Source: ModelDiff (Shah et al., ICML 2023), definition of a distinguishing feature
+transformation: the effect is the mean of p(c | F(x)) - p(c | x) over images and models trained
+on the full training set. It is measured on images that no direction was found on, with p as
+mean softmax and as the share of models whose prediction is c.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from modeldiff import files, keyed, transformations
+from modeldiff.dataset import Dataset, as_float
+from modeldiff.study import Study
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEASURES = ("softmax", "argmax")
+OVER = ("both", "models", "images")
+RESAMPLES = 2000
+
+
+def predict(
+    study: Study,
+    name: str,
+    data: Dataset,
+    checkpoints: Sequence[str | Path],
+    output: str | Path,
+    *,
+    device: str,
+) -> None:
+    """Write how each transformation at each strength moves each full-data model on each image.
+
+    output: .npz; for each transformation t, `t` is float32 [measures x strengths x models x
+    images], p(c | F(x)) - p(c | x). Models whose outputs are not finite are left out and counted
+    in the record.
+    """
+    from modeldiff.training.shard import load_full  # torch only where models are used
+
+    images = as_float(data.test.images[data.verification])
+    moved: dict[str, list[np.ndarray]] = {t: [] for t in study.transformations}
+    failed = 0
+    for trained in load_full(study, name, data, checkpoints, device=device):
+        plain = trained.logits(images)
+        fit = plain.isfinite().all(2).all(1)
+        failed += int((~fit).sum())
+        for label, transformation in study.transformations.items():
+            c = data.classes.index(transformation.target)
+            before = _probability(plain[fit], c)
+            after = [
+                _probability(
+                    trained.logits(transformations.apply(transformation.part, images, s))[fit], c
+                )
+                for s in transformation.strengths
+            ]
+            moved[label].append(np.stack(after, axis=1) - before[:, None])
+    arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
+    with files.artefact(output, study.key("predictions", name), failed=failed) as file:
+        files.write_arrays(file, arrays)
+
+
+def _probability(logits: "Tensor", c: int) -> np.ndarray:
+    """p(c), as softmax and as "c is predicted": float32 [measures x models x images]."""
+    return np.stack([p.cpu() for p in (logits.softmax(2)[..., c], (logits.argmax(2) == c).float())])
+
+
+def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
+    """Effects with 95% bootstrap intervals, one row per condition and kind of interval.
+
+    predictions: for each algorithm, what `predict` wrote.
+    Columns: transformation, strength, class, algorithm, measure (softmax | argmax), effect,
+    over (what is resampled: both | models | images), low, high, n_models, n_images. Effects are
+    differences of probability, -1 to 1.
+    """
+    rows = []
+    for name, path in predictions.items():
+        files.verify(path, study.key("predictions", name))
+        with np.load(path, allow_pickle=False) as arrays:
+            for label, transformation in study.transformations.items():
+                moved = arrays[label]
+                conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
+                for (i, measure), (j, strength), over in conditions:
+                    low, high = interval(moved[i, j], over)
+                    rows.append(
+                        {
+                            "transformation": label,
+                            "strength": strength,
+                            "class": transformation.target,
+                            "algorithm": name,
+                            "measure": measure,
+                            "effect": float(moved[i, j].mean(dtype=np.float64)),
+                            "over": over,
+                            "low": low,
+                            "high": high,
+                            "n_models": moved.shape[2],
+                            "n_images": moved.shape[3],
+                        }
+                    )
+    columns = (
+        "transformation strength class algorithm measure effect over low high n_models n_images"
+    )
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def write(study: Study, predictions: dict[str, str | Path], output: str | Path) -> None:
+    """Write the table of `effects` as CSV."""
+    table = effects(study, predictions)
+    with files.artefact(output, study.key("verification", *predictions)) as file:
+        table.to_csv(file, index=False)
+
+
+def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean of `moved` [models x images].
+
+    over: resample "models", "images", or "both" independently (the pigeonhole bootstrap, which
+    errs on the wide side). The resamples are keyed by the shape alone, so intervals of
+    algorithms that are compared share them.
+    """
+    models, images = moved.shape
+    by_model = _weights(models, "models") if over != "images" else np.full((1, models), 1 / models)
+    by_image = _weights(images, "images") if over != "models" else np.full((1, images), 1 / images)
+    means = ((by_model @ moved) * by_image).sum(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _weights(n: int, what: str) -> np.ndarray:
+    """How often each of `n` is drawn, as shares: float64 [RESAMPLES x n]."""
+    drawn = (keyed.uniform(RESAMPLES * n, "bootstrap", what, n) * n).astype(np.int64)
+    rows = np.repeat(np.arange(RESAMPLES), n)
+    counts = np.bincount(rows * n + drawn, minlength=RESAMPLES * n)
+    return counts.reshape(RESAMPLES, n) / n

@@ -1,0 +1,66 @@
+# What all rules share: the study, where its results lie, what each rule depends on.
+import re
+import sys
+
+from modeldiff.errors import UserError
+from modeldiff.study import Study
+
+try:
+    study = Study.load(config, files=workflow.configfiles)
+except UserError as error:
+    sys.exit(f"modeldiff: {error}")
+
+
+wildcard_constraints:
+    algorithm="|".join(map(re.escape, study.algorithms)),
+    a="|".join(map(re.escape, study.algorithms)),
+    b="|".join(map(re.escape, study.algorithms)),
+    first=r"\d+",
+    stop=r"\d+",
+
+
+# Jobs use the package of this checkout, also inside a conda environment.
+shell.prefix(f"export PYTHONPATH={workflow.basedir!r}${{PYTHONPATH:+:$PYTHONPATH}}; ")
+
+
+def result(path):
+    """A file of this study."""
+    return f"{study.folder}/{path}"
+
+
+def key(room, *wildcards):
+    """The hash of all settings the rule's result depends on: only a change of it reruns the rule."""
+    return lambda wc: study.key(room, *(wc[name] for name in wildcards))
+
+
+def prepared(wildcards):
+    """The prepared data set."""
+    return [result(f"dataset/{name}") for name in ("train.npz", "test.npz", "manifest.json")]
+
+
+def shards(wildcards):
+    """All shards of an algorithm, in order."""
+    name = f"{wildcards.algorithm}/shards"
+    return [result(f"{name}/{s.start}-{s.stop}.npy") for s in study.shards(study.models)]
+
+
+def checkpoints(wildcards):
+    """All files of full-data models of an algorithm, in order."""
+    models = study.config["verification"]["models"]
+    name = f"{wildcards.algorithm}/full"
+    return [result(f"{name}/{s.start}-{s.stop}.npz") for s in study.shards(models)]
+
+
+def of_pair(path):
+    """The file `path` of each algorithm of a pair."""
+    return lambda wc: [result(f"{name}/{path}") for name in (wc.a, wc.b)]
+
+
+def pairs(path):
+    """The file `path` of every pair."""
+    return [result(f"{a}-vs-{b}/{path}") for a, b in study.pairs]
+
+
+def of_algorithms(path):
+    """The file `path` of every algorithm."""
+    return [result(f"{name}/{path}") for name in study.algorithms]

@@ -1,0 +1,28 @@
+rule datamodels:
+    input:
+        masks=result("subsets/masks.npy"),
+        margins=result("{algorithm}/margins.npy"),
+        study=ancient(result("study.json")),
+    output:
+        datamodels=result("{algorithm}/datamodels.npz"),
+        lds=result("{algorithm}/lds.npz"),
+    log:
+        result("logs/datamodels/{algorithm}.log"),
+    benchmark:
+        result("benchmarks/datamodels/{algorithm}.tsv")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=study.config["training"]["gpu"],
+    params:
+        key=key("datamodels", "algorithm"),
+        folder=result("dataset"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Fit the datamodels of {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff datamodels {input.study:q} {wildcards.algorithm:q}"
+        " --masks {input.masks:q} --margins {input.margins:q} --dataset {params.folder:q}"
+        " --gpu {resources.gpu} --threads {threads} --output {output.datamodels:q} &> {log:q}"

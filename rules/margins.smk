@@ -1,0 +1,24 @@
+rule margins:
+    input:
+        shards=shards,
+        study=ancient(result("study.json")),
+    output:
+        result("{algorithm}/margins.npy"),
+    log:
+        result("logs/margins/{algorithm}.log"),
+    benchmark:
+        result("benchmarks/margins/{algorithm}.tsv")
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+        gpu=0,
+    params:
+        key=key("margins", "algorithm"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Gather the margins of {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff margins {input.study:q} {wildcards.algorithm:q} {input.shards:q}"
+        " --output {output:q} &> {log:q}"

@@ -1,0 +1,30 @@
+rule report:
+    input:
+        prepared,
+        margins=of_algorithms("margins.npy"),
+        datamodels=of_algorithms("datamodels.npz"),
+        lds=of_algorithms("lds.npz"),
+        predictions=of_algorithms("predictions.npz"),
+        comparisons=pairs("comparison.npz"),
+        effects=pairs("effects.csv"),
+        study=ancient(result("study.json")),
+    output:
+        result("summary.json"),
+        result("report.html"),
+    log:
+        result("logs/report.log"),
+    benchmark:
+        result("benchmarks/report.tsv")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=0,
+    params:
+        key=key("report"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Write the report"
+    shell:
+        "python -m modeldiff report {input.study:q} &> {log:q}"

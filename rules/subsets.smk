@@ -1,0 +1,25 @@
+rule subsets:
+    input:
+        study=ancient(result("study.json")),
+        dataset=result("dataset/manifest.json"),
+    output:
+        result("subsets/masks.npy"),
+    log:
+        result("logs/subsets.log"),
+    benchmark:
+        result("benchmarks/subsets.tsv")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        gpu=0,
+    params:
+        key=key("subsets"),
+        folder=result("dataset"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Draw the masks of all subsets"
+    shell:
+        "python -m modeldiff subsets {input.study:q} --dataset {params.folder:q}"
+        " --output {output:q} &> {log:q}"

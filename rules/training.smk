@@ -1,0 +1,54 @@
+rule train:
+    input:
+        prepared,
+        study=ancient(result("study.json")),
+    output:
+        result("{algorithm}/shards/{first}-{stop}.npy"),
+    log:
+        result("logs/train/{algorithm}-{first}-{stop}.log"),
+    benchmark:
+        result("benchmarks/train/{algorithm}-{first}-{stop}.tsv")
+    threads: study.config["training"]["threads"]
+    resources:
+        mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
+        runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
+        gpu=study.config["training"]["gpu"],
+    params:
+        key=key("training", "algorithm"),
+        folder=result("dataset"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Train models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff train {input.study:q} {wildcards.algorithm:q}"
+        " --models {wildcards.first}:{wildcards.stop} --dataset {params.folder:q}"
+        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
+
+
+rule train_full:
+    input:
+        prepared,
+        study=ancient(result("study.json")),
+    output:
+        result("{algorithm}/full/{first}-{stop}.npz"),
+    log:
+        result("logs/full/{algorithm}-{first}-{stop}.log"),
+    benchmark:
+        result("benchmarks/full/{algorithm}-{first}-{stop}.tsv")
+    threads: study.config["training"]["threads"]
+    resources:
+        mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
+        runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
+        gpu=study.config["training"]["gpu"],
+    params:
+        key=key("full", "algorithm"),
+        folder=result("dataset"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Train full-data models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff train --full {input.study:q} {wildcards.algorithm:q}"
+        " --models {wildcards.first}:{wildcards.stop} --dataset {params.folder:q}"
+        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"

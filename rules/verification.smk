@@ -1,0 +1,53 @@
+rule predictions:
+    input:
+        prepared,
+        checkpoints=checkpoints,
+        study=ancient(result("study.json")),
+    output:
+        result("{algorithm}/predictions.npz"),
+    log:
+        result("logs/predictions/{algorithm}.log"),
+    benchmark:
+        result("benchmarks/predictions/{algorithm}.tsv")
+    threads: study.config["training"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=study.config["training"]["gpu"],
+    params:
+        key=key("predictions", "algorithm"),
+        folder=result("dataset"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Put features on test images for {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff predictions {input.study:q} {wildcards.algorithm:q}"
+        " {input.checkpoints:q} --dataset {params.folder:q}"
+        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
+
+
+rule verification:
+    input:
+        predictions=of_pair("predictions.npz"),
+        study=ancient(result("study.json")),
+    output:
+        result("{a}-vs-{b}/effects.csv"),
+    log:
+        result("logs/verification/{a}-vs-{b}.log"),
+    benchmark:
+        result("benchmarks/verification/{a}-vs-{b}.tsv")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=0,
+    params:
+        key=key("verification", "a", "b"),
+    conda:
+        "../envs/modeldiff.yaml"
+    message:
+        "Tabulate effects on {wildcards.a} and {wildcards.b}"
+    shell:
+        "python -m modeldiff verification {input.study:q} {wildcards.a:q} {wildcards.b:q}"
+        " --predictions {input.predictions:q} --output {output:q} &> {log:q}"
