@@ -1,0 +1,134 @@
+"""The linear datamodeling score (LDS) of datamodels, and the ceiling that noise puts on it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from scipy.stats import t as student
+
+from modeldiff.datamodels.gram import blocks
+from modeldiff.datamodels.model import Datamodels
+from modeldiff.errors import UserError
+
+GROUPS = 50  # of subsets that the jackknife leaves out in turn
+
+
+@dataclass(frozen=True)
+class Lds:
+    """How well datamodels rank subsets by the margins of models trained on them.
+
+    per_target: float64 [targets], Spearman correlation over subsets of predicted and true margin.
+    mean, low, high: mean over targets and its 95% interval, the subsets being what is random.
+    ceiling_per_target, ceiling: the correlation that the exact expected margins would be expected
+        to reach, and its mean over targets; NaN where no subset was trained twice.
+    n_subsets, repeats: different subsets, and models per subset (mean).
+    n_silent: targets whose datamodel predicts the same for every subset; their correlation is 0.
+    n_failed: models left out because a margin is not finite.
+    """
+
+    per_target: np.ndarray
+    mean: float
+    low: float
+    high: float
+    ceiling_per_target: np.ndarray
+    ceiling: float
+    n_subsets: int
+    repeats: float
+    n_silent: int
+    n_failed: int
+
+
+def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
+    """Score datamodels on models that no fit has seen.
+
+    masks: bool [models x examples], as for `fit`. Models of equal masks are repeats of one subset,
+    trained with other seeds: their mean margin is the truth, and their spread the noise.
+    margins: float [models x targets].
+
+    The interval is a jackknife over (groups of) subsets with Student's t; deterministic. The
+    ceiling is from a one-way analysis of variance per target: with s2 the variance between
+    subsets and e2 that between repeats, r = s2 / (s2 + e2 / repeats) is the reliability of the
+    truth, sqrt(r) the highest Pearson correlation, and 6/pi asin(sqrt(r)/2) that as Spearman's,
+    if margins are near normal.
+    Memory: subsets x targets, a few times.
+    Source: Park et al. 2023 (TRAK, arXiv 2303.14186) for the score; Shrout & Fleiss 1979.
+    Raises UserError for shapes that do not match, or fewer than 3 subsets.
+    """
+    expected = (masks.shape[0], len(datamodels.weights))
+    if tuple(margins.shape) != expected:
+        raise UserError(f"margins: are {tuple(margins.shape)}, not {expected} [models x targets]")
+    finite = np.isfinite(margins).all(axis=1)
+    packed = np.concatenate(
+        [np.packbits(masks[rows], axis=1) for rows in blocks(len(margins), masks.shape[1])]
+    )[finite]
+    _, first, subset = np.unique(
+        packed.view(f"V{packed.shape[1]}")[:, 0], return_index=True, return_inverse=True
+    )
+    if len(first) < 3:
+        raise UserError(f"masks: hold {len(first)} subsets with margins; the LDS needs 3 or more")
+    values = np.asarray(margins[finite], np.float64)
+    counts = np.bincount(subset)
+    truth = _sums(values, subset) / counts[:, None]
+    predicted = datamodels.predict(
+        np.unpackbits(packed[first], axis=1, count=masks.shape[1]).view(bool)
+    )
+    per_target = spearman(predicted, truth)
+    mean = float(per_target.mean())
+    half = _half_interval(predicted, truth)
+    ceiling = _ceiling(values, truth, subset, counts)
+    return Lds(
+        per_target=per_target,
+        mean=mean,
+        low=max(mean - half, -1.0),
+        high=min(mean + half, 1.0),
+        ceiling_per_target=ceiling,
+        ceiling=float(ceiling.mean()),
+        n_subsets=len(first),
+        repeats=float(counts.mean()),
+        n_silent=int((np.ptp(predicted, axis=0) == 0).sum()),
+        n_failed=int((~finite).sum()),
+    )
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Rank correlation of each column of a with that of b; 0 where one of them is constant."""
+    a, b = (rankdata(x, axis=0) - (len(x) + 1) / 2 for x in (a, b))
+    norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    return (a * b).sum(axis=0) / np.where(norm > 0, norm, np.inf)
+
+
+def _sums(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
+    """Sum of the rows of each subset, [subsets x targets]."""
+    order = np.argsort(subset, kind="stable")
+    starts = np.searchsorted(subset[order], np.arange(subset.max() + 1))
+    return np.add.reduceat(values[order], starts, axis=0)
+
+
+def _half_interval(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Half the width of the 95% interval of the mean score, by leaving groups of subsets out."""
+    groups = min(len(truth), GROUPS)
+    group = np.arange(len(truth)) % groups
+    left_out = np.array(
+        [spearman(predicted[group != g], truth[group != g]).mean() for g in range(groups)]
+    )
+    error = np.sqrt((groups - 1) / groups * np.square(left_out - left_out.mean()).sum())
+    return float(student.ppf(0.975, groups - 1) * error)
+
+
+def _ceiling(
+    values: np.ndarray, truth: np.ndarray, subset: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Spearman ceiling of each target (see `lds`); subsets may be repeated unequally often."""
+    models, subsets = len(values), len(counts)
+    if models == subsets:
+        return np.full(values.shape[1], np.nan)
+    within = np.square(values - truth[subset]).sum(axis=0) / (models - subsets)
+    spread = counts[:, None] * np.square(truth - values.mean(axis=0))
+    between = spread.sum(axis=0) / (subsets - 1)
+    typical = (models - (counts**2).sum() / models) / (subsets - 1)
+    signal = np.maximum(between - within, 0) / typical
+    noise = within * (1 / counts).mean()
+    total = signal + noise
+    reliability = np.divide(signal, total, out=np.zeros_like(total), where=total > 0)
+    return 6 / np.pi * np.arcsin(np.sqrt(reliability) / 2)

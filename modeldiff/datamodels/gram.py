@@ -1,0 +1,153 @@
+"""What the regression needs of masks and margins: sums over models, taken in one pass.
+
+Sums over disjoint sets of models add and subtract exactly, so ranges of models can be summed in
+different jobs, models can join later, and a fold's training set is the whole less the fold.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modeldiff.errors import UserError
+
+BLOCK_BYTES = 1 << 26  # of float32 masks unpacked at a time
+
+
+def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Ranges of rows that fill about `BLOCK_BYTES` as float32."""
+    size = max(64, BLOCK_BYTES // (4 * max(n_columns, 1)))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
+
+
+@dataclass(frozen=True)
+class Gram:
+    """X'X of 0/1 masks.
+
+    counts: float32 [examples x examples], in how many models both examples are; exact, as float32
+        holds every integer up to 16,777,216. The diagonal holds each example's own count.
+    models: how many models are summed.
+    """
+
+    counts: Tensor
+    models: int
+
+    @classmethod
+    def of(cls, masks: Any, chosen: np.ndarray, device: str = "cpu") -> "Gram":
+        """Sum over the models where `chosen` (bool [models]) is True.
+
+        Memory: examples^2 + one block of masks, whatever the number of models.
+        """
+        n = masks.shape[1]
+        counts = torch.zeros(n, n, device=device)
+        for rows in blocks(len(chosen), n):
+            if chosen[rows].any():
+                x = torch.from_numpy(masks[rows][chosen[rows]]).to(device, torch.float32)
+                counts.addmm_(x.T, x)
+        return cls(counts, int(chosen.sum()))
+
+    def __add__(self, other: "Gram") -> "Gram":
+        return Gram(self.counts + other.counts, self.models + other.models)
+
+    def __sub__(self, other: "Gram") -> "Gram":
+        return Gram(self.counts - other.counts, self.models - other.models)
+
+    def save(self, file: str | BinaryIO) -> None:
+        """Write as .npz, without pickle."""
+        np.savez(file, counts=self.counts.cpu().numpy(), models=self.models)
+
+    @classmethod
+    def load(cls, file: str | BinaryIO, device: str = "cpu") -> "Gram":
+        """Read what `save` wrote."""
+        with np.load(file, allow_pickle=False) as content:
+            return cls(torch.from_numpy(content["counts"]).to(device), int(content["models"]))
+
+    def share(self) -> Tensor:
+        """Share of the models that contain each example, float64 [examples]."""
+        return self.counts.diagonal().double() / self.models
+
+    def correlation(self) -> Tensor:
+        """Z'Z / m of the standardised columns, float32 [examples x examples], rounded from float64.
+
+        Columns that never vary are zero.
+        """
+        result = torch.empty_like(self.counts)
+        for rows in blocks(len(result), len(result)):
+            result[rows] = self.correlation_rows(rows)
+        return result
+
+    def correlation_rows(self, rows: slice) -> Tensor:
+        """Rows of `correlation`, in float64 from the exact counts."""
+        share, scale = self.share(), self.inverse_deviation()
+        centred = self.counts[rows].double() / self.models - share[rows, None] * share
+        return centred * scale[rows, None] * scale
+
+    def inverse_deviation(self) -> Tensor:
+        """1 / population standard deviation of the columns, float64 [examples]; 0 if constant."""
+        share = self.share()
+        variance = share * (1 - share)
+        return torch.where(variance > 0, variance.clamp_min(1e-300).rsqrt(), 0)
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Sums of the margins of some targets, less `shift`, over the same models as a `Gram`.
+
+    cross: X'(y - shift), float64 [targets x examples]; total: sum of y - shift, square: sum of its
+    square, float64 [targets]; shift: float64 [targets], near the mean, so that nothing cancels.
+    """
+
+    cross: Tensor
+    total: Tensor
+    square: Tensor
+    shift: Tensor
+    models: int
+
+    @classmethod
+    def of(
+        cls, masks: Any, margins: np.ndarray, chosen: np.ndarray, shift: Tensor, targets: np.ndarray
+    ) -> "Cross":
+        """Sum over the models where `chosen` is True, for the targets of these indices.
+
+        Products are taken in float32 within a block of models, and added up in float64.
+        """
+        device, count, n = shift.device, len(shift), masks.shape[1]
+        zeros = torch.zeros(count, dtype=torch.float64, device=device)
+        cross = torch.zeros(count, n, dtype=torch.float64, device=device)
+        total, square = zeros.clone(), zeros.clone()
+        for rows in blocks(len(chosen), max(n, margins.shape[1])):
+            if chosen[rows].any():
+                x = torch.from_numpy(masks[rows][chosen[rows]]).to(device, torch.float32)
+                y = read(margins, rows, targets, device)[torch.from_numpy(chosen[rows])] - shift
+                cross += y.T.float() @ x
+                total += y.sum(0)
+                square += (y * y).sum(0)
+        return cls(cross, total, square, shift, int(chosen.sum()))
+
+    def __sub__(self, other: "Cross") -> "Cross":
+        return Cross(
+            self.cross - other.cross,
+            self.total - other.total,
+            self.square - other.square,
+            self.shift,
+            self.models - other.models,
+        )
+
+
+def read(margins: np.ndarray, rows: slice, targets: np.ndarray, device: Any = "cpu") -> Tensor:
+    """A block of margins, whatever their type on disk, as float64 [models x targets]."""
+    return torch.from_numpy(margins[rows][:, targets].astype(np.float64)).to(device)
+
+
+def finished(masks: Any, margins: np.ndarray) -> np.ndarray:
+    """Which models have only finite margins, bool [models]; a NaN marks a model that failed."""
+    finite = np.ones(len(margins), bool)
+    for rows in blocks(len(margins), margins.shape[1]):
+        finite[rows] = np.isfinite(margins[rows]).all(axis=1)
+    if not finite.any():
+        raise UserError("margins: no model has finite margins for every target: nothing to fit")
+    return finite

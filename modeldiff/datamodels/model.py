@@ -1,0 +1,95 @@
+"""What a fit returns: weights and intercepts that predict margins, with their certificate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from modeldiff.datamodels.gram import blocks
+from modeldiff.errors import UserError
+
+VERSION = 1  # of the file
+
+
+@dataclass(frozen=True)
+class Datamodels:
+    """Linear datamodels of some targets: `masks @ weights.T + intercept` predicts margins.
+
+    weights: float32 [targets x examples], change of the margin when the example joins the subset.
+    intercept: float64 [targets], the margin predicted for the empty subset.
+    lambdas: float64 [targets], the chosen L1 penalty on standardised columns, in units of the
+        margin (ridge: its fixed penalty; ols and difference: 0).
+    gap: float64 [targets], how far the objective at these weights is at most above its minimum,
+        relative to the null objective (0 for a constant target, and for difference, which
+        minimises nothing).
+    estimator, tolerance: as asked of `fit`.
+    n_models, n_failed: models that were used, and left out because a margin is not finite.
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+    lambdas: np.ndarray
+    gap: np.ndarray
+    estimator: str
+    tolerance: float
+    n_models: int
+    n_failed: int
+
+    @property
+    def unconverged(self) -> np.ndarray:
+        """Indices of the targets whose gap exceeds the tolerance, int64."""
+        return np.flatnonzero(~(self.gap <= self.tolerance))
+
+    def predict(self, masks: Any) -> np.ndarray:
+        """Margins predicted for masks [models x examples]: float32 [models x targets].
+
+        masks: bool, any array-like that gives a bool array when sliced by a range of rows.
+        """
+        if masks.shape[1] != self.weights.shape[1]:
+            raise UserError(
+                f"masks: have {masks.shape[1]} examples, the datamodels {self.weights.shape[1]}"
+            )
+        weights = torch.from_numpy(self.weights).T
+        intercept = torch.from_numpy(self.intercept).float()
+        result = np.empty((masks.shape[0], len(self.weights)), np.float32)
+        for rows in blocks(len(result), masks.shape[1]):
+            x = torch.from_numpy(np.ascontiguousarray(masks[rows])).float()
+            torch.addmm(intercept, x, weights, out=torch.from_numpy(result[rows]))
+        return result
+
+    def save(self, file: str | Path | BinaryIO) -> None:
+        """Write as .npz without pickle; weights as sparse rows (CSR) where that is smaller."""
+        content: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        support = self.weights != 0
+        if 2 * support.sum() < support.size:
+            content["weights"] = self.weights[support]
+            content["columns"] = np.nonzero(support)[1].astype(np.int32)
+            content["row_ends"] = np.cumsum(support.sum(axis=1))
+        content |= {"shape": np.array(self.weights.shape), "version": VERSION}
+        if isinstance(file, str | Path):
+            with open(file, "wb") as opened:  # np.savez would add a suffix to a path
+                np.savez(opened, **content)
+        else:
+            np.savez(file, **content)
+
+    @classmethod
+    def load(cls, file: str | Path | BinaryIO) -> "Datamodels":
+        """Read what `save` wrote; UserError if it is something else."""
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                content = dict(archive)
+            if int(content.pop("version")) != VERSION:
+                raise UserError(f"{file}: datamodels of another version, not {VERSION}")
+            shape = tuple(content.pop("shape"))
+            if "columns" in content:
+                counts = np.diff(content.pop("row_ends"), prepend=0)
+                rows = np.repeat(np.arange(shape[0]), counts)
+                weights = np.zeros(shape, np.float32)
+                weights[rows, content.pop("columns")] = content["weights"]
+                content["weights"] = weights
+            scalars = {"estimator": str, "tolerance": float, "n_models": int, "n_failed": int}
+            return cls(**content | {name: kind(content[name]) for name, kind in scalars.items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{file}: is not a file of datamodels ({error})") from None
