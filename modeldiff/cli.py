@@ -59,7 +59,7 @@ def output_option(command: Any) -> Any:
 
 
 data_option = click.option(
-    "--dataset", "folder", type=FILE, required=True, help="Folder of the prepared data set."
+    "--dataset", "manifest", type=FILE, required=True, help="Manifest of the prepared data set."
 )
 gpu_option = click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
 threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
@@ -78,7 +78,7 @@ def study(config: str, output: Path) -> None:
 @study_argument
 @output_option
 def dataset(study: Path, output: Path) -> None:
-    """Prepare the data set in the folder OUTPUT."""
+    """Prepare the data set; OUTPUT is its manifest."""
     from modeldiff import dataset
 
     dataset.prepare(Study.read(study), output)
@@ -88,12 +88,12 @@ def dataset(study: Path, output: Path) -> None:
 @study_argument
 @data_option
 @output_option
-def subsets(study: Path, folder: Path, output: Path) -> None:
+def subsets(study: Path, manifest: Path, output: Path) -> None:
     """Draw the masks of all subsets, bit-packed."""
     from modeldiff import dataset, subsets
 
     s = Study.read(study)
-    n = dataset.read_manifest(folder, s.key("dataset"))["train"]
+    n = dataset.read_manifest(manifest, s.key("dataset"))["train"]
     subsets.write(output, n, range(s.n_subsets), s.alpha, s.seed, s.key("subsets"))
 
 
@@ -109,7 +109,7 @@ def subsets(study: Path, folder: Path, output: Path) -> None:
 def train(
     study: Path,
     algorithm: str,
-    folder: Path,
+    manifest: Path,
     models: range,
     full: bool,
     gpu: int,
@@ -125,7 +125,7 @@ def train(
     from modeldiff import training
 
     job = training.train_full if full else training.train_shard
-    job(s, algorithm, dataset.read(folder, s.key("dataset")), models, output, device=device)
+    job(s, algorithm, dataset.read(manifest, s.key("dataset")), models, output, device=device)
 
 
 @main.command()
@@ -156,7 +156,7 @@ def datamodels(
     algorithm: str,
     masks: Path,
     margins: Path,
-    folder: Path,
+    manifest: Path,
     gpu: int,
     threads: int,
     output: Path,
@@ -168,7 +168,7 @@ def datamodels(
     from modeldiff import dataset
     from modeldiff.datamodels import step
 
-    n_train = dataset.read_manifest(folder, s.key("dataset"))["train"]
+    n_train = dataset.read_manifest(manifest, s.key("dataset"))["train"]
     step.write(s, algorithm, n_train, masks, margins, output, device=device)
 
 
@@ -179,15 +179,18 @@ def datamodels(
 @data_option
 @output_option
 def comparison(
-    study: Path, pair: tuple[str, str], fits: tuple[Path, Path], folder: Path, output: Path
+    study: Path, pair: tuple[str, str], fits: tuple[Path, Path], manifest: Path, output: Path
 ) -> None:
     """Find what sets the two algorithms of PAIR apart, both ways."""
     from modeldiff import comparison, dataset
     from modeldiff.datamodels import step
 
     s = Study.read(study)
-    targets = np.array(dataset.read_manifest(folder, s.key("dataset"))["targets"])
-    a, b = (step.read(path, s.key("datamodels", name)).weights for path, name in zip(fits, pair))
+    targets = np.array(dataset.read_manifest(manifest, s.key("dataset"))["targets"])
+    a, b = (
+        step.read(path, s.key("datamodels", name)).weights
+        for path, name in zip(fits, pair, strict=True)
+    )
     comparison.write(s, pair, (a, b), targets, output)
 
 
@@ -203,7 +206,7 @@ def predictions(
     study: Path,
     algorithm: str,
     checkpoints: tuple[Path, ...],
-    folder: Path,
+    manifest: Path,
     gpu: int,
     threads: int,
     output: Path,
@@ -214,7 +217,7 @@ def predictions(
     device = torch_device(gpu, threads)
     from modeldiff import dataset, verification
 
-    data = dataset.read(folder, s.key("dataset"))
+    data = dataset.read(manifest, s.key("dataset"))
     verification.predict(s, algorithm, data, checkpoints, output, device=device)
 
 
@@ -229,7 +232,7 @@ def verification(
     """Tabulate the effects on the two algorithms of PAIR, with intervals."""
     from modeldiff import verification
 
-    verification.write(Study.read(study), dict(zip(pair, moved)), output)
+    verification.write(Study.read(study), dict(zip(pair, moved, strict=True)), output)
 
 
 def known(study: Study, algorithm: str) -> None:

@@ -75,9 +75,9 @@ class BuiltIn(NamedTuple):
 BUILT_IN = {"digits": BuiltIn(digits, 1200, 597, tuple("0123456789"))}
 
 
-def prepare(study: "Study", folder: str | Path) -> None:
-    """Write `train.npz`, `test.npz` and `manifest.json` (and what was planted) into `folder`."""
-    folder = Path(folder)
+def prepare(study: "Study", output: str | Path) -> None:
+    """Write the manifest `output`, and `train.npz` and `test.npz` beside it."""
+    output = Path(output)
     key = study.key("dataset")
     loaders = {name: source.load for name, source in BUILT_IN.items()}
     raw = components.find(study.dataset.name, loaders)(**study.dataset.options)
@@ -97,27 +97,27 @@ def prepare(study: "Study", folder: str | Path) -> None:
         "planted": planted,
     }
     for name, split in (("train", raw.train), ("test", raw.test)):
-        with files.artefact(folder / f"{name}.npz", key) as file:
+        with files.artefact(output.with_name(f"{name}.npz"), key) as file:
             np.savez_compressed(file, images=split.images, labels=split.labels)
-    with files.artefact(folder / "manifest.json", key) as file:
+    with files.artefact(output, key) as file:
         file.write(json.dumps(manifest, indent=1).encode())
 
 
-def read(folder: str | Path, key: str) -> Dataset:
-    """Read and verify what `prepare` wrote for the settings of `key`."""
-    folder = Path(folder)
+def read(path: str | Path, key: str) -> Dataset:
+    """Read and verify the manifest at `path` and the images beside it, made for `key`."""
     splits = []
     for name in ("train", "test"):
-        with np.load(files.verify(folder / f"{name}.npz", key), allow_pickle=False) as arrays:
+        split = files.verify(Path(path).with_name(f"{name}.npz"), key)
+        with np.load(split, allow_pickle=False) as arrays:
             splits.append(Images(arrays["images"], arrays["labels"]))
-    manifest = read_manifest(folder, key)
+    manifest = read_manifest(path, key)
     targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
     return Dataset(splits[0], splits[1], tuple(manifest["classes"]), targets, verification)
 
 
-def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
+def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
     """The manifest alone: classes, sizes, which test examples are targets, what was planted."""
-    text = files.verify(Path(folder) / "manifest.json", key).read_text()
+    text = files.verify(path, key).read_text()
     manifest: dict[str, Any] = json.loads(text)
     return manifest
 

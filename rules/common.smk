@@ -10,6 +10,8 @@ try:
 except UserError as error:
     sys.exit(f"modeldiff: {error}")
 
+DATASET = {"train": "train.npz", "test": "test.npz", "dataset": "manifest.json"}
+
 
 wildcard_constraints:
     algorithm="|".join(map(re.escape, study.algorithms)),
@@ -19,8 +21,8 @@ wildcard_constraints:
     stop=r"\d+",
 
 
-# Jobs use the package of this checkout, also inside a conda environment.
-shell.prefix(f"export PYTHONPATH={workflow.basedir!r}${{PYTHONPATH:+:$PYTHONPATH}}; ")
+# Jobs use the package of this checkout, also in a conda environment that has all but it.
+shell.prefix(f"export PYTHONPATH={workflow.basedir!r}:${{{{PYTHONPATH:-}}}}; ")
 
 
 def result(path):
@@ -33,15 +35,17 @@ def key(room, *wildcards):
     return lambda wc: study.key(room, *(wc[name] for name in wildcards))
 
 
-def prepared(wildcards):
-    """The prepared data set."""
-    return [result(f"dataset/{name}") for name in ("train.npz", "test.npz", "manifest.json")]
+def dataset_files():
+    """The prepared data set; the manifest is what commands are given, the rest lies beside it."""
+    return {k: result(f"dataset/{v}") for k, v in DATASET.items()}
 
 
 def shards(wildcards):
     """All shards of an algorithm, in order."""
     name = f"{wildcards.algorithm}/shards"
-    return [result(f"{name}/{s.start}-{s.stop}.npy") for s in study.shards(study.models)]
+    return [
+        result(f"{name}/{s.start}-{s.stop}.npy") for s in study.shards(study.models)
+    ]
 
 
 def checkpoints(wildcards):

@@ -1,5 +1,6 @@
 rule comparison:
     input:
+        dataset=result("dataset/manifest.json"),
         datamodels=of_pair("datamodels.npz"),
         study=ancient(result("study.json")),
     output:
@@ -8,6 +9,8 @@ rule comparison:
         result("logs/comparison/{a}-vs-{b}.log"),
     benchmark:
         result("benchmarks/comparison/{a}-vs-{b}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -15,12 +18,9 @@ rule comparison:
         gpu=0,
     params:
         key=key("comparison", "a", "b"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Compare {wildcards.a} with {wildcards.b}"
     shell:
         "python -m modeldiff comparison {input.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " --datamodels {input.datamodels:q} --dataset {params.folder:q}"
+        " --datamodels {input.datamodels:q} --dataset {input.dataset:q}"
         " --output {output:q} &> {log:q}"

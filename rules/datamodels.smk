@@ -1,5 +1,6 @@
 rule datamodels:
     input:
+        dataset=result("dataset/manifest.json"),
         masks=result("subsets/masks.npy"),
         margins=result("{algorithm}/margins.npy"),
         study=ancient(result("study.json")),
@@ -10,6 +11,8 @@ rule datamodels:
         result("logs/datamodels/{algorithm}.log"),
     benchmark:
         result("benchmarks/datamodels/{algorithm}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -17,12 +20,9 @@ rule datamodels:
         gpu=study.config["training"]["gpu"],
     params:
         key=key("datamodels", "algorithm"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Fit the datamodels of {wildcards.algorithm}"
     shell:
         "python -m modeldiff datamodels {input.study:q} {wildcards.algorithm:q}"
-        " --masks {input.masks:q} --margins {input.margins:q} --dataset {params.folder:q}"
+        " --masks {input.masks:q} --margins {input.margins:q} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output.datamodels:q} &> {log:q}"

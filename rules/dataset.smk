@@ -2,13 +2,13 @@ rule dataset:
     input:
         study=ancient(result("study.json")),
     output:
-        result("dataset/train.npz"),
-        result("dataset/test.npz"),
-        result("dataset/manifest.json"),
+        **dataset_files(),
     log:
         result("logs/dataset.log"),
     benchmark:
         result("benchmarks/dataset.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -16,10 +16,7 @@ rule dataset:
         gpu=0,
     params:
         key=key("dataset"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Prepare the data set"
     shell:
-        "python -m modeldiff dataset {input.study:q} --output {params.folder:q} &> {log:q}"
+        "python -m modeldiff dataset {input.study:q} --output {output.dataset:q} &> {log:q}"

@@ -8,6 +8,8 @@ rule margins:
         result("logs/margins/{algorithm}.log"),
     benchmark:
         result("benchmarks/margins/{algorithm}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -15,8 +17,6 @@ rule margins:
         gpu=0,
     params:
         key=key("margins", "algorithm"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Gather the margins of {wildcards.algorithm}"
     shell:

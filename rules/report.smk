@@ -1,6 +1,6 @@
 rule report:
     input:
-        prepared,
+        **dataset_files(),
         margins=of_algorithms("margins.npy"),
         datamodels=of_algorithms("datamodels.npz"),
         lds=of_algorithms("lds.npz"),
@@ -15,6 +15,8 @@ rule report:
         result("logs/report.log"),
     benchmark:
         result("benchmarks/report.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -22,8 +24,6 @@ rule report:
         gpu=0,
     params:
         key=key("report"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Write the report"
     shell:

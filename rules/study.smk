@@ -11,6 +11,8 @@ rule study:
         result("logs/study.log"),
     benchmark:
         result("benchmarks/study.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -18,8 +20,6 @@ rule study:
         gpu=0,
     params:
         config=lambda wc: study.text,
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Write the checked study"
     shell:

@@ -8,6 +8,8 @@ rule subsets:
         result("logs/subsets.log"),
     benchmark:
         result("benchmarks/subsets.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -15,11 +17,8 @@ rule subsets:
         gpu=0,
     params:
         key=key("subsets"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Draw the masks of all subsets"
     shell:
-        "python -m modeldiff subsets {input.study:q} --dataset {params.folder:q}"
+        "python -m modeldiff subsets {input.study:q} --dataset {input.dataset:q}"
         " --output {output:q} &> {log:q}"

@@ -1,6 +1,6 @@
 rule train:
     input:
-        prepared,
+        **dataset_files(),
         study=ancient(result("study.json")),
     output:
         result("{algorithm}/shards/{first}-{stop}.npy"),
@@ -8,6 +8,8 @@ rule train:
         result("logs/train/{algorithm}-{first}-{stop}.log"),
     benchmark:
         result("benchmarks/train/{algorithm}-{first}-{stop}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
     resources:
         mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
@@ -15,20 +17,17 @@ rule train:
         gpu=study.config["training"]["gpu"],
     params:
         key=key("training", "algorithm"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Train models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:
         "python -m modeldiff train {input.study:q} {wildcards.algorithm:q}"
-        " --models {wildcards.first}:{wildcards.stop} --dataset {params.folder:q}"
+        " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
 
 
 rule train_full:
     input:
-        prepared,
+        **dataset_files(),
         study=ancient(result("study.json")),
     output:
         result("{algorithm}/full/{first}-{stop}.npz"),
@@ -36,6 +35,8 @@ rule train_full:
         result("logs/full/{algorithm}-{first}-{stop}.log"),
     benchmark:
         result("benchmarks/full/{algorithm}-{first}-{stop}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
     resources:
         mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
@@ -43,12 +44,9 @@ rule train_full:
         gpu=study.config["training"]["gpu"],
     params:
         key=key("full", "algorithm"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Train full-data models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:
         "python -m modeldiff train --full {input.study:q} {wildcards.algorithm:q}"
-        " --models {wildcards.first}:{wildcards.stop} --dataset {params.folder:q}"
+        " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"

@@ -1,6 +1,6 @@
 rule predictions:
     input:
-        prepared,
+        **dataset_files(),
         checkpoints=checkpoints,
         study=ancient(result("study.json")),
     output:
@@ -9,6 +9,8 @@ rule predictions:
         result("logs/predictions/{algorithm}.log"),
     benchmark:
         result("benchmarks/predictions/{algorithm}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
     resources:
         mem_mb=4000,
@@ -16,14 +18,11 @@ rule predictions:
         gpu=study.config["training"]["gpu"],
     params:
         key=key("predictions", "algorithm"),
-        folder=result("dataset"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Put features on test images for {wildcards.algorithm}"
     shell:
         "python -m modeldiff predictions {input.study:q} {wildcards.algorithm:q}"
-        " {input.checkpoints:q} --dataset {params.folder:q}"
+        " {input.checkpoints:q} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
 
 
@@ -37,6 +36,8 @@ rule verification:
         result("logs/verification/{a}-vs-{b}.log"),
     benchmark:
         result("benchmarks/verification/{a}-vs-{b}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -44,8 +45,6 @@ rule verification:
         gpu=0,
     params:
         key=key("verification", "a", "b"),
-    conda:
-        "../envs/modeldiff.yaml"
     message:
         "Tabulate effects on {wildcards.a} and {wildcards.b}"
     shell:
