@@ -1,4 +1,4 @@
-"""The lasso of many targets on one shared Gram matrix, and its certificate.
+"""The lasso of many targets on one shared Gram matrix: the problem and its certificate.
 
 For each target, with Z the standardised masks and y of mean 0 and variance 1:
     minimise  P(v) = 1/(2m) |y - Zv|^2 + lambda |v|_1,
@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 
 from modeldiff.datamodels.gram import Cross, Gram, blocks
-
-CHECK = 5  # proximal steps between two looks at the gap
-FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,47 @@ class Problem:
         return g
 
 
+@dataclass(frozen=True)
+class Held:
+    """What held-out models say, in the units of the problem that they judge.
+
+    The mean squared error of v on them is square - 2 c'v + v'hv + (mean - bias'v)^2.
+    h: covariance of the columns, float32 [examples x examples]; c: with the targets, float32
+    [targets x examples]; square, mean: of the targets, float64 [targets]; bias: mean of the
+    columns, float64 [examples].
+    """
+
+    h: Tensor
+    c: Tensor
+    square: Tensor
+    mean: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, gram: Gram, cross: Cross, problem: Problem) -> "Held":
+        """From the sums over the held-out models."""
+        m, share = gram.models, gram.share()
+        h = torch.empty_like(gram.counts)
+        for rows in blocks(len(h), len(h)):
+            centred = gram.counts[rows].double() / m - share[rows, None] * share
+            h[rows] = centred * problem.inverse[rows, None] * problem.inverse
+        scale = torch.where(problem.scale > 0, problem.scale, torch.inf)
+        mean = cross.total / m
+        c = (cross.cross / m - mean[:, None] * share) * problem.inverse / scale[:, None]
+        return cls(
+            h=h,
+            c=c.float(),
+            square=(cross.square / m - mean * mean) / scale**2,
+            mean=(cross.shift + mean - problem.mean) / scale,
+            bias=(share - problem.share) * problem.inverse,
+        )
+
+    def error(self, v: Tensor, which: Tensor) -> Tensor:
+        """Mean squared error of v, float32 [some targets x examples], of the targets `which`."""
+        spread = (v * (v @ self.h - 2 * self.c[which])).sum(1)
+        return self.square[which] + spread + (self.mean[which] - v.double() @ self.bias).square()
+
+
 def gap(c: Tensor, g: Tensor, v: Tensor, penalty: Tensor) -> Tensor:
     """Duality gap relative to the null objective [targets], from the gradient g = c - Rv."""
     explained, kept = (c * v).sum(1), (v * g).sum(1)
@@ -75,73 +113,3 @@ def gap(c: Tensor, g: Tensor, v: Tensor, penalty: Tensor) -> Tensor:
     dual = torch.minimum(aligned / residual, penalty / largest).clamp_min(0)
     primal = residual / 2 + penalty * v.abs().sum(1)
     return 2 * (primal - dual * aligned + dual * dual * residual / 2).clamp_min(0)
-
-
-def largest_eigenvalue(r: Tensor) -> float:
-    """Of a positive semidefinite matrix, by power iteration, with a margin of 2%."""
-    x = torch.ones(len(r), dtype=r.dtype, device=r.device)
-    x += torch.arange(len(r), dtype=r.dtype, device=r.device) / len(r)  # not an eigenvector
-    norm = x.norm()
-    for _ in range(50):
-        x = r @ (x / norm.clamp_min(1e-30))
-        norm = x.norm()
-    return max(1.02 * float(norm), 1e-30)
-
-
-def solve(
-    r: Tensor, c: Tensor, penalty: Tensor, v: Tensor, tolerance: float, steps: int = 2000
-) -> Tensor:
-    """Accelerated proximal gradient (FISTA with restarts) for all targets together.
-
-    r [examples x examples], c and start v [targets x examples], penalty [targets], in one type of
-    float and on one device. A target is dropped when its gap is at most `tolerance`; after `steps`
-    the rest are returned as they are.
-    Source: Beck & Teboulle 2009; restarts by O'Donoghue & Candes 2015.
-    """
-    result = v.clone()
-    step = 1 / largest_eigenvalue(r)
-    left = torch.arange(len(v), device=v.device)
-    rv = v @ r
-    z, rz, momentum = v, rv, torch.ones_like(penalty)
-    for count in range(steps):
-        if count % CHECK == 0:
-            done = gap(c, c - rv, v, penalty) <= tolerance
-            result[left] = v
-            if done.all():
-                return result
-            if done.any():
-                keep = ~done
-                left, c, penalty, momentum = left[keep], c[keep], penalty[keep], momentum[keep]
-                v, rv, z, rz = v[keep], rv[keep], z[keep], rz[keep]
-        new = z + step * (c - rz)
-        new = new.sign() * (new.abs() - step * penalty[:, None]).clamp_min(0)
-        rnew = new @ r
-        uphill = ((z - new) * (new - v)).sum(1) > 0
-        momentum = torch.where(uphill, 1.0, momentum)
-        following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
-        beta = ((momentum - 1) / following)[:, None]
-        z, rz = new + beta * (new - v), rnew + beta * (rnew - rv)
-        v, rv, momentum = new, rnew, following
-    result[left] = v
-    return result
-
-
-def fit(problem: Problem, penalties: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Solve at one penalty per target (in units of the margins) and certify in float64.
-
-    Returns v, float64 [targets x examples], such that its weights are float32 numbers, and the
-    relative duality gaps [targets].
-    """
-    v = torch.zeros_like(problem.c)
-    gaps = torch.zeros_like(problem.scale)
-    some = (problem.scale > 0).nonzero()[:, 0]
-    c, penalty = problem.c[some], (penalties / problem.scale)[some]
-    coarse = max(tolerance, FLOAT32_GAP)
-    x = torch.zeros_like(c, dtype=torch.float32)
-    x = solve(problem.gram.correlation(), c.float(), penalty.float(), x, coarse).double()
-    if tolerance < coarse:
-        x = solve(problem.gram.correlation_rows(slice(None)), c, penalty, x, tolerance / 2)
-    v[some] = x
-    v = problem.rounded(v)
-    gaps[some] = gap(problem.c, problem.gradient(v), v, penalties / problem.scale)[some]
-    return v, gaps

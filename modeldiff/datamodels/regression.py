@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modeldiff.datamodels import lasso, linear
+from modeldiff.datamodels import linear
 from modeldiff.datamodels.gram import Cross, Gram, blocks, finished, read
-from modeldiff.datamodels.lasso import Problem
+from modeldiff.datamodels.lasso import Held, Problem
 from modeldiff.datamodels.model import Datamodels
-from modeldiff.datamodels.selection import path_errors
+from modeldiff.datamodels.selection import path_errors, refit
 from modeldiff.errors import UserError
 
 ESTIMATORS = ("lasso", "ridge", "ols", "difference")
@@ -87,11 +87,13 @@ def fit(
             grid = largest * min_ratio**steps
             errors = torch.zeros_like(grid)
             for part, held_gram in zip(held, held_grams, strict=True):
-                rest = cross - Cross.of(masks, margins, part, shift, block)
-                fold = Problem.of(gram - held_gram, rest)
-                errors += path_errors(fold, grid, masks, margins, part, block)
+                held_cross = Cross.of(masks, margins, part, shift, block)
+                rest = Problem.of(gram - held_gram, cross - held_cross)
+                judge = Held.of(held_gram, held_cross, rest)
+                fold_errors, v = path_errors(rest, judge, grid)
+                errors += fold_errors
             penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
-            v, gap = lasso.fit(problem, penalties, tolerance)
+            v, gap = refit(problem, penalties, v, tolerance)
         else:
             v, gap = linear.solve(problem, estimator, penalty)
         weights, intercept = problem.in_mask_units(v)
