@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,12 @@ def parse(path: str | Path) -> dict[str, Any]:
     """Read a YAML (or JSON) file with keys at its top level."""
     try:
         with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, _Unique)
+            json_file = str(path).endswith(".json")  # YAML would read JSON's 1e-06 as text
+            content = json.load(file) if json_file else yaml.load(file, _Unique)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path}: is not YAML or JSON: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold keys at its top level, e.g. `study: digits`")
     return content

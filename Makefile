@@ -1,0 +1,37 @@
+# Two commands for a bare machine: `make run` and `make test`. Everything else is plain Snakemake.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || echo python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test check clean
+
+run: $(BIN)/installed  ## The embedded study, from nothing to its report
+	snakemake --cores 2
+	@modeldiff found results/digits/summary.json
+
+test: check  ## Style, types, lint and all tests
+	pytest
+
+check: $(BIN)/installed-test
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+# torch first and by its exact version: a range would fetch another build.
+$(BIN)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) -e .
+	touch $@
+
+# FFCV is compiled against system libraries; without them its tests say that they are skipped.
+$(BIN)/installed-test: $(BIN)/installed
+	$(PIP) -e '.[test,images]'
+	.ci/system-packages && $(PIP) -e '.[ffcv]' || echo "FFCV was not installed: its tests are skipped"
+	touch $@
+
+clean:
+	rm -rf .venv results .snakemake

@@ -1,0 +1,46 @@
+"""A study small enough for tests, and its prepared data set."""
+
+import json
+
+import pytest
+
+from modeldiff import dataset
+from modeldiff.checks import parse
+from modeldiff.dataset import Dataset
+from modeldiff.study import Study
+
+EMBEDDED = "config/config.yaml"
+
+
+@pytest.fixture(scope="session")
+def repository(pytestconfig):
+    return pytestconfig.rootpath
+
+
+@pytest.fixture
+def config(repository):
+    """The embedded study's config, as plain data that a test may change."""
+    return json.loads(json.dumps(parse(repository / EMBEDDED)))  # without YAML's shared nodes
+
+
+def small(config: dict) -> dict:
+    """The same study with few models and epochs."""
+    config["study"] = "small"
+    config["subsets"] = {"models": 120, "evaluation": {"subsets": 25, "repeats": 2}}
+    config["training"] = {"shard": 30, "width": 15}
+    config["verification"]["models"] = 4
+    for algorithm in config["algorithms"].values():
+        algorithm["epochs"] = 3
+    return config
+
+
+@pytest.fixture(scope="session")
+def study(repository) -> Study:
+    return Study.load(small(parse(repository / EMBEDDED)))
+
+
+@pytest.fixture(scope="session")
+def data(study, tmp_path_factory) -> Dataset:
+    manifest = tmp_path_factory.mktemp("dataset") / "manifest.json"
+    dataset.prepare(study, manifest)
+    return dataset.read(manifest, study.key("dataset"))
