@@ -235,6 +235,24 @@ def verification(
     verification.write(Study.read(study), dict(zip(pair, moved, strict=True)), output)
 
 
+@main.command()
+@study_argument
+def report(study: Path) -> None:
+    """Write the page, the figures and the summary beside STUDY (a results folder's study.json)."""
+    from modeldiff import report
+
+    report.write(study)
+
+
+@main.command()
+@study_argument
+def found(study: Path) -> None:
+    """Say in a few lines what the report beside STUDY says."""
+    from modeldiff.report import found
+
+    click.echo(found.lines(study))
+
+
 def known(study: Study, algorithm: str) -> None:
     """UserError unless the study has the algorithm."""
     if algorithm not in study.algorithms:

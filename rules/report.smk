@@ -1,3 +1,6 @@
+include: "figures.smk"
+
+
 rule report:
     input:
         **dataset_files(),
@@ -11,6 +14,7 @@ rule report:
     output:
         result("summary.json"),
         result("report.html"),
+        figures(),
     log:
         result("logs/report.log"),
     benchmark:

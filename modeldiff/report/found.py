@@ -1,0 +1,62 @@
+"""What was found, in a few lines: the end of a run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modeldiff import files
+from modeldiff.study import Study
+
+EXAMPLES = 8
+
+
+def lines(study: str | Path) -> str:
+    """Read `summary.json` beside the checked study and say what stands in it."""
+    folder = Path(study).parent
+    path = files.verify(folder / "summary.json", Study.read(study).key("report"))
+    return "\n".join([*_lines(json.loads(path.read_text())), f"report: {folder / 'report.html'}"])
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
+    for name, a in summary["algorithms"].items():
+        lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
+        yield (
+            f"{name}: {a['models']} models{failed}, accuracy {_percent(a['accuracy']['mean'])}, "
+            f"LDS {_two(lds['mean'])} [{_two(lds['low'])}, {_two(lds['high'])}]"
+            f" of at most {_two(lds['ceiling'])}"
+        )
+    for pair in summary["comparisons"][::2]:
+        first = pair["directions"][0]
+        examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))
+        yield (
+            f"{pair['a']} minus {pair['b']}, direction 1: variance "
+            f"{_percent(first['variance_a'])} under {pair['a']}, "
+            f"{_percent(first['variance_b'])} under {pair['b']}; training examples {examples} ..."
+        )
+    planted = summary["planted"]
+    if planted:
+        yield (
+            f"planted examples: at direction {planted['rank']}, average precision "
+            f"{_two(planted['train_ap'])} (training), {_two(planted['test_ap'])} (test)"
+        )
+    # The last strength of each condition is its strongest: strengths rise.
+    full = {(e["transformation"], e["algorithm"]): e for e in summary["effects"]}
+    for e in full.values():
+        yield (
+            f"{e['transformation']} at strength {e['strength']:g} moves {e['algorithm']} towards "
+            f"{e['class']} by {_points(e['effect'])} points "
+            f"[{_points(e['low'])}, {_points(e['high'])}]"
+        )
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1%}"
+
+
+def _two(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def _points(value: float | None) -> str:
+    return "?" if value is None else f"{value * 100:+.1f}"

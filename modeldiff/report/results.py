@@ -1,0 +1,196 @@
+"""All results of a study, verified and loaded into one typed object.
+
+Margins stay on disk and weights are read one algorithm (for a pair: two) at a time: memory does
+not grow with the number of models.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modeldiff import comparison, dataset, files, margins
+from modeldiff.datamodels import Datamodels, Lds, step
+from modeldiff.dataset import Dataset
+from modeldiff.study import Study
+
+BLOCK = 1 << 24  # margins read at a time
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is known of one algorithm.
+
+    failed: cause of each model that failed, by its number; left_out: full-data models whose
+        outputs were not finite.
+    accuracy: float64 [models], share of targets with a margin above 0; NaN where a model failed.
+    nonzeros: int64 [targets], training examples with a weight that is not 0.
+    """
+
+    name: str
+    failed: dict[str, str]
+    left_out: int
+    accuracy: np.ndarray
+    lds: Lds
+    nonzeros: np.ndarray
+    estimator: str
+    unconverged: int
+
+    @property
+    def models(self) -> int:
+        """Models trained on subsets, failed ones included."""
+        return len(self.accuracy)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of a comparison; `comparison.write` documents the arrays.
+
+    first, second: what is left of `first` once `second` is projected out.
+    """
+
+    name: str
+    first: str
+    second: str
+    directions: np.ndarray
+    projections: np.ndarray
+    explained: np.ndarray
+    variance_a: np.ndarray
+    variance_b: np.ndarray
+    train_high: np.ndarray
+    train_low: np.ndarray
+    test_high: np.ndarray
+    test_low: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two algorithms compared.
+
+    agreement: float64 [targets], cosine of the two algorithms' datamodels; 0 where one is 0.
+    effects: see `verification.effects`.
+    """
+
+    a: str
+    b: str
+    ways: tuple[Way, ...]
+    agreement: np.ndarray
+    effects: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The pair's folder."""
+        return f"{self.a}-vs-{self.b}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole study. `planted` is for the final score only."""
+
+    study: Study
+    folder: Path
+    data: Dataset
+    planted: dict[str, list[int]] | None
+    algorithms: dict[str, Trained]
+    pairs: tuple[Pair, ...]
+
+    def weights(self, name: str) -> np.ndarray:
+        """Datamodels of an algorithm, float32 [targets x train examples], read when asked."""
+        return _datamodels(self.study, self.folder, name).weights
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What each artefact says of how it was made."""
+        paths = [self.folder / "dataset/manifest.json", self.folder / "subsets/masks.npy"]
+        for name in self.algorithms:
+            paths += [self.folder / name / f for f in ("margins.npy", "datamodels.npz")]
+            paths += [self.folder / name / "predictions.npz"]
+        for pair in self.pairs:
+            paths += [self.folder / pair.name / f for f in ("comparison.npz", "effects.csv")]
+        for path in paths:
+            if files.record_path(path).exists():
+                yield str(path.relative_to(self.folder)), files.record(path)
+
+    def training_seconds(self, name: str) -> float:
+        """Time that all jobs together trained subset models of an algorithm; 0 if not recorded."""
+        shards = (self.folder / name / "shards").glob("*.npy")
+        records = [files.record(path) for path in shards]
+        return sum(
+            (r["models"][1] - r["models"][0]) / r["models_per_second"]
+            for r in records
+            if r.get("models_per_second")
+        )
+
+
+def read(path: str | Path) -> Results:
+    """Load the results that lie beside a checked study (`study.json`).
+
+    Raises Damaged, naming the file, for what is missing, damaged, or of other settings.
+    """
+    study, folder = Study.read(path), Path(path).parent
+    manifest, key = folder / "dataset/manifest.json", study.key("dataset")
+    return Results(
+        study=study,
+        folder=folder,
+        data=dataset.read(manifest, key),
+        planted=dataset.read_manifest(manifest, key)["planted"],
+        algorithms={name: _algorithm(study, folder, name) for name in study.algorithms},
+        pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
+    )
+
+
+def _algorithm(study: Study, folder: Path, name: str) -> Trained:
+    rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
+    found = _datamodels(study, folder, name)
+    lds = files.verify(folder / name / "lds.npz", study.key("datamodels", name))
+    predictions = files.verify(folder / name / "predictions.npz", study.key("predictions", name))
+    return Trained(
+        name=name,
+        failed=failed,
+        left_out=files.record(predictions)["failed"],
+        accuracy=_accuracy(rows),
+        lds=_lds(lds),
+        nonzeros=np.count_nonzero(found.weights, axis=1),
+        estimator=found.estimator,
+        unconverged=len(found.unconverged),
+    )
+
+
+def _accuracy(rows: np.ndarray) -> np.ndarray:
+    """Share of margins [models x targets] above 0 per model; a block of rows at a time."""
+    step = max(1, BLOCK // rows.shape[1])
+    parts = [np.asarray(rows[i : i + step]) for i in range(0, len(rows), step)]
+    means = [np.where(np.isnan(p).any(1), np.nan, (p > 0).mean(1)) for p in parts]
+    return np.concatenate(means)
+
+
+def _lds(path: Path) -> Lds:
+    with np.load(path, allow_pickle=False) as arrays:
+        content = {f.name: arrays[f.name] for f in fields(Lds)}
+    return Lds(**{k: v if v.ndim else v.item() for k, v in content.items()})
+
+
+def _datamodels(study: Study, folder: Path, name: str) -> Datamodels:
+    return step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
+
+
+def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
+    of = folder / f"{a}-vs-{b}"
+    table = pd.read_csv(
+        files.verify(of / "effects.csv", study.key("verification", a, b)),
+        dtype={"class": str, "algorithm": str, "transformation": str},
+        keep_default_na=False,
+        float_precision="round_trip",
+    )
+    compared = files.verify(of / "comparison.npz", study.key("comparison", a, b))
+    with np.load(compared, allow_pickle=False) as arrays:
+        ways = []
+        for way in comparison.WAYS:
+            first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
+            names = [f.name for f in fields(Way)[3:]]
+            ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
+    weights = [_datamodels(study, folder, name).weights for name in (a, b)]
+    units = [comparison.scale(w, "unit") for w in weights]
+    return Pair(a, b, tuple(ways), np.einsum("ij,ij->i", *units, dtype=np.float64), table)

@@ -1,0 +1,105 @@
+"""`summary.json`: what a program reads. Its keys are a contract (design, "Files of a study").
+
+The same study gives the same bytes: no times, no paths. Numbers that do not exist are null.
+"""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from modeldiff import __version__
+from modeldiff.report.results import Pair, Results, Trained, Way
+
+PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
+
+
+def summarise(results: Results) -> dict[str, Any]:
+    """The summary as JSON values."""
+    return {
+        "study": results.study.name,
+        "version": __version__,
+        "algorithms": {name: _algorithm(a) for name, a in results.algorithms.items()},
+        "comparisons": [
+            {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(way)}
+            for pair in results.pairs
+            for way in pair.ways
+        ],
+        "effects": _effects(results.pairs),
+        "planted": results.planted and _planted(results, results.planted),
+    }
+
+
+def _algorithm(algorithm: Trained) -> dict[str, Any]:
+    fit = algorithm.accuracy[~np.isnan(algorithm.accuracy)]
+    lds = algorithm.lds
+    return {
+        "models": algorithm.models,
+        "failed": len(algorithm.failed),
+        "accuracy": {
+            "mean": number(fit.mean()) if len(fit) else None,
+            "sd": number(fit.std(ddof=1)) if len(fit) > 1 else None,
+        },
+        "lds": {k: number(getattr(lds, k)) for k in ("mean", "low", "high", "ceiling")},
+    }
+
+
+def _directions(way: Way) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": i + 1,
+            "variance_a": number(way.variance_a[i]),
+            "variance_b": number(way.variance_b[i]),
+            "train_examples": way.train_high[i].tolist(),
+            "test_examples": way.test_high[i].tolist(),
+        }
+        for i in range(len(way.directions))
+    ]
+
+
+def _effects(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
+    """Mean softmax, the interval over models and images; an algorithm of two pairs stands once."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for pair in pairs:
+        table = pair.effects
+        chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
+        for row in chosen.to_dict("records"):
+            entry = {k: row[k] for k in ("transformation", "strength", "class", "algorithm")}
+            entry |= {k: number(row[k]) for k in ("effect", "low", "high")}
+            found.setdefault(tuple(entry.values())[:4], entry)
+    return list(found.values())
+
+
+def _planted(results: Results, planted: dict[str, list[int]]) -> dict[str, Any]:
+    """Average precision of the planted examples at the better of the first two directions of
+    a-minus-b of the first pair: all training examples by coordinate, all targets by projection.
+    """
+    way = results.pairs[0].ways[0]
+    train = np.isin(np.arange(way.directions.shape[1]), planted["train_examples"])
+    test = np.isin(results.data.targets, planted["test_examples"])
+    scores = [_precision(train, v) for v in way.directions[:PLANT_RANKS]]
+    best = int(np.argmax(scores))
+    return {
+        "train_examples": planted["train_examples"],
+        "test_examples": planted["test_examples"],
+        "train_ap": number(scores[best]),
+        "test_ap": number(_precision(test, way.projections[:, best])),
+        "rank": best + 1,
+    }
+
+
+def _precision(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Average precision; NaN if nothing is positive."""
+    return float(average_precision_score(positive, scores)) if positive.any() else math.nan
+
+
+def number(value: float) -> float | None:
+    """A JSON number; JSON has no NaN and no infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
+def text(content: dict[str, Any]) -> bytes:
+    """The summary as it stands on disk."""
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
