@@ -245,12 +245,12 @@ def report(study: Path) -> None:
 
 
 @main.command()
-@study_argument
-def found(study: Path) -> None:
-    """Say in a few lines what the report beside STUDY says."""
+@click.argument("summary", type=FILE)
+def found(summary: Path) -> None:
+    """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
     from modeldiff.report import found
 
-    click.echo(found.lines(study))
+    click.echo(found.lines(summary))
 
 
 def known(study: Study, algorithm: str) -> None:

@@ -11,11 +11,12 @@ from modeldiff.study import Study
 EXAMPLES = 8
 
 
-def lines(study: str | Path) -> str:
-    """Read `summary.json` beside the checked study and say what stands in it."""
-    folder = Path(study).parent
-    path = files.verify(folder / "summary.json", Study.read(study).key("report"))
-    return "\n".join([*_lines(json.loads(path.read_text())), f"report: {folder / 'report.html'}"])
+def lines(summary: str | Path) -> str:
+    """What stands in a study's `summary.json`, once it is verified."""
+    folder = Path(summary).parent
+    key = Study.read(folder / "study.json").key("report")
+    content = json.loads(files.verify(summary, key).read_text())
+    return "\n".join([*_lines(content), f"report: {folder / 'report.html'}"])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
