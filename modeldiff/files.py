@@ -89,7 +89,9 @@ def record(path: str | Path) -> dict[str, Any]:
     """The record of the artefact `path`; `Damaged` if it is missing or unreadable."""
     try:
         content: dict[str, Any] = json.loads(record_path(path).read_text())
-    except (OSError, ValueError):
+        if not content.keys() >= {"key", "bytes", "sha256"}:
+            raise ValueError
+    except (OSError, ValueError, AttributeError):
         raise Damaged(f"{path}: has no readable record {record_path(path).name}") from None
     return content
 

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+import torch
 
 from modeldiff import dataset
 from modeldiff.checks import parse
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
+
+torch.set_num_threads(1)  # as the rules do: jobs times threads never exceed the cores
 
 EMBEDDED = "config/config.yaml"
 

@@ -56,7 +56,7 @@ def train_shard(
     for trained in _progress(study, name, data, members, device):
         logits = trained.logits(as_float(images)).cpu()
         for margins in margin(logits, torch.from_numpy(labels), _kind(study)).numpy():
-            cause = failure(margins, len(data.classes))
+            cause = failure(margins, labels)
             if cause is not None:
                 failed[str(models[len(rows)])] = cause
                 margins = np.full_like(margins, np.nan)
@@ -99,13 +99,18 @@ def load_full(
         yield Trained(algorithm, module, state)
 
 
-def failure(margins: np.ndarray, classes: int) -> str | None:
-    """Why a model with these margins [targets] cannot be used, None if it can."""
+def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
+    """Why a model with these margins [targets] cannot be used, None if it can.
+
+    Chance is what any constant prediction reaches: one over the number of classes, as the mean
+    over classes of the share of targets that are right.
+    """
     if not np.isfinite(margins).all():
         return "diverged: outputs are not finite"
-    accuracy = float((margins > 0).mean())
-    if accuracy <= 1 / classes:
-        return f"no better than chance: accuracy {accuracy:.3f} with {classes} classes"
+    right = [float((margins[labels == c] > 0).mean()) for c in np.unique(labels)]
+    accuracy = sum(right) / len(right)
+    if accuracy <= 1 / len(right) + 1e-9:
+        return f"no better than chance: mean accuracy over {len(right)} classes {accuracy:.3f}"
     return None
 
 

@@ -1,0 +1,26 @@
+"""Parts of a user's own, by import path, for the tests."""
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+
+def normalised_net(shape, classes, *, hidden):
+    """A net with batch normalisation: it cannot be stacked."""
+    pixels = shape[0] * shape[1] * shape[2]
+    layers = nn.Linear(pixels, hidden), nn.BatchNorm1d(hidden), nn.ReLU()
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(hidden, classes))
+
+
+def full_batch(module, images, labels, seed, *, steps):
+    """Gradient descent without batches."""
+    assert isinstance(seed, int)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.5)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        cross_entropy(module(images), labels).backward()
+        optimizer.step()
+
+
+def negative(images):
+    return 1 - images

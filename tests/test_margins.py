@@ -1,0 +1,73 @@
+"""Gathering shards: in order, checked, in bounded memory."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from modeldiff import files, margins
+from modeldiff.errors import Damaged
+
+
+def shards(folder, sizes, targets=4, failed=None):
+    paths, start = [], 0
+    for size in sizes:
+        path = folder / f"{start}-{start + size}.npy"
+        rows = np.arange(start, start + size, dtype=np.float32)[:, None] + np.zeros(targets, "f4")
+        facts = {"models": [start, start + size], "margin": "max", "failed": failed or {}}
+        with files.artefact(path, "shard", **facts) as file:
+            np.save(file, rows)
+        paths.append(path)
+        start += size
+    return paths
+
+
+def test_rows_are_models_in_order(tmp_path):
+    paths = shards(tmp_path, [3, 5, 2])
+    margins.gather(paths, "shard", tmp_path / "margins.npy", "all")
+    rows, failed = margins.read(tmp_path / "margins.npy", "all")
+    assert isinstance(rows, np.memmap)
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows[:, 0], np.arange(10))
+    assert failed == {}
+
+
+def test_failed_models_are_listed(tmp_path):
+    paths = shards(tmp_path, [3], failed={"1": "diverged"})
+    margins.gather(paths, "shard", tmp_path / "margins.npy", "all")
+    assert margins.read(tmp_path / "margins.npy", "all")[1] == {"1": "diverged"}
+
+
+def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
+    paths = shards(tmp_path, [3, 5, 2])
+    with open(paths[1], "r+b") as file:
+        file.truncate(100)
+    paths[2].write_bytes(paths[2].read_bytes()[:-1] + b"\xff")
+    with pytest.raises(Damaged) as caught:
+        margins.gather(paths, "shard", tmp_path / "margins.npy", "all")
+    line = str(caught.value)
+    assert f"{paths[1]}: has 100 bytes" in line
+    assert f"{paths[2]}: its content" in line
+    assert "run the same command again to train only these 2 shards again" in line
+    assert [p.exists() for p in paths] == [True, False, False]
+    assert not (tmp_path / "margins.npy").exists()
+
+
+def test_thousands_of_shards_stay_under_300_mb(tmp_path):
+    """2,000 shards of a 100,000 x 1,000 array (400 MB)."""
+    shard = tmp_path / "shard.npy"
+    with files.artefact(shard, "shard", models=[0, 50], margin="max", failed={}) as file:
+        np.save(file, np.ones((50, 1000), np.float32))
+    script = f"""
+        from pathlib import Path
+        from modeldiff import margins
+        margins.gather([{str(shard)!r}] * 2000, "shard", {str(tmp_path / "all.npy")!r}, "all")
+        status = Path("/proc/self/status").read_text()
+        print(status.split("VmHWM:")[1].split()[0])  # peak resident kB of this program alone
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    kilobytes = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert np.load(tmp_path / "all.npy", mmap_mode="r").shape == (100_000, 1000)
+    assert kilobytes < 300_000

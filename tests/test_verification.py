@@ -1,0 +1,81 @@
+"""Effects and their intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from modeldiff import verification
+from modeldiff.training import train_full
+
+
+def planted(models=30, images=40, seed=0):
+    rng = np.random.default_rng(seed)
+    noise = 0.05 * rng.normal(size=(models, images))
+    return 0.3 + 0.1 * rng.normal(size=(models, 1)) + 0.2 * rng.normal(size=images) + noise
+
+
+@pytest.mark.parametrize(("over", "axis"), [("models", 1), ("images", 0)])
+def test_intervals_agree_with_scipys_bootstrap(over, axis):
+    moved = planted()
+    means = moved.mean(axis)
+    expected = stats.bootstrap(
+        (means,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    low, high = verification.interval(moved, over)
+    width = expected.high - expected.low
+    assert abs(low - expected.low) < 0.05 * width
+    assert abs(high - expected.high) < 0.05 * width
+
+
+def test_resampling_both_is_wider_than_either():
+    moved = planted()
+    widths = {over: np.diff(verification.interval(moved, over))[0] for over in verification.OVER}
+    assert widths["both"] > max(widths["models"], widths["images"])
+
+
+def test_intervals_are_the_same_every_time():
+    assert verification.interval(planted(), "both") == verification.interval(planted(), "both")
+
+
+def test_the_watermark_moves_plain_and_not_masked(study, data, tmp_path):
+    paths = {}
+    for name in study.algorithms:
+        full, paths[name] = tmp_path / f"{name}.npz", tmp_path / f"{name}-predictions.npz"
+        train_full(study, name, data, range(4), full, device="cpu")
+        verification.predict(study, name, data, [full], paths[name], device="cpu")
+    verification.write(study, paths, tmp_path / "effects.csv")
+    table = pd.read_csv(tmp_path / "effects.csv")
+    assert len(table) == 4 * 2 * 2 * 3  # strengths, measures, algorithms, kinds of interval
+    assert (table.n_models == 4).all()
+    assert (table.n_images == len(data.verification)).all()
+    assert (table.low <= table.effect + 1e-9).all()
+    assert (table.effect <= table.high + 1e-9).all()
+    full = table[(table.strength == 1) & (table.measure == "softmax") & (table.over == "both")]
+    effect = full.set_index("algorithm").effect
+    assert effect["masked"] == 0
+    assert effect["plain"] > 0.02
+
+
+def test_effects_are_differences_of_probability_by_hand(study, data, tmp_path):
+    full, output = tmp_path / "full.npz", tmp_path / "predictions.npz"
+    train_full(study, "plain", data, range(2), full, device="cpu")
+    verification.predict(study, "plain", data, [full], output, device="cpu")
+    with np.load(full) as weights:
+        w1, b1, w2, b2 = (weights[f"{i}.{k}"][1] for i in (1, 3) for k in ("weight", "bias"))
+
+    def softmax_of_3(images):
+        hidden = np.maximum(images.reshape(len(images), 64) @ w1.T + b1, 0)
+        logits = hidden @ w2.T + b2
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        return shares[:, 3] / shares.sum(1)
+
+    images = data.test.images[data.verification] / np.float32(255)
+    marked = images.copy()
+    marked[:, :, :2, :2] = 1
+    expected = softmax_of_3(marked) - softmax_of_3(images)
+    with np.load(output) as arrays:
+        moved = arrays["watermark"]
+    assert moved.shape == (2, 4, 2, len(images))
+    np.testing.assert_allclose(moved[0, 3, 1], expected, atol=1e-5)
+    assert set(np.unique(moved[1])) <= {-1, 0, 1}
