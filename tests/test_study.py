@@ -145,7 +145,7 @@ FILES = {
 def test_a_file_that_is_no_config_is_one_line(tmp_path, text, words):
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
-    with pytest.raises(UserError, match="^[^\n]*$") as caught:
+    with pytest.raises(UserError, match=r"^[^\n]*$") as caught:
         Study.read(file)
     assert str(caught.value).startswith(str(file))
     assert words in str(caught.value)
