@@ -1,13 +1,233 @@
-"""`report.html`: one self-contained page."""
+"""`report.html`: one self-contained page that works offline, from a file:// path.
 
+Nothing that comes from data or config is ever markup: the template escapes, the page's script
+writes text nodes, and a content security policy runs no script but those embedded here and loads
+nothing.
+"""
+
+import base64
+import json
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import vl_convert
+import yaml
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
-from modeldiff.report.results import Results
+from modeldiff import transformations
+from modeldiff.dataset import as_float
+from modeldiff.report import charts, images, provenance
+from modeldiff.report.results import Results, Way
+from modeldiff.report.verdict import classes, tested, verdict
+
+SHOWN = 12  # examples at each end of a direction
+INFLUENCES = 6  # training examples of each sign that matter for a test example
+MOST = 5000  # images embedded; test examples beyond have no influences listed
+SAMPLES = 4  # images a feature is shown on
 
 
 def render(results: Results, summary: dict[str, Any]) -> str:
     """The page as HTML."""
-    pages = Environment(loader=PackageLoader("modeldiff.report", "."), autoescape=True)
-    return pages.get_template("page.html.jinja").render(results=results, summary=summary)
+    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), _asset("page.js")]
+    pages = Environment(
+        loader=PackageLoader("modeldiff.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {
+        "points": points,
+        "percent": percent,
+        "interval": interval,
+        "duration": duration,
+    }
+    opening = verdict(results)
+    return pages.get_template("page.html.jinja").render(
+        results=results,
+        study=results.study,
+        summary=summary,
+        verdict=opening,
+        first=results.pairs[opening.pair].ways[opening.way],
+        pairs=[_pair(results, p) for p in range(len(results.pairs))],
+        features=_features(results),
+        differences=provenance.differences(results.study.config["algorithms"]),
+        rooms=provenance.rooms(results),
+        origins=provenance.origins(results),
+        config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
+        content=Markup(embedded(_content(results))),
+        style=Markup(_asset("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+    )
+
+
+def embedded(content: Any) -> str:
+    """JSON that can stand inside a <script> element: no text in it can end the element."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _pair(results: Results, p: int) -> dict[str, Any]:
+    """What the template says of a pair."""
+    pair = results.pairs[p]
+    return {
+        "pair": pair,
+        "tested": tested(results, pair),
+        "ways": [
+            {
+                "name": charts.way_name(way),
+                "way": way,
+                "classes": [classes(results, way, i, SHOWN) for i in range(len(way.directions))],
+            }
+            for way in pair.ways
+        ],
+    }
+
+
+def _content(results: Results) -> dict[str, Any]:
+    """What the page's script reads: charts, directions, influences, images."""
+    data = results.data
+    pairs = [
+        {
+            "ways": [
+                {"name": charts.way_name(way), "directions": _directions(results, way)}
+                for way in pair.ways
+            ]
+        }
+        for pair in results.pairs
+    ]
+    strips = [
+        (split, [i for i, _ in examples])
+        for pair in pairs
+        for way in pair["ways"]
+        for direction in way["directions"]
+        for split, _, examples in direction
+    ]
+    chosen: dict[str, set[int]] = {
+        name: {i for split, found in strips if split == name for i in found}
+        for name in ("test", "train")
+    }
+    influences = _influences(results, chosen)
+    return {
+        "charts": _charts(results),
+        "pairs": pairs,
+        "influences": influences,
+        "images": images.embed(
+            {name: (getattr(data, name), sorted(chosen[name])) for name in chosen}
+        ),
+        "labels": {
+            name: {i: data.classes[getattr(data, name).labels[i]] for i in sorted(chosen[name])}
+            for name in chosen
+        },
+        "side": max(data.test.images.shape[2:]),
+    }
+
+
+def _directions(results: Results, way: Way) -> list[list[Any]]:
+    """For each direction its four strips: [split, end, [[example, score], ...]]."""
+    targets, found = results.data.targets, []
+    for i in range(len(way.directions)):
+        projection = dict(zip(targets.tolist(), way.projections[:, i].tolist(), strict=True))
+        strips: list[Any] = []
+        for end, test, train in (
+            ("high", way.test_high[i], way.train_high[i]),
+            ("low", way.test_low[i], way.train_low[i]),
+        ):
+            scores = [[int(e), short(projection[int(e)])] for e in test[:SHOWN]]
+            own = [[int(e), short(way.directions[i, e])] for e in train[:SHOWN]]
+            strips += [["test", end, scores], ["train", end, own]]
+        found.append(sorted(strips, key=lambda strip: strip[0]))
+    return found
+
+
+def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict[str, Any]]:
+    """For shown test examples, the training examples that raise and lower their margin most,
+    under each algorithm. Adds what it shows to `chosen`, up to `MOST` images.
+    """
+    row = {int(target): r for r, target in enumerate(results.data.targets)}
+    found: dict[int, dict[str, Any]] = {}
+    for name in results.algorithms:
+        weights = results.weights(name)
+        for i in sorted(chosen["test"]):
+            if len(chosen["test"]) + len(chosen["train"]) > MOST:
+                break
+            own = weights[row[i]]
+            order = np.argsort(own, kind="stable")
+            ends = [
+                [[int(e), short(own[e])] for e in end[:INFLUENCES] if own[e] != 0]
+                for end in (order[::-1], order)
+            ]
+            found.setdefault(i, {})[name] = ends
+            chosen["train"] |= {int(e) for end in ends for e, _ in end}
+    return found
+
+
+def _charts(results: Results) -> dict[str, Any]:
+    found = {}
+    for p, pair in enumerate(results.pairs):
+        names = [charts.way_name(way) for way in pair.ways]
+        found[f"scatter-{p}"] = charts.scatter(pair, names)
+        found[f"agreement-{p}"] = charts.agreement(pair)
+        for t in results.study.transformations:
+            for measure in ("softmax", "argmax"):
+                found[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)
+    for name, algorithm in results.algorithms.items():
+        found[f"lds-{name}"] = charts.lds(algorithm)
+        if np.ptp(algorithm.nonzeros):
+            found[f"sparsity-{name}"] = charts.sparsity(algorithm)
+    return found
+
+
+def _features(results: Results) -> dict[str, list[dict[str, Any]]]:
+    """Each feature on a few images, by strength; 0 is the image as it is."""
+    data, found = results.data, {}
+    chosen = data.verification[:SAMPLES]
+    plain = as_float(data.test.images[chosen])
+    for name, feature in results.study.transformations.items():
+        rows = []
+        for strength in (0.0, *feature.strengths):
+            changed = transformations.apply(feature.part, plain, strength)
+            pictures = np.round(np.clip(changed, 0, 1) * 255).astype(np.uint8)
+            rows.append({"strength": strength, "images": [images.uri(x, 160) for x in pictures]})
+        found[name] = rows
+    return found
+
+
+def short(value: float) -> float:
+    """Three digits are all that is shown."""
+    return float(f"{value:.3g}")
+
+
+def points(value: float) -> str:
+    """A probability in percentage points, signed."""
+    text = f"{value * 100:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share in per cent; a dash for what does not exist."""
+    return "\N{EN DASH}" if value is None else f"{value * 100:.{digits}f}%"
+
+
+def interval(row: dict[str, Any]) -> str:
+    """An effect's interval, in points."""
+    return f"[{points(row['low'])}, {points(row['high'])}]"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(sha256(script.encode()).digest()).decode()

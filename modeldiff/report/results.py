@@ -4,10 +4,8 @@ Margins stay on disk and weights are read one algorithm (for a pair: two) at a t
 not grow with the number of models.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,28 +98,6 @@ class Results:
     def weights(self, name: str) -> np.ndarray:
         """Datamodels of an algorithm, float32 [targets x train examples], read when asked."""
         return _datamodels(self.study, self.folder, name).weights
-
-    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What each artefact says of how it was made."""
-        paths = [self.folder / "dataset/manifest.json", self.folder / "subsets/masks.npy"]
-        for name in self.algorithms:
-            paths += [self.folder / name / f for f in ("margins.npy", "datamodels.npz")]
-            paths += [self.folder / name / "predictions.npz"]
-        for pair in self.pairs:
-            paths += [self.folder / pair.name / f for f in ("comparison.npz", "effects.csv")]
-        for path in paths:
-            if files.record_path(path).exists():
-                yield str(path.relative_to(self.folder)), files.record(path)
-
-    def training_seconds(self, name: str) -> float:
-        """Time that all jobs together trained subset models of an algorithm; 0 if not recorded."""
-        shards = (self.folder / name / "shards").glob("*.npy")
-        records = [files.record(path) for path in shards]
-        return sum(
-            (r["models"][1] - r["models"][0]) / r["models_per_second"]
-            for r in records
-            if r.get("models_per_second")
-        )
 
 
 def read(path: str | Path) -> Results:

@@ -1,0 +1,219 @@
+"""The page's charts as Vega-Lite specifications.
+
+Why Vega-Lite and not Plotly or Bokeh: its bundle is 0.9 MB where Plotly's is 4.8; it writes text
+as text, where Plotly reads names as HTML; its SVG carries ARIA labels; and its interpreter runs
+under a content security policy that forbids everything else. Colours come from the page (`page.js`
+gives Vega a theme), so that charts are dark where the page is.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from modeldiff.report.results import Pair, Trained, Way
+
+LABELLED = 5  # first directions, that carry their rank in the scatter
+Spec = dict[str, Any]
+
+
+def scatter(pair: Pair, way_names: list[str]) -> Spec:
+    """Variances under both algorithms along all directions, both ways, with the diagonal."""
+    points: list[dict[str, Any]] = [
+        {
+            "id": f"{w}-{i}",
+            "way": way_names[w],
+            "rank": i + 1,
+            "x": float(way.variance_a[i] * 100),
+            "y": float(way.variance_b[i] * 100),
+        }
+        for w, way in enumerate(pair.ways)
+        for i in range(len(way.directions))
+    ]
+    end = max(max(p["x"], p["y"]) for p in points) * 1.05
+    at = {
+        "x": _field("x", f"Variance under {pair.a} (%)", scale={"domain": [0, end]}),
+        "y": _field("y", f"Variance under {pair.b} (%)", scale={"domain": [0, end]}),
+    }
+    way = {"field": "way", "type": "nominal", "scale": {"domain": way_names}}
+    legend = {"title": None, "orient": "top", "symbolSize": 110}
+    chosen = {"test": "datum.id === chosen"}
+    return _spec(
+        f"Variance of each direction under {pair.a} (across) and {pair.b} (up). "
+        "Directions far from the diagonal are used by one algorithm only.",
+        380,
+        params=[{"name": "chosen", "value": ""}],
+        data={"values": points},
+        layer=[
+            {
+                "data": {"values": [{"x": 0, "y": 0}, {"x": end, "y": end}]},
+                "mark": {"type": "line", "style": "guide"},
+                "encoding": at,
+            },
+            {
+                "mark": {"type": "point", "filled": True, "opacity": 1},
+                "encoding": at
+                | {
+                    "color": way | {"legend": legend},
+                    "shape": way | {"legend": legend},
+                    "size": {"condition": chosen | {"value": 320}, "value": 110},
+                },
+            },
+            {
+                "transform": [{"filter": f"datum.rank <= {LABELLED}"}],
+                "mark": {"type": "text", "dx": 12, "dy": -9},
+                "encoding": at | {"text": {"field": "rank"}},
+            },
+            {  # what a finger hits
+                "mark": {"type": "point", "filled": True, "opacity": 0, "cursor": "pointer"},
+                "encoding": at
+                | {
+                    "size": {"value": 500},
+                    "tooltip": [
+                        {"field": "way", "title": "Way"},
+                        {"field": "rank", "title": "Direction"},
+                        {"field": "x", "title": f"% under {pair.a}", "format": ".2f"},
+                        {"field": "y", "title": f"% under {pair.b}", "format": ".2f"},
+                    ],
+                },
+            },
+        ],
+    )
+
+
+def lds(algorithm: Trained) -> Spec:
+    """Scores of the targets, their mean with its interval, and the ceiling."""
+    score = algorithm.lds
+    lines = [{"x": score.mean, "what": f"mean {score.mean:.2f}"}]
+    if np.isfinite(score.ceiling):
+        lines.append({"x": score.ceiling, "what": f"ceiling {score.ceiling:.2f}"})
+    x = _field("x", "LDS of a test example", scale={"domain": [min(score.per_target.min(), 0), 1]})
+    spec = histogram(
+        score.per_target,
+        "LDS of a test example",
+        f"Histogram of the scores of {algorithm.name}: mean {score.mean:.2f}, 95% interval "
+        f"{score.low:.2f} to {score.high:.2f}, ceiling {score.ceiling:.2f}.",
+    )
+    spec["layer"][0]["encoding"]["x"]["scale"] = x["scale"]
+    spec["layer"] += [
+        {
+            "data": {"values": [{"low": score.low, "high": score.high}]},
+            "mark": {"type": "rect", "style": "interval"},
+            "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
+        },
+        {
+            "data": {"values": lines},
+            "mark": {"type": "rule", "style": "guide", "strokeWidth": 2},
+            "encoding": {"x": x},
+        },
+        {
+            "data": {"values": lines},
+            "mark": {"type": "text", "align": "right", "dx": -5, "baseline": "top"},
+            "encoding": {"x": x, "y": {"value": 2}, "text": {"field": "what"}},
+        },
+    ]
+    return spec
+
+
+def agreement(pair: Pair) -> Spec:
+    """How alike the two algorithms' datamodels of a test example are."""
+    mean = pair.agreement.mean()
+    return histogram(
+        pair.agreement,
+        f"Cosine of {pair.a}'s and {pair.b}'s datamodel",
+        f"Histogram of the cosines of {pair.a}'s and {pair.b}'s datamodels, mean {mean:.2f}.",
+    )
+
+
+def sparsity(algorithm: Trained) -> Spec:
+    """How many training examples have a weight."""
+    return histogram(
+        algorithm.nonzeros,
+        "Training examples with a weight",
+        f"Histogram of how many training examples a datamodel of {algorithm.name} uses.",
+    )
+
+
+def histogram(values: np.ndarray, title: str, description: str) -> Spec:
+    """Counts of test examples in 30 equal bins."""
+    counts, edges = np.histogram(values, bins=30)
+    rows = [
+        {"x": float(low), "end": float(high), "n": int(n)}
+        for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+    return _spec(
+        description,
+        220,
+        data={"values": rows},
+        layer=[
+            {
+                "mark": {"type": "bar", "style": "count", "binSpacing": 1},
+                "encoding": {
+                    "x": _field("x", title, bin="binned"),
+                    "x2": {"field": "end"},
+                    "y": _field("n", "Test examples"),
+                },
+            }
+        ],
+    )
+
+
+def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> Spec:
+    """Effect on both algorithms by strength, with intervals over models and images."""
+    table = pair.effects
+    rows = table[
+        (table["transformation"] == transformation)
+        & (table["measure"] == measure)
+        & (table["over"] == "both")
+    ]
+    target = rows["class"].iloc[0]
+    points = [
+        {"algorithm": r["algorithm"], "x": r["strength"]}
+        | {k: r[k] * 100 for k in ("effect", "low", "high")}
+        for r in rows.to_dict("records")
+    ]
+    who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [pair.a, pair.b]}}
+    colour = {"color": who | {"legend": {"title": None, "orient": "top", "symbolSize": 110}}}
+    shape = {"shape": who | {"legend": {"title": None, "orient": "top", "symbolSize": 110}}}
+    x = _field("x", f"Strength of {transformation}", scale={"domain": [0, 1]})
+    title = f"Change of p({target}), points"
+    return _spec(
+        f"Effect of {transformation} on p({target}) by strength, under {pair.a} and {pair.b}.",
+        height,
+        data={"values": points},
+        encoding={"x": x},
+        layer=[
+            {
+                "mark": {"type": "area", "opacity": 0.25},
+                "encoding": {"y": _field("low", title), "y2": {"field": "high"}} | colour,
+            },
+            {"mark": {"type": "line"}, "encoding": {"y": _field("effect", title)} | colour},
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                "encoding": {
+                    "y": _field("effect", title),
+                    "tooltip": [
+                        {"field": "algorithm", "title": "Algorithm"},
+                        {"field": "x", "title": "Strength"},
+                        {"field": "effect", "title": "Points", "format": "+.1f"},
+                        {"field": "low", "title": "From", "format": "+.1f"},
+                        {"field": "high", "title": "To", "format": "+.1f"},
+                    ],
+                }
+                | colour
+                | shape,
+            },
+        ],
+    )
+
+
+def _field(name: str, title: str, **more: Any) -> Spec:
+    return {"field": name, "type": "quantitative", "title": title} | more
+
+
+def _spec(description: str, height: int, **content: Any) -> Spec:
+    return {"description": description, "width": "container", "height": height} | content
+
+
+def way_name(way: Way) -> str:
+    """How a way is called on the page."""
+    return f"{way.first} minus {way.second}"

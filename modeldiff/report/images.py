@@ -1,0 +1,58 @@
+"""Images of examples as data URIs: each is embedded once, whatever shows it."""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from PIL import Image
+
+from modeldiff.dataset import Images
+
+BUDGET = 9_000_000  # characters of all images: the page stays well under 15 MB
+# Tried in this order until all images fit: as they are, then as JPEG of at most this side.
+SIDES = (None, 256, 160, 112, 80, 64, 48, 32, 24, 16)
+
+
+def embed(splits: dict[str, tuple[Images, Iterable[int]]]) -> dict[str, dict[int, str]]:
+    """Data URIs of the chosen examples of each split, at the best quality that fits `BUDGET`."""
+    wanted = {name: (images, sorted(set(map(int, c)))) for name, (images, c) in splits.items()}
+    for side in SIDES:
+        found: dict[str, dict[int, str]] = {name: {} for name in wanted}
+        size = 0
+        for name, i, uri in _encoded(wanted, side):
+            found[name][i] = uri
+            size += len(uri)
+            if size > BUDGET and side != SIDES[-1]:
+                break
+        else:
+            return found
+    raise AssertionError("unreachable: the last size is always taken")
+
+
+def _encoded(
+    wanted: dict[str, tuple[Images, list[int]]], side: int | None
+) -> Iterator[tuple[str, int, str]]:
+    for name, (images, chosen) in wanted.items():
+        for i in chosen:
+            yield name, i, uri(images.images[i], side)
+
+
+def uri(image: np.ndarray, side: int | None = None) -> str:
+    """A data URI of one image, uint8 [channels x height x width]."""
+    picture, file = Image.fromarray(pixels(image)), io.BytesIO()
+    if side is None:
+        picture.save(file, "PNG", optimize=True)
+    else:
+        picture.thumbnail((side, side))
+        picture.save(file, "JPEG", quality=85)
+    kind = "png" if side is None else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def pixels(image: np.ndarray) -> np.ndarray:
+    """What a person sees of uint8 [channels x height x width]: [height x width (x 3)].
+
+    Three channels are red, green and blue; of any other number the mean is shown in grey.
+    """
+    return image.transpose(1, 2, 0) if len(image) == 3 else image.mean(0).round().astype(np.uint8)

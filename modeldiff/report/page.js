@@ -1,0 +1,142 @@
+"use strict";
+// What a reader does on the page. Names and classes only ever become text nodes or attributes.
+const content = JSON.parse(document.getElementById("content").textContent);
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const views = {}; // of the scatters, by pair
+
+function element(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function picture(split, index) {
+  const node = element("img", {
+    src: content.images[split][index],
+    alt: `${split === "test" ? "test" : "training"} image ${index}, class ${content.labels[split][index]}`,
+  });
+  // Small images are enlarged as the squares they are.
+  if (content.side <= 64) node.className = "pixels";
+  return node;
+}
+
+const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value);
+
+function example(split, index, score) {
+  const button = element(
+    "button",
+    { type: "button", class: "example" },
+    picture(split, index),
+    element("span", {}, content.labels[split][index]),
+    element("small", {}, signed(score)),
+  );
+  button.addEventListener("click", () => enlarge(split, index));
+  return button;
+}
+
+function strip(examples, split, most = examples.length) {
+  return examples.slice(0, most).map(([index, score]) => example(split, index, score));
+}
+
+// One image, large; for a test image also the training images that matter for it.
+const dialog = document.querySelector("dialog");
+function enlarge(split, index) {
+  const what = split === "test" ? "Test image" : "Training image";
+  const body = [
+    element("h2", { id: "enlarged" }, `${what} ${index}`),
+    element("p", {}, `class ${content.labels[split][index]}`),
+    picture(split, index),
+  ];
+  for (const [algorithm, ends] of Object.entries((split === "test" && content.influences[index]) || {})) {
+    ["raise", "lower"].forEach((verb, end) => {
+      if (!ends[end].length) return;
+      body.push(
+        element("h3", {}, `Training images that ${verb} its margin most under ${algorithm}`),
+        element("div", { class: "strip" }, ...strip(ends[end], "train")),
+      );
+    });
+  }
+  dialog.lastElementChild.replaceChildren(...body);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+const ENDS = { high: "positive end", low: "negative end" };
+function show(pair, way, i) {
+  const direction = content.pairs[pair].ways[way];
+  const panel = document.querySelector(`[data-panel="${pair}"]`);
+  panel.querySelector("h3").textContent = `${direction.name}, direction ${i + 1}`;
+  panel.querySelector(".strips").replaceChildren(
+    ...direction.directions[i].flatMap(([split, end, examples]) => [
+      element("h4", {}, `${split === "test" ? "Test" : "Training"} images, ${ENDS[end]}`),
+      element("div", { class: "strip" }, ...strip(examples, split)),
+    ]),
+  );
+  for (const button of document.querySelectorAll(`[data-direction^="${pair} "]`))
+    button.setAttribute("aria-pressed", button.dataset.direction === `${pair} ${way} ${i}`);
+  views[pair]?.signal("chosen", `${way}-${i}`).runAsync();
+}
+
+for (const node of document.querySelectorAll("[data-strip]")) {
+  const [pair, way, i, which, most] = node.dataset.strip.split(" ").map(Number);
+  const [split, , examples] = content.pairs[pair].ways[way].directions[i][which];
+  node.append(...strip(examples, split, most));
+}
+for (const button of document.querySelectorAll("[data-direction]"))
+  button.addEventListener("click", () => show(...button.dataset.direction.split(" ").map(Number)));
+// Arrow keys walk along the directions of a way.
+for (const group of document.querySelectorAll(".ranks"))
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: "nextElementSibling", ArrowLeft: "previousElementSibling" }[event.key];
+    const next = step && document.activeElement[step];
+    if (next?.matches("button")) {
+      next.focus();
+      next.click();
+    }
+  });
+const opened = content.pairs.map((_, pair) => [pair, 0, 0]);
+opened.forEach((first) => show(...first));
+
+// Charts take their colours from the page, and are drawn again when it turns dark or light.
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const [text, muted, line] = ["text", "muted", "line"].map(colour);
+  const axis = { labelColor: muted, titleColor: text, gridColor: line, domainColor: line, tickColor: line };
+  return {
+    background: "transparent",
+    font: style.fontFamily,
+    view: { stroke: null },
+    axis: { ...axis, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 },
+    legend: { labelColor: text, labelFontSize: 13 },
+    range: { category: [colour("a"), colour("b")], symbol: ["circle", "square"] },
+    text: { color: text, fontSize: 12 },
+    line: { strokeWidth: 2.5 },
+    style: {
+      guide: { stroke: muted, strokeWidth: 1.5, strokeDash: [5, 4] },
+      count: { fill: colour("count") },
+      interval: { fill: text, opacity: 0.15 },
+    },
+  };
+}
+
+async function draw() {
+  const options = { actions: false, renderer: "svg", ast: true, config: theme() };
+  options.tooltip = { theme: dark.matches ? "dark" : "light" };
+  for (const node of document.querySelectorAll("[data-chart]")) {
+    const { view } = await vegaEmbed(node, content.charts[node.dataset.chart], options);
+    if (!node.dataset.pair) continue;
+    const pair = Number(node.dataset.pair);
+    views[pair] = view;
+    view.addEventListener("click", (_, item) => {
+      if (item?.datum?.id) show(pair, ...item.datum.id.split("-").map(Number));
+    });
+    const pressed = document.querySelector(`[data-direction^="${pair} "][aria-pressed="true"]`);
+    show(...pressed.dataset.direction.split(" ").map(Number));
+  }
+  document.documentElement.dataset.ready = "yes";
+}
+dark.addEventListener("change", draw);
+draw();

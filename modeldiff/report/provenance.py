@@ -1,0 +1,100 @@
+"""How a study was made: what its records and benchmarks say."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from modeldiff import files
+from modeldiff.report.results import Results
+
+
+class Room(NamedTuple):
+    """What the jobs of one room took, as Snakemake measured it."""
+
+    name: str
+    jobs: int
+    seconds: float
+    peak: float  # MB, the largest job's; NaN if it was too short to be measured
+
+
+def rooms(results: Results) -> list[Room]:
+    """Time and memory of each room's jobs; none where steps were run by hand."""
+    folder, found = results.folder / "benchmarks", []
+    for name, paths in _benchmarks(results, folder):
+        tables = [pd.read_csv(path, sep="\t") for path in paths if path.exists()]
+        if tables:
+            table = pd.concat(tables)
+            peak = pd.to_numeric(table["max_rss"], errors="coerce").max()
+            found.append(Room(name, len(table), float(table["s"].sum()), float(peak)))
+    return found
+
+
+def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """The files of the study's own jobs: a folder may also hold those of earlier settings."""
+    study = results.study
+    names, pairs = list(results.algorithms), [pair.name for pair in results.pairs]
+    full = study.config["verification"]["models"]
+    yield "dataset", [folder / "dataset.tsv"]
+    yield "subsets", [folder / "subsets.tsv"]
+    for room, models in (("train", study.models), ("full", full)):
+        shards = [f"{a}-{s.start}-{s.stop}" for a in names for s in study.shards(models)]
+        yield room, [folder / room / f"{name}.tsv" for name in shards]
+    for room in ("margins", "datamodels", "predictions"):
+        yield room, [folder / room / f"{name}.tsv" for name in names]
+    for room in ("comparison", "verification"):
+        yield room, [folder / room / f"{name}.tsv" for name in pairs]
+
+
+def origins(results: Results) -> list[dict[str, Any]]:
+    """What made the artefacts: each code, versions and hardware once, with the files it made."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in _artefacts(results):
+        record = files.record(path)
+        made = {k: record.get(k) for k in ("code", "versions", "hardware")}
+        entry = found.setdefault(repr(made), made | {"files": [], "from": "9", "to": ""})
+        entry["files"].append(path.relative_to(results.folder).as_posix())
+        entry["from"] = min(entry["from"], record["made"])
+        entry["to"] = max(entry["to"], record["made"])
+    return list(found.values())
+
+
+def _artefacts(results: Results) -> Iterator[Path]:
+    yield results.folder / "dataset/manifest.json"
+    for name in results.algorithms:
+        for file in ("margins.npy", "datamodels.npz", "predictions.npz"):
+            yield results.folder / name / file
+    for pair in results.pairs:
+        for file in ("comparison.npz", "effects.csv"):
+            yield results.folder / pair.name / file
+
+
+def differences(algorithms: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """The settings in which algorithms differ: dotted key, and its value for each."""
+    flat = {name: dict(_flat(entry)) for name, entry in algorithms.items()}
+    keys = dict.fromkeys(key for entry in flat.values() for key in entry)
+    return [
+        (key, {name: entry.get(key, "\N{EN DASH}") for name, entry in flat.items()})
+        for key in keys
+        if len({entry.get(key) for entry in flat.values()}) > 1
+    ]
+
+
+def _flat(entry: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and values as text; a list of parts is one value."""
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            yield from _flat(value, f"{at}.{key}" if at else key)
+    elif isinstance(entry, list):
+        yield at, ", then ".join(map(_words, entry)) or "nothing"
+    else:
+        yield at, str(entry)
+
+
+def _words(part: Any) -> str:
+    """A part of an algorithm: its name, and its options in brackets."""
+    if not isinstance(part, dict):
+        return str(part)
+    options = ", ".join(f"{k} {v}" for k, v in part.items() if k != "name")
+    return f"{part['name']} ({options})" if options else part["name"]

@@ -1,0 +1,72 @@
+"""What the first screen says, in numbers. The planted truth, if there is one, has no part in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from modeldiff.report.results import Pair, Results, Way
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A feature at full strength on both algorithms of a pair, mean softmax, over models and
+    images. `mover` and `other`: rows of `Pair.effects`, the larger effect first.
+    """
+
+    transformation: str
+    target: str
+    mover: dict[str, Any]
+    other: dict[str, Any]
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two intervals have nothing in common."""
+        low, high = sorted((self.mover, self.other), key=lambda row: row["low"])
+        return bool(low["high"] < high["low"])
+
+    @property
+    def gap(self) -> float:
+        """Difference of the two effects."""
+        return float(abs(self.mover["effect"] - self.other["effect"]))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The pair that the page opens with, the way to look at, and the feature that was tested.
+
+    With a feature: the pair on which the two effects differ most, seen from the algorithm that
+    the feature moves more. Without: the first pair, a minus b.
+    """
+
+    pair: int
+    way: int
+    tested: Tested | None
+
+
+def verdict(results: Results) -> Verdict:
+    """Choose what stands first."""
+    found = [(p, t) for p, pair in enumerate(results.pairs) for t in tested(results, pair)]
+    if not found:
+        return Verdict(0, 0, None)
+    p, strongest = max(found, key=lambda item: item[1].gap)
+    return Verdict(p, int(strongest.mover["algorithm"] != results.pairs[p].a), strongest)
+
+
+def tested(results: Results, pair: Pair) -> list[Tested]:
+    """Every feature that was tested on a pair, at full strength."""
+    table = pair.effects
+    chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
+    found = []
+    for name in results.study.transformations:
+        rows = chosen[chosen["transformation"] == name]
+        full = rows[rows["strength"] == rows["strength"].max()].to_dict("records")
+        mover, other = sorted(full, key=lambda row: -abs(row["effect"]))
+        found.append(Tested(name, mover["class"], mover, other))
+    return found
+
+
+def classes(results: Results, way: Way, i: int, shown: int) -> str:
+    """The classes of a direction's strongest test examples, most frequent first."""
+    labels = results.data.test.labels[way.test_high[i][:shown]].tolist()
+    counts = {label: labels.count(label) for label in dict.fromkeys(labels)}
+    order = sorted(counts, key=lambda label: -counts[label])
+    return ", ".join(f"{results.data.classes[c]} ({counts[c]})" for c in order)
