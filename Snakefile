@@ -13,7 +13,6 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
-include: "rules/study.smk"
 include: "rules/dataset.smk"
 include: "rules/subsets.smk"
 include: "rules/training.smk"

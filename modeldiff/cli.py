@@ -4,7 +4,6 @@ Every room takes the checked study (`study.json`) or a config, its inputs and `-
 is imported only by the rooms that need it.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,12 +65,11 @@ threads_option = click.option("--threads", type=int, default=1, help="CPU thread
 
 
 @main.command()
-@click.argument("config")
+@study_argument
 @output_option
-def study(config: str, output: Path) -> None:
-    """Check CONFIG (a YAML file, or JSON text) and write it with all defaults."""
-    text = config.lstrip().startswith("{")
-    (Study.load(json.loads(config)) if text else Study.read(config)).write(output)
+def study(study: Path, output: Path) -> None:
+    """Check a config and write it with all defaults."""
+    Study.read(study).write(output)
 
 
 @main.command()

@@ -212,11 +212,6 @@ class Study:
             yield from chain([algorithm.model], algorithm.preprocess, filter(None, optional))
         yield from (t.part for t in self.transformations.values())
 
-    @property
-    def text(self) -> str:
-        """The checked config as JSON text."""
-        return json.dumps(self.config)
-
     def write(self, path: str | Path) -> None:
         """Write the checked config as JSON, which `read` takes."""
         files.write_json(path, self.config)

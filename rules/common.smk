@@ -25,6 +25,12 @@ wildcard_constraints:
 shell.prefix(f"export PYTHONPATH={workflow.basedir!r}:${{{{PYTHONPATH:-}}}}; ")
 
 
+# The checked study, which every command reads. It is no rule's input: what a rule depends on is
+# its `key`, so that a change of the config reruns the rules it concerns and no others.
+onstart:
+    study.write(result("study.json"))
+
+
 def result(path):
     """A file of this study."""
     return f"{study.folder}/{path}"

@@ -2,7 +2,6 @@ rule comparison:
     input:
         dataset=result("dataset/manifest.json"),
         datamodels=of_pair("datamodels.npz"),
-        study=ancient(result("study.json")),
     output:
         result("{a}-vs-{b}/comparison.npz"),
     log:
@@ -17,10 +16,11 @@ rule comparison:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("comparison", "a", "b"),
     message:
         "Compare {wildcards.a} with {wildcards.b}"
     shell:
-        "python -m modeldiff comparison {input.study:q} {wildcards.a:q} {wildcards.b:q}"
+        "python -m modeldiff comparison {params.study:q} {wildcards.a:q} {wildcards.b:q}"
         " --datamodels {input.datamodels:q} --dataset {input.dataset:q}"
         " --output {output:q} &> {log:q}"

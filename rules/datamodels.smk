@@ -3,7 +3,6 @@ rule datamodels:
         dataset=result("dataset/manifest.json"),
         masks=result("subsets/masks.npy"),
         margins=result("{algorithm}/margins.npy"),
-        study=ancient(result("study.json")),
     output:
         datamodels=result("{algorithm}/datamodels.npz"),
         lds=result("{algorithm}/lds.npz"),
@@ -19,10 +18,11 @@ rule datamodels:
         runtime=120,
         gpu=study.config["training"]["gpu"],
     params:
+        study=result("study.json"),
         key=key("datamodels", "algorithm"),
     message:
         "Fit the datamodels of {wildcards.algorithm}"
     shell:
-        "python -m modeldiff datamodels {input.study:q} {wildcards.algorithm:q}"
+        "python -m modeldiff datamodels {params.study:q} {wildcards.algorithm:q}"
         " --masks {input.masks:q} --margins {input.margins:q} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output.datamodels:q} &> {log:q}"

@@ -1,6 +1,4 @@
 rule dataset:
-    input:
-        study=ancient(result("study.json")),
     output:
         **dataset_files(),
     log:
@@ -15,8 +13,9 @@ rule dataset:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("dataset"),
     message:
         "Prepare the data set"
     shell:
-        "python -m modeldiff dataset {input.study:q} --output {output.dataset:q} &> {log:q}"
+        "python -m modeldiff dataset {params.study:q} --output {output.dataset:q} &> {log:q}"

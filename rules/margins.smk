@@ -1,7 +1,6 @@
 rule margins:
     input:
         shards=shards,
-        study=ancient(result("study.json")),
     output:
         result("{algorithm}/margins.npy"),
     log:
@@ -16,9 +15,10 @@ rule margins:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("margins", "algorithm"),
     message:
         "Gather the margins of {wildcards.algorithm}"
     shell:
-        "python -m modeldiff margins {input.study:q} {wildcards.algorithm:q} {input.shards:q}"
+        "python -m modeldiff margins {params.study:q} {wildcards.algorithm:q} {input.shards:q}"
         " --output {output:q} &> {log:q}"

@@ -10,7 +10,6 @@ rule report:
         predictions=of_algorithms("predictions.npz"),
         comparisons=pairs("comparison.npz"),
         effects=pairs("effects.csv"),
-        study=ancient(result("study.json")),
     output:
         result("summary.json"),
         result("report.html"),
@@ -27,8 +26,9 @@ rule report:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("report"),
     message:
         "Write the report"
     shell:
-        "python -m modeldiff report {input.study:q} &> {log:q}"
+        "python -m modeldiff report {params.study:q} &> {log:q}"

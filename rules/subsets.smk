@@ -1,6 +1,5 @@
 rule subsets:
     input:
-        study=ancient(result("study.json")),
         dataset=result("dataset/manifest.json"),
     output:
         result("subsets/masks.npy"),
@@ -16,9 +15,10 @@ rule subsets:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("subsets"),
     message:
         "Draw the masks of all subsets"
     shell:
-        "python -m modeldiff subsets {input.study:q} --dataset {input.dataset:q}"
+        "python -m modeldiff subsets {params.study:q} --dataset {input.dataset:q}"
         " --output {output:q} &> {log:q}"

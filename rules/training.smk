@@ -1,7 +1,6 @@
 rule train:
     input:
         **dataset_files(),
-        study=ancient(result("study.json")),
     output:
         result("{algorithm}/shards/{first}-{stop}.npy"),
     log:
@@ -16,11 +15,12 @@ rule train:
         runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
         gpu=study.config["training"]["gpu"],
     params:
+        study=result("study.json"),
         key=key("training", "algorithm"),
     message:
         "Train models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:
-        "python -m modeldiff train {input.study:q} {wildcards.algorithm:q}"
+        "python -m modeldiff train {params.study:q} {wildcards.algorithm:q}"
         " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
 
@@ -28,7 +28,6 @@ rule train:
 rule train_full:
     input:
         **dataset_files(),
-        study=ancient(result("study.json")),
     output:
         result("{algorithm}/full/{first}-{stop}.npz"),
     log:
@@ -43,10 +42,11 @@ rule train_full:
         runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
         gpu=study.config["training"]["gpu"],
     params:
+        study=result("study.json"),
         key=key("full", "algorithm"),
     message:
         "Train full-data models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:
-        "python -m modeldiff train --full {input.study:q} {wildcards.algorithm:q}"
+        "python -m modeldiff train --full {params.study:q} {wildcards.algorithm:q}"
         " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"

@@ -2,7 +2,6 @@ rule predictions:
     input:
         **dataset_files(),
         checkpoints=checkpoints,
-        study=ancient(result("study.json")),
     output:
         result("{algorithm}/predictions.npz"),
     log:
@@ -17,11 +16,12 @@ rule predictions:
         runtime=60,
         gpu=study.config["training"]["gpu"],
     params:
+        study=result("study.json"),
         key=key("predictions", "algorithm"),
     message:
         "Put features on test images for {wildcards.algorithm}"
     shell:
-        "python -m modeldiff predictions {input.study:q} {wildcards.algorithm:q}"
+        "python -m modeldiff predictions {params.study:q} {wildcards.algorithm:q}"
         " {input.checkpoints:q} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
 
@@ -29,7 +29,6 @@ rule predictions:
 rule verification:
     input:
         predictions=of_pair("predictions.npz"),
-        study=ancient(result("study.json")),
     output:
         result("{a}-vs-{b}/effects.csv"),
     log:
@@ -44,9 +43,10 @@ rule verification:
         runtime=60,
         gpu=0,
     params:
+        study=result("study.json"),
         key=key("verification", "a", "b"),
     message:
         "Tabulate effects on {wildcards.a} and {wildcards.b}"
     shell:
-        "python -m modeldiff verification {input.study:q} {wildcards.a:q} {wildcards.b:q}"
+        "python -m modeldiff verification {params.study:q} {wildcards.a:q} {wildcards.b:q}"
         " --predictions {input.predictions:q} --output {output:q} &> {log:q}"

@@ -128,7 +128,6 @@ def test_a_change_reruns_its_step_and_what_follows(finished, path, value, expect
     for rule in ("dataset", "subsets", "train", "train_full", "margins", "datamodels"):
         assert planned.get(rule, 0) == expected.get(rule, 0), rule
     assert planned["comparison"] == 1
-    assert planned["study"] == 1
 
 
 def test_a_dry_run_imports_no_torch(finished, tmp_path):
