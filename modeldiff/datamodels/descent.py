@@ -17,7 +17,7 @@ from modeldiff.datamodels.lasso import Held, Problem
 
 SWEEPS = 10_000  # of coordinate descent at most, for one target and penalty
 ROUNDS = 20  # of working sets at most
-CHUNK = 8  # targets that a thread takes at a time
+CHUNK = 32  # targets that a thread takes at a time
 
 
 def path_errors(

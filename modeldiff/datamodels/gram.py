@@ -15,6 +15,7 @@ from torch import Tensor
 from modeldiff.errors import UserError
 
 BLOCK_BYTES = 1 << 26  # of float32 masks unpacked at a time
+CACHED = 1 << 17  # float64 numbers that stay in cache between passes
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
@@ -75,16 +76,22 @@ class Gram:
 
         Columns that never vary are zero.
         """
+        return self.covariance(self.inverse_deviation())
+
+    def covariance(self, scale: Tensor) -> Tensor:
+        """Covariance of the columns times `scale` (float64 [examples]), float32, from float64."""
         result = torch.empty_like(self.counts)
-        for rows in blocks(len(result), len(result)):
-            result[rows] = self.correlation_rows(rows)
+        step = max(1, CACHED // len(result))
+        for start in range(0, len(result), step):
+            rows = slice(start, start + step)
+            result[rows] = self.covariance_rows(rows, scale)
         return result
 
-    def correlation_rows(self, rows: slice) -> Tensor:
-        """Rows of `correlation`, in float64 from the exact counts."""
-        share, scale = self.share(), self.inverse_deviation()
-        centred = self.counts[rows].double() / self.models - share[rows, None] * share
-        return centred * scale[rows, None] * scale
+    def covariance_rows(self, rows: slice, scale: Tensor) -> Tensor:
+        """Rows of `covariance`, in float64 from the exact counts."""
+        share = self.share()
+        block = self.counts[rows].double().mul_(1 / self.models)
+        return block.addr_(share[rows], share, alpha=-1).mul_(scale[rows, None]).mul_(scale)
 
     def inverse_deviation(self) -> Tensor:
         """1 / population standard deviation of the columns, float64 [examples]; 0 if constant."""

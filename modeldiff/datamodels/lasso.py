@@ -59,7 +59,7 @@ class Problem:
         v = v.double()
         g = self.c.clone()
         for rows in blocks(len(self.share), len(self.share)):
-            g -= v[:, rows] @ self.gram.correlation_rows(rows)
+            g -= v[:, rows] @ self.gram.covariance_rows(rows, self.inverse)
         return g
 
 
@@ -83,15 +83,11 @@ class Held:
     def of(cls, gram: Gram, cross: Cross, problem: Problem) -> "Held":
         """From the sums over the held-out models."""
         m, share = gram.models, gram.share()
-        h = torch.empty_like(gram.counts)
-        for rows in blocks(len(h), len(h)):
-            centred = gram.counts[rows].double() / m - share[rows, None] * share
-            h[rows] = centred * problem.inverse[rows, None] * problem.inverse
         scale = torch.where(problem.scale > 0, problem.scale, torch.inf)
         mean = cross.total / m
         c = (cross.cross / m - mean[:, None] * share) * problem.inverse / scale[:, None]
         return cls(
-            h=h,
+            h=gram.covariance(problem.inverse),
             c=c.float(),
             square=(cross.square / m - mean * mean) / scale**2,
             mean=(cross.shift + mean - problem.mean) / scale,

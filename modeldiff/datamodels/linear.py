@@ -15,7 +15,7 @@ def solve(problem: Problem, estimator: str, penalty: float) -> tuple[Tensor, Ten
     if estimator == "difference":
         # mean(y | in) - mean(y | out) = cov(x, y) / var(x), so on standardised columns it is c.
         return problem.c, torch.zeros_like(problem.scale)
-    r = problem.gram.correlation_rows(slice(None))
+    r = problem.gram.covariance_rows(slice(None), problem.inverse)
     if estimator == "ridge":
         r.diagonal().add_(penalty)
         factor = torch.linalg.cholesky(r)

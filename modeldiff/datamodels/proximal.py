@@ -36,7 +36,7 @@ def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tup
     coarse = max(tolerance, FLOAT32_GAP)
     v = solve(gram.correlation(), c.float(), penalty.float(), v.float(), coarse).double()
     if tolerance < coarse:
-        v = solve(gram.correlation_rows(slice(None)), c, penalty, v, tolerance / 2)
+        v = solve(gram.covariance_rows(slice(None), problem.inverse), c, penalty, v, tolerance / 2)
     v = problem.rounded(v)
     return v, gap(c, problem.gradient(v), v, penalty)
 

@@ -10,7 +10,7 @@ from modeldiff.datamodels import proximal
 from modeldiff.datamodels.lasso import Held, Problem
 
 PATH_TOLERANCE = 1e-4  # gap at which a point of the path is good enough to be judged
-PATIENCE = 3  # points of the path without a smaller held-out error before a target stops
+PATIENCE = 2  # points of the path without a smaller held-out error before a target stops
 
 
 def solver(device: torch.device) -> ModuleType:
