@@ -1,0 +1,56 @@
+"""One set of versions: constraints, conda environments and pyproject do not drift apart."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "snakemake-minimal": "snakemake"}
+
+
+@pytest.fixture
+def pins(repository):
+    lines = (repository / "constraints.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture
+def project(repository):
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+
+
+def declared(project):
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(text) for entries in lists for text in entries]
+
+
+def test_every_declared_package_is_pinned_within_its_range(project, pins):
+    for requirement in declared(project):
+        assert requirement.name in pins, requirement
+        assert requirement.specifier.contains(pins[requirement.name]), requirement
+
+
+def test_conda_environments_hold_the_pinned_versions(repository, project, pins):
+    environments = list((repository / "envs").glob("*.yaml"))
+    assert environments
+    for path in environments:
+        entries = yaml.safe_load(path.read_text())["dependencies"]
+        plain = [e for e in entries if isinstance(e, str)]
+        pip = [p for e in entries if isinstance(e, dict) for p in e["pip"]]
+        versions = dict(re.split(r" ?=+", entry) for entry in plain + pip)
+        assert versions.pop("python") == "3.11"
+        versions.pop("pip", None)
+        for name, version in versions.items():
+            assert pins[CONDA_NAMES.get(name, name)] == version, (path, name)
+    names = {CONDA_NAMES.get(re.split(r" ?=", e)[0], re.split(r" ?=", e)[0]) for e in plain}
+    assert {Requirement(d).name for d in project["dependencies"]} <= names
+
+
+def test_every_rule_names_an_environment_that_exists(repository):
+    for path in (repository / "rules").glob("*.smk"):
+        text = path.read_text()
+        named = re.findall(r'conda:\n\s+"\.\./(envs/\S+)"', text)
+        assert len(named) == len(re.findall(r"^rule ", text, re.M)), path
+        assert all((repository / name).exists() for name in named)
