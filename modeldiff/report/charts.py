@@ -12,7 +12,8 @@ import numpy as np
 
 from modeldiff.report.results import Pair, Trained, Way
 
-LABELLED = 5  # first directions, that carry their rank in the scatter
+LABELLED = 3  # first directions, that carry their rank in the scatter
+LEGEND = {"title": None, "orient": "top", "symbolSize": 110, "symbolOpacity": 1}
 Spec = dict[str, Any]
 
 
@@ -35,7 +36,6 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
         "y": _field("y", f"Variance under {pair.b} (%)", scale={"domain": [0, end]}),
     }
     way = {"field": "way", "type": "nominal", "scale": {"domain": way_names}}
-    legend = {"title": None, "orient": "top", "symbolSize": 110}
     chosen = {"test": "datum.id === chosen"}
     return _spec(
         f"Variance of each direction under {pair.a} (across) and {pair.b} (up). "
@@ -53,8 +53,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                 "mark": {"type": "point", "filled": True, "opacity": 1},
                 "encoding": at
                 | {
-                    "color": way | {"legend": legend},
-                    "shape": way | {"legend": legend},
+                    "color": way | {"legend": LEGEND},
+                    "shape": way | {"legend": LEGEND},
                     "size": {"condition": chosen | {"value": 320}, "value": 110},
                 },
             },
@@ -101,14 +101,19 @@ def lds(algorithm: Trained) -> Spec:
             "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
         },
         {
-            "data": {"values": lines},
-            "mark": {"type": "rule", "style": "guide", "strokeWidth": 2},
+            "data": {"values": lines[:1]},
+            "mark": {"type": "rule", "style": "mean"},
+            "encoding": {"x": x},
+        },
+        {
+            "data": {"values": lines[1:]},
+            "mark": {"type": "rule", "style": "guide"},
             "encoding": {"x": x},
         },
         {
             "data": {"values": lines},
-            "mark": {"type": "text", "align": "right", "dx": -5, "baseline": "top"},
-            "encoding": {"x": x, "y": {"value": 2}, "text": {"field": "what"}},
+            "mark": {"type": "text", "baseline": "bottom"},
+            "encoding": {"x": x, "y": {"value": -4}, "text": {"field": "what"}},
         },
     ]
     return spec
@@ -172,8 +177,8 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
         for r in rows.to_dict("records")
     ]
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [pair.a, pair.b]}}
-    colour = {"color": who | {"legend": {"title": None, "orient": "top", "symbolSize": 110}}}
-    shape = {"shape": who | {"legend": {"title": None, "orient": "top", "symbolSize": 110}}}
+    colour = {"color": who | {"legend": LEGEND}}
+    shape = {"shape": who | {"legend": LEGEND}}
     x = _field("x", f"Strength of {transformation}", scale={"domain": [0, 1]})
     title = f"Change of p({target}), points"
     return _spec(
@@ -207,7 +212,8 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
 
 
 def _field(name: str, title: str, **more: Any) -> Spec:
-    return {"field": name, "type": "quantitative", "title": title} | more
+    axis = {"tickCount": 6}
+    return {"field": name, "type": "quantitative", "title": title, "axis": axis} | more
 
 
 def _spec(description: str, height: int, **content: Any) -> Spec:

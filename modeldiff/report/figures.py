@@ -1,7 +1,6 @@
 """Figures as files: what `snakemake --report` and papers show. The same study, the same bytes."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -10,16 +9,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from modeldiff import files
-from modeldiff.report import names
+from modeldiff.report import gallery, names
 from modeldiff.report.results import Results
 
 # Okabe & Ito's palette: told apart by every eye. One colour per way, one per algorithm.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = "osD^vP"
-LABELLED = 5  # first directions, that carry their rank in the scatter
-SHOWN = 10  # examples of each end in a gallery
+LABELLED = 3  # first directions, that carry their rank in the scatter
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "modeldiff",  # ids that do not change from run to run
+    "svg.fonttype": "none",  # text that can be read, searched and edited
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,11 +36,12 @@ def write(results: Results) -> None:
     key = results.study.key("report")
     with mpl.rc_context(STYLE):
         for kind, path, of, _ in names.figures(results.study):
-            figure = DRAW[kind](results, *of)
-            suffix = Path(path).suffix[1:]
-            made: dict[str, Any] = {"Date": None} if suffix == "svg" else {"Software": None}
             with files.artefact(results.folder / "figures" / path, key) as file:
-                figure.savefig(file, format=suffix, metadata=made, dpi=130)
+                if kind == "direction":
+                    gallery.draw(results, *of).save(file, "PNG")
+                else:
+                    figure = DRAW[kind](results, *of)
+                    figure.savefig(file, format="svg", metadata={"Date": None})
 
 
 def variance(results: Results, p: int) -> Figure:
@@ -102,53 +102,6 @@ def effect(results: Results, p: int, transformation: str) -> Figure:
     return figure
 
 
-def gallery(results: Results, p: int, w: int, i: int) -> Figure:
-    """Test and training examples at both ends of a direction."""
-    way = results.pairs[p].ways[w]
-    data, row = results.data, np.searchsorted
-    score, own = way.projections[:, i], way.directions[i]
-    strips = [
-        (f"Test examples, {end} end", data.test, chosen[:SHOWN], score[row(data.targets, chosen)])
-        for end, chosen in (("high", way.test_high[i]), ("low", way.test_low[i]))
-    ] + [
-        (f"Training examples, {end} end", data.train, chosen[:SHOWN], own[chosen])
-        for end, chosen in (("high", way.train_high[i]), ("low", way.train_low[i]))
-    ]
-    figure = Figure(figsize=(9, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(f"{way.first} minus {way.second}, direction {i + 1}", x=0.01, ha="left")
-    for axes, (title, split, chosen, scores) in zip(figure.subplots(4), strips, strict=True):
-        _strip(axes, split.images[chosen], [data.classes[c] for c in split.labels[chosen]], scores)
-        axes.set_title(title, loc="left", fontsize=9)
-    return figure
-
-
-def _strip(axes: Any, images: np.ndarray, labels: Sequence[str], scores: np.ndarray) -> None:
-    """Images side by side, class and score under each."""
-    # Grey between the images: on white, a white mark at the edge of one would not be seen.
-    pad = max(1, images.shape[3] // 16)
-    around = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-    tiles = np.pad(colour(images.astype(np.float32) / 255), around, constant_values=0.55)
-    axes.imshow(np.concatenate(list(tiles), axis=1), interpolation="nearest")
-    width = tiles.shape[2]
-    axes.set_anchor("W")
-    axes.set_yticks([])
-    axes.grid(False)
-    axes.spines[:].set_visible(False)
-    ticks = [f"{c[:14]}\n{s:+.3f}" for c, s in zip(labels, scores, strict=False)]
-    axes.set_xticks(np.arange(len(images)) * width + width / 2 - 0.5, ticks, fontsize=7)
-    axes.tick_params(length=0)
-
-
-def colour(images: np.ndarray) -> np.ndarray:
-    """Images [n x channels x height x width] as [n x height x width x 3]: three channels as red,
-    green and blue, any other number as the mean's grey.
-    """
-    if images.shape[1] != 3:
-        images = np.repeat(images.mean(1, keepdims=True), 3, axis=1)
-    return images.transpose(0, 2, 3, 1)
-
-
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -158,6 +111,5 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 DRAW: dict[str, Callable[..., Figure]] = {
     "variance": variance,
     "effect": effect,
-    "direction": gallery,
     "lds": lds,
 }

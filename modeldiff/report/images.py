@@ -10,6 +10,7 @@ from PIL import Image
 from modeldiff.dataset import Images
 
 BUDGET = 9_000_000  # characters of all images: the page stays well under 15 MB
+SMALL = 160  # side, pixels
 # Tried in this order until all images fit: as they are, then as JPEG of at most this side.
 SIDES = (None, 256, 160, 112, 80, 64, 48, 32, 24, 16)
 
@@ -48,6 +49,11 @@ def uri(image: np.ndarray, side: int | None = None) -> str:
         picture.save(file, "JPEG", quality=85)
     kind = "png" if side is None else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def small(image: np.ndarray) -> str:
+    """A data URI for an image that is never enlarged."""
+    return uri(image, SMALL if max(image.shape[1:]) > SMALL else None)
 
 
 def pixels(image: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ function picture(split, index) {
   return node;
 }
 
-const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value);
+const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toPrecision(3);
 
 function example(split, index, score) {
   const button = element(
@@ -68,6 +68,7 @@ function show(pair, way, i) {
   const direction = content.pairs[pair].ways[way];
   const panel = document.querySelector(`[data-panel="${pair}"]`);
   panel.querySelector("h3").textContent = `${direction.name}, direction ${i + 1}`;
+  panel.querySelector("p").textContent = direction.about[i];
   panel.querySelector(".strips").replaceChildren(
     ...direction.directions[i].flatMap(([split, end, examples]) => [
       element("h4", {}, `${split === "test" ? "Test" : "Training"} images, ${ENDS[end]}`),
@@ -84,8 +85,16 @@ for (const node of document.querySelectorAll("[data-strip]")) {
   const [split, , examples] = content.pairs[pair].ways[way].directions[i][which];
   node.append(...strip(examples, split, most));
 }
+// A pointer's choice brings the images into view, where they lie below (on a phone).
+function choose(pair, way, i) {
+  show(pair, way, i);
+  const heading = document.querySelector(`[data-panel="${pair}"] h3`);
+  if (heading.getBoundingClientRect().bottom > window.innerHeight) heading.scrollIntoView();
+}
 for (const button of document.querySelectorAll("[data-direction]"))
-  button.addEventListener("click", () => show(...button.dataset.direction.split(" ").map(Number)));
+  button.addEventListener("click", (event) =>
+    (event.detail ? choose : show)(...button.dataset.direction.split(" ").map(Number)),
+  );
 // Arrow keys walk along the directions of a way.
 for (const group of document.querySelectorAll(".ranks"))
   group.addEventListener("keydown", (event) => {
@@ -115,9 +124,10 @@ function theme() {
     text: { color: text, fontSize: 12 },
     line: { strokeWidth: 2.5 },
     style: {
-      guide: { stroke: muted, strokeWidth: 1.5, strokeDash: [5, 4] },
-      count: { fill: colour("count") },
-      interval: { fill: text, opacity: 0.15 },
+      guide: { color: muted, strokeWidth: 2, strokeDash: [5, 4] },
+      mean: { color: text, strokeWidth: 2 },
+      count: { color: colour("count") },
+      interval: { color: text, opacity: 0.15 },
     },
   };
 }
@@ -131,7 +141,7 @@ async function draw() {
     const pair = Number(node.dataset.pair);
     views[pair] = view;
     view.addEventListener("click", (_, item) => {
-      if (item?.datum?.id) show(pair, ...item.datum.id.split("-").map(Number));
+      if (item?.datum?.id) choose(pair, ...item.datum.id.split("-").map(Number));
     });
     const pressed = document.querySelector(`[data-direction^="${pair} "][aria-pressed="true"]`);
     show(...pressed.dataset.direction.split(" ").map(Number));

@@ -44,20 +44,20 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         "interval": interval,
         "duration": duration,
     }
-    opening = verdict(results)
+    opening, content = verdict(results), _content(results)
     return pages.get_template("page.html.jinja").render(
         results=results,
         study=results.study,
         summary=summary,
         verdict=opening,
-        first=results.pairs[opening.pair].ways[opening.way],
         pairs=[_pair(results, p) for p in range(len(results.pairs))],
         features=_features(results),
         differences=provenance.differences(results.study.config["algorithms"]),
         rooms=provenance.rooms(results),
         origins=provenance.origins(results),
         config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
-        content=Markup(embedded(_content(results))),
+        charts=content["charts"],
+        content=Markup(embedded(content)),
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
@@ -93,11 +93,15 @@ def _content(results: Results) -> dict[str, Any]:
     pairs = [
         {
             "ways": [
-                {"name": charts.way_name(way), "directions": _directions(results, way)}
+                {
+                    "name": charts.way_name(way),
+                    "directions": _directions(results, way),
+                    "about": [_about(results, p, way, i) for i in range(len(way.directions))],
+                }
                 for way in pair.ways
             ]
         }
-        for pair in results.pairs
+        for p, pair in enumerate(results.pairs)
     ]
     strips = [
         (split, [i for i, _ in examples])
@@ -143,6 +147,16 @@ def _directions(results: Results, way: Way) -> list[list[Any]]:
     return found
 
 
+def _about(results: Results, p: int, way: Way, i: int) -> str:
+    """A direction in one line."""
+    pair = results.pairs[p]
+    return (
+        f"Variance {percent(way.variance_a[i], 2)} under {pair.a}, "
+        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of what sets "
+        f"{way.first} apart. Strongest test images: {classes(results, way, i, SHOWN)}."
+    )
+
+
 def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict[str, Any]]:
     """For shown test examples, the training examples that raise and lower their margin most,
     under each algorithm. Adds what it shows to `chosen`, up to `MOST` images.
@@ -166,7 +180,10 @@ def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict
 
 
 def _charts(results: Results) -> dict[str, Any]:
-    found = {}
+    found, opening = {}, verdict(results)
+    if opening.tested:
+        pair = results.pairs[opening.pair]
+        found["opening"] = charts.effect(pair, opening.tested.transformation, "softmax", 190)
     for p, pair in enumerate(results.pairs):
         names = [charts.way_name(way) for way in pair.ways]
         found[f"scatter-{p}"] = charts.scatter(pair, names)
@@ -191,7 +208,7 @@ def _features(results: Results) -> dict[str, list[dict[str, Any]]]:
         for strength in (0.0, *feature.strengths):
             changed = transformations.apply(feature.part, plain, strength)
             pictures = np.round(np.clip(changed, 0, 1) * 255).astype(np.uint8)
-            rows.append({"strength": strength, "images": [images.uri(x, 160) for x in pictures]})
+            rows.append({"strength": strength, "images": list(map(images.small, pictures))})
         found[name] = rows
     return found
 

@@ -16,6 +16,7 @@ from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 
 BLOCK = 1 << 24  # margins read at a time
+NUMBERS, COUNTS = ("strength", "effect", "low", "high"), ("n_models", "n_images")
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,9 @@ def _datamodels(study: Study, folder: Path, name: str) -> Datamodels:
 
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
     of = folder / f"{a}-vs-{b}"
-    table = pd.read_csv(
-        files.verify(of / "effects.csv", study.key("verification", a, b)),
-        dtype={"class": str, "algorithm": str, "transformation": str},
-        keep_default_na=False,
-        float_precision="round_trip",
-    )
+    effects = files.verify(of / "effects.csv", study.key("verification", a, b))
+    table = pd.read_csv(effects, dtype=str, keep_default_na=False)  # a class may be called "NA"
+    table = table.astype(dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int))
     compared = files.verify(of / "comparison.npz", study.key("comparison", a, b))
     with np.load(compared, allow_pickle=False) as arrays:
         ways = []

@@ -69,4 +69,4 @@ def classes(results: Results, way: Way, i: int, shown: int) -> str:
     labels = results.data.test.labels[way.test_high[i][:shown]].tolist()
     counts = {label: labels.count(label) for label in dict.fromkeys(labels)}
     order = sorted(counts, key=lambda label: -counts[label])
-    return ", ".join(f"{results.data.classes[c]} ({counts[c]})" for c in order)
+    return ", ".join(f"{counts[c]} of class {results.data.classes[c]}" for c in order)

@@ -1,0 +1,30 @@
+"""Fixtures of the report's tests: studies with all their results and their report."""
+
+from pathlib import Path
+
+import pytest
+import report_studies
+from conftest import EMBEDDED, small
+
+from modeldiff import report
+from modeldiff.checks import parse
+
+
+@pytest.fixture(scope="session")
+def study_json(repository, tmp_path_factory) -> Path:
+    """A small study with all its results and its report."""
+    path = report_studies.build(small(parse(repository / EMBEDDED)), tmp_path_factory.mktemp("r"))
+    report.write(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile_json(repository, tmp_path_factory) -> Path:
+    """The same with classes named like markup; they also stand in the config."""
+    config = small(parse(repository / EMBEDDED))
+    config["dataset"]["name"] = "report_studies:hostile"
+    config["dataset"]["plant"]["class"] = report_studies.HOSTILE[0]
+    config["verification"]["transformations"]["watermark"]["class"] = report_studies.HOSTILE[0]
+    path = report_studies.build(config, tmp_path_factory.mktemp("hostile"))
+    report.write(path)
+    return path

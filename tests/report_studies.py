@@ -1,0 +1,66 @@
+"""Small studies with all their results, made by the real rooms; one of them is hostile."""
+
+from pathlib import Path
+
+from modeldiff import comparison, dataset, margins, subsets, training, verification
+from modeldiff.datamodels import step
+from modeldiff.dataset import Raw, digits
+from modeldiff.study import Study
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "{{ 7 * 7 }} & $x_1$",
+    "<!--<script>",
+    "\u2028'\\\"",
+    "<b>bold</b>",
+    "javascript:alert(4)",
+    "naïve 猫",
+    "",
+)
+
+
+def hostile() -> Raw:
+    """The digits, under names that want to be markup."""
+    raw = digits()
+    return Raw(raw.train, raw.test, HOSTILE)
+
+
+def build(config: dict, folder: Path) -> Path:
+    """Run every room but the report; returns `study.json` in the results folder."""
+    study = Study.load(config | {"results": str(folder)})
+    at = Path(study.folder)
+    study.write(at / "study.json")
+    dataset.prepare(study, at / "dataset/manifest.json")
+    data = dataset.read(at / "dataset/manifest.json", study.key("dataset"))
+    n = len(data.train.labels)
+    masks, drawn = at / "subsets/masks.npy", range(study.n_subsets)
+    subsets.write(masks, n, drawn, study.alpha, study.seed, study.key("subsets"))
+    for name in study.algorithms:
+        _algorithm(study, name, data, masks, at / name)
+    for a, b in study.pairs:
+        fits = [(at / x / "datamodels.npz", study.key("datamodels", x)) for x in (a, b)]
+        weights = tuple(step.read(*fit).weights for fit in fits)
+        pair = at / f"{a}-vs-{b}"
+        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz")
+        moved = {x: at / x / "predictions.npz" for x in (a, b)}
+        verification.write(study, moved, pair / "effects.csv")
+    return at / "study.json"
+
+
+def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: Path) -> None:
+    shards = []
+    for models in study.shards(study.models):
+        shards.append(at / f"shards/{models.start}-{models.stop}.npy")
+        training.train_shard(study, name, data, models, shards[-1], device="cpu")
+    margin_key = study.key("margins", name)
+    margins.gather(shards, study.key("training", name), at / "margins.npy", margin_key)
+    fit = at / "datamodels.npz"
+    n = len(data.train.labels)
+    step.write(study, name, n, masks, at / "margins.npy", fit, device="cpu")
+    full = []
+    for models in study.shards(study.config["verification"]["models"]):
+        full.append(at / f"full/{models.start}-{models.stop}.npz")
+        training.train_full(study, name, data, models, full[-1], device="cpu")
+    verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")

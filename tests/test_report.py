@@ -1,0 +1,286 @@
+"""The report: its contract, its score, its figures, and that names stay text."""
+
+import dataclasses
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import report_studies
+
+from modeldiff import __version__, comparison, report
+from modeldiff.datamodels import step
+from modeldiff.dataset import Dataset, Images
+from modeldiff.errors import Damaged
+from modeldiff.report import charts, found, images, names, page, results, summary
+from modeldiff.report.results import Results
+from modeldiff.report.verdict import verdict
+
+pytest_plugins = ["report_fixtures"]
+NUMBER = (int, float)
+
+
+@pytest.fixture(scope="session")
+def loaded(study_json) -> Results:
+    return results.read(study_json)
+
+
+def test_summary_is_the_contract(study_json):
+    content = json.loads((study_json.parent / "summary.json").read_text())
+    assert list(content) == ["study", "version", "algorithms", "comparisons", "effects", "planted"]
+    assert (content["study"], content["version"]) == ("small", __version__)
+    assert list(content["algorithms"]) == ["plain", "masked"]
+    for algorithm in content["algorithms"].values():
+        assert list(algorithm) == ["models", "failed", "accuracy", "lds"]
+        assert algorithm["models"] == 120
+        assert list(algorithm["accuracy"]) == ["mean", "sd"]
+        assert list(algorithm["lds"]) == ["mean", "low", "high", "ceiling"]
+        assert all(isinstance(x, NUMBER) for x in algorithm["lds"].values())
+    assert [c["way"] for c in content["comparisons"]] == ["a-minus-b", "b-minus-a"]
+    for way in content["comparisons"]:
+        assert list(way) == ["a", "b", "way", "directions"]
+        assert (way["a"], way["b"]) == ("plain", "masked")
+        assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
+        for d in way["directions"]:
+            keys = ["rank", "variance_a", "variance_b", "train_examples", "test_examples"]
+            assert list(d) == keys
+            assert all(type(i) is int for k in keys[3:] for i in d[k])
+    keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
+    assert len(content["effects"]) == 2 * 4
+    assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])
+    keys = ["train_examples", "test_examples", "train_ap", "test_ap", "rank"]
+    assert list(content["planted"]) == keys
+
+
+def test_same_study_same_bytes(study_json, tmp_path):
+    folder = shutil.copytree(study_json.parent, tmp_path / "again")
+    files = ["summary.json", "figures/variance-plain-vs-masked.svg"]
+    files += ["figures/direction-plain-vs-masked-a-minus-b-01.png"]
+    before = [(folder / f).read_bytes() for f in files]
+    report.write(folder / "study.json")
+    assert [(folder / f).read_bytes() for f in files] == before
+    assert str(tmp_path) not in before[0].decode()
+
+
+def precision(positive: set[int], scores: np.ndarray) -> float:
+    """Average precision by its definition: mean over hits of the precision at that hit."""
+    ranked = sorted(range(len(scores)), key=lambda i: -scores[i])
+    hits = [k + 1 for k, i in enumerate(ranked) if i in positive]
+    return sum((n + 1) / k for n, k in enumerate(hits)) / len(hits)
+
+
+def test_planted_score(study_json, loaded):
+    content = json.loads((study_json.parent / "summary.json").read_text())["planted"]
+    manifest = json.loads((study_json.parent / "dataset/manifest.json").read_text())
+    assert content["train_examples"] == manifest["planted"]["train_examples"]
+    with np.load(study_json.parent / "plain-vs-masked/comparison.npz") as arrays:
+        directions = arrays["a-minus-b.directions"]
+        projections = arrays["a-minus-b.projections"]
+    scores = [precision(set(content["train_examples"]), v) for v in directions[:2]]
+    best = int(np.argmax(scores))
+    assert content["rank"] == best + 1
+    assert content["train_ap"] == pytest.approx(scores[best])
+    rows = {
+        manifest["targets"].index(i) for i in content["test_examples"] if i in manifest["targets"]
+    }
+    assert content["test_ap"] == pytest.approx(precision(rows, projections[:, best]))
+
+
+def test_numbers_are_those_of_the_artefacts(study_json, loaded):
+    plain, pair = loaded.algorithms["plain"], loaded.pairs[0]
+    rows = np.load(study_json.parent / "plain/margins.npy")
+    np.testing.assert_allclose(plain.accuracy, (rows > 0).mean(1))
+    a, b = (
+        step.read(study_json.parent / n / "datamodels.npz", loaded.study.key("datamodels", n))
+        for n in ("plain", "masked")
+    )
+    norms = np.linalg.norm(a.weights, axis=1) * np.linalg.norm(b.weights, axis=1)
+    cosines = (a.weights * b.weights).sum(1) / norms
+    np.testing.assert_allclose(pair.agreement, cosines, atol=1e-5)
+    assert [way.first for way in pair.ways] == ["plain", "masked"]
+
+
+def test_accuracy_in_blocks_leaves_failed_models_out(monkeypatch):
+    rows = np.array([[1.0, -1], [np.nan, np.nan], [1, 1], [-1, -1], [2, 0]], np.float32)
+    monkeypatch.setattr(results, "BLOCK", 4)
+    np.testing.assert_equal(results._accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
+
+
+def test_what_does_not_exist_is_null(loaded):
+    plain = loaded.algorithms["plain"]
+    nothing = dataclasses.replace(
+        plain,
+        accuracy=np.full(120, np.nan),
+        failed={str(i): "diverged" for i in range(120)},
+        lds=dataclasses.replace(plain.lds, ceiling=math.nan),
+    )
+    content = summary._algorithm(nothing)
+    assert content["accuracy"] == {"mean": None, "sd": None}
+    assert content["lds"]["ceiling"] is None
+    assert content["failed"] == 120
+    bare = dataclasses.replace(loaded, algorithms={"plain": nothing, "masked": nothing})
+    text = page.render(bare, json.loads(summary.text(summary.summarise(bare))))
+    assert "120 of 120 subset models" in text
+    assert "and 100 more" in text
+
+
+def test_a_study_without_features_is_said_to_be_unverified(loaded):
+    pair = loaded.pairs[0]
+    bare = dataclasses.replace(
+        loaded,
+        study=dataclasses.replace(loaded.study, transformations={}),
+        pairs=(dataclasses.replace(pair, effects=pair.effects[:0]),),
+        planted=None,
+    )
+    content = summary.summarise(bare)
+    assert (content["effects"], content["planted"]) == ([], None)
+    text = page.render(bare, content)
+    assert "No feature was tested" in text
+    assert "planted" not in text
+
+
+def test_the_verdict_follows_the_feature(loaded):
+    opening = verdict(loaded)
+    effects = {
+        e["algorithm"]: e for e in summary.summarise(loaded)["effects"] if e["strength"] == 1
+    }
+    assert opening.tested.mover["effect"] == effects["plain"]["effect"]
+    assert (opening.pair, opening.way) == (0, 0)
+    assert opening.tested.apart == (effects["plain"]["low"] > effects["masked"]["high"])
+    touching = dataclasses.replace(
+        opening.tested, mover={"low": 0.1, "high": 0.3}, other={"low": 0.0, "high": 0.1}
+    )
+    assert not touching.apart
+
+
+def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
+    folder = shutil.copytree(study_json.parent, tmp_path / "damaged")
+    for name in ("summary.json", "report.html"):
+        (folder / name).unlink()
+    with open(folder / "masked/lds.npz", "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(Damaged, match=r"masked/lds\.npz: .* truncated"):
+        report.write(folder / "study.json")
+    assert not (folder / "summary.json").exists()
+    assert not (folder / "report.html").exists()
+
+
+def test_found_says_it_in_a_few_lines(study_json):
+    lines = found.lines(study_json.parent / "summary.json").splitlines()
+    assert len(lines) == 7
+    assert lines[0].startswith("plain: 120 models, accuracy ")
+    assert "planted examples: at direction" in lines[3]
+    assert "watermark at strength 1 moves plain towards 3 by +" in lines[4]
+    assert lines[-1] == f"report: {study_json.parent / 'report.html'}"
+
+
+def test_figures_are_those_the_rule_declares(study_json, loaded):
+    written = {f.name for f in (study_json.parent / "figures").iterdir() if f.suffix != ".json"}
+    assert {figure.path for figure in names.figures(loaded.study)} == written
+    assert len(written) == 1 + 1 + 2 + 20
+    assert names.WAYS == comparison.WAYS
+
+
+def test_planning_imports_no_torch():
+    code = "import sys, modeldiff.report.names; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Text(HTMLParser):
+    """Tags, text outside of scripts, and scripts of a page."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data):
+        if self.cdata_elem == "script":
+            self.scripts[-1] += data
+        else:
+            self.text += data
+
+
+def test_hostile_names_stay_text(hostile_json):
+    html = (hostile_json.parent / "report.html").read_text()
+    read = Text(html)
+    assert [tag for tag, _ in read.tags].count("script") == 3
+    assert report_studies.HOSTILE[0] in read.text
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    content = json.loads(read.scripts[0])
+    assert set(content["labels"]["test"].values()) <= set(report_studies.HOSTILE)
+    assert "<" not in read.scripts[0]
+
+
+def test_the_page_is_one_file(study_json):
+    html = (study_json.parent / "report.html").read_text()
+    outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
+    assert "http://" not in outside
+    assert "https://" not in outside
+    assert not re.search(r"<(link|iframe|object)\b", outside)
+    sources = [a["src"] for tag, a in Text(html).tags if "src" in a]
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert len(html) < 2_000_000
+
+
+def test_a_large_study_fits_the_page(loaded, monkeypatch):
+    # 50 directions of noisy colour images: what no codec shrinks.
+    rng = np.random.default_rng(0)
+    n_train, n_test, k = 6000, 2500, 50
+    splits = [
+        Images(rng.integers(0, 256, (n, 3, 32, 32), np.uint8), rng.integers(0, 10, n))
+        for n in (n_train, n_test)
+    ]
+    targets = np.arange(0, n_test - 50)
+    data = Dataset(*splits, loaded.data.classes, targets, np.arange(n_test - 50, n_test))
+    ways = [
+        dataclasses.replace(
+            way,
+            directions=rng.normal(size=(k, n_train)),
+            projections=rng.normal(size=(len(targets), k)),
+            **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
+            **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},
+            **{f"test_{end}": rng.integers(0, len(targets), (k, 20)) for end in ("high", "low")},
+        )
+        for way in loaded.pairs[0].ways
+    ]
+    pair = dataclasses.replace(loaded.pairs[0], ways=tuple(ways))
+    weights = rng.normal(size=(len(targets), n_train)).astype(np.float32)
+    monkeypatch.setattr(Results, "weights", lambda self, name: weights)
+    large = dataclasses.replace(loaded, data=data, pairs=(pair,), planted=None)
+    html = page.render(large, summary.summarise(large))
+    assert len(html.encode()) < 15_000_000
+
+
+def test_images_are_embedded_once_and_as_they_are(loaded):
+    split = loaded.data.test
+    uris = images.embed({"test": (split, [3, 1, 3])})["test"]
+    assert list(uris) == [1, 3]
+    assert uris[1] == images.uri(split.images[1])
+    grey, colour = np.zeros((1, 4, 6), np.uint8), np.zeros((3, 4, 6), np.uint8)
+    assert images.pixels(grey).shape == (4, 6)
+    assert images.pixels(colour).shape == (4, 6, 3)
+    assert images.pixels(np.full((2, 4, 6), 8, np.uint8)).tolist() == [[8] * 6] * 4
+
+
+def test_every_chart_of_the_page_has_its_specification(study_json):
+    read = Text((study_json.parent / "report.html").read_text())
+    wanted = {a["data-chart"] for _, a in read.tags if "data-chart" in a}
+    assert wanted == set(json.loads(read.scripts[0])["charts"])
+
+
+def test_histograms_count_everything():
+    spec = charts.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
+    assert sum(row["n"] for row in spec["data"]["values"]) == 4
