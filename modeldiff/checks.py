@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from modeldiff import components, subsets
-from modeldiff.dataset import BUILT_IN as DATASETS
+from modeldiff.dataset.sources import expected
 from modeldiff.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
@@ -62,7 +62,7 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
     parsed = [(str(file), parse(file)) for file in files]
 
     def fail(path: Path_, what: str) -> UserError:
-        return UserError(f"{_file_of(path, parsed)}: {_dotted(path)}: {what}")
+        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}")
 
     checked = copy.deepcopy(dict(config))
     schema = yaml.safe_load(SCHEMA.read_text())
@@ -89,8 +89,9 @@ _Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults
 
 
 def _rank(error: ValidationError) -> tuple[int, int]:
-    """Unknown keys first (they explain missing ones), then the shallowest."""
-    return (error.validator != "additionalProperties", len(error.absolute_path))
+    """Causes before consequences: a wrong name makes keys unknown, an unknown key one missing."""
+    causes = {"enum": 0, "anyOf": 0, "additionalProperties": 1}
+    return (causes.get(str(error.validator), 2), len(error.absolute_path))
 
 
 def _explain(error: ValidationError) -> tuple[Path_, str]:
@@ -149,7 +150,8 @@ def _number_hint(value: Any, rule: str | list[str]) -> str:
     return ""
 
 
-def _dotted(path: Path_) -> str:
+def dotted(path: Path_) -> str:
+    """A key as it is written in messages: `algorithms.plain.epochs`."""
     return ".".join(map(str, path)) or "(top level)"
 
 
@@ -187,24 +189,31 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
         if entry["strengths"] != sorted(entry["strengths"]):
             yield ("verification", "transformations", name, "strengths"), "must rise"
 
-    source = DATASETS.get(config["dataset"]["name"])
-    if source is None:
-        return  # a user's own: the dataset step checks what only the data can tell
-    yield from _classes(config, source.classes)
-    chosen = subsets.size(source.n_train, split["alpha"])
+    sizes = expected(config["dataset"]["name"], config["dataset"])
+    if sizes is not None:  # else the dataset step checks the same once it has the images
+        yield from against_data(config, *sizes)
+
+
+def against_data(
+    config: Mapping[str, Any], n_train: int, n_test: int, classes: Sequence[str]
+) -> Iterator[tuple[Path_, str]]:
+    """What is wrong with a config for a data set of that many examples and these classes."""
+    yield from _classes(config, classes)
+    alpha = config["subsets"]["alpha"]
+    chosen = subsets.size(n_train, alpha)
     if chosen < 1:
-        what = f"is {split['alpha']}: a subset of {source.n_train} training images has none"
-        yield ("subsets", "alpha"), f"{what}; must be at least {1 / source.n_train:.2g}"
-    for name, entry in algorithms.items():
+        what = f"is {alpha}: a subset of {n_train} training images has none"
+        yield ("subsets", "alpha"), f"{what}; must be at least {1 / n_train:.2g}"
+    for name, entry in config["algorithms"].items():
         if entry.get("batch", 1) > max(chosen, 1):
             what = f"is {entry['batch']}, but a subset has {chosen} examples; must be at most that"
             yield ("algorithms", name, "batch"), what
     plant = config["dataset"].get("plant")
-    if plant and plant["train"] > source.n_train // 2:
-        what = f"is {plant['train']} of {source.n_train} training images; must be at most half"
+    if plant and plant["train"] > n_train // 2:
+        what = f"is {plant['train']} of {n_train} training images; must be at most half"
         yield ("dataset", "plant", "train"), what
-    targets = source.n_test - round(source.n_test * config["dataset"]["verification_share"])
-    for key, most in (("directions", min(targets - 1, source.n_train)), ("examples", targets)):
+    targets = n_test - round(n_test * config["dataset"]["verification_share"])
+    for key, most in (("directions", min(targets - 1, n_train)), ("examples", targets)):
         if config["comparison"][key] > most:
             what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"
             yield ("comparison", key), what
@@ -242,8 +251,9 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     for name, algorithm in config["algorithms"].items():
         at: Path_ = ("algorithms", name)
         entries += [((*at, k), algorithm[k]) for k in ("model", "train") if k in algorithm]
-        steps = enumerate(algorithm["preprocess"])
-        entries += [((*at, "preprocess", i), step) for i, step in steps]
+        for kind in ("preprocess", "augment"):
+            steps = enumerate(algorithm.get(kind, ()))
+            entries += [((*at, kind, i), step) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
         entries.append((("verification", "transformations", name), entry))
     for path, entry in entries:

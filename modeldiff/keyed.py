@@ -36,3 +36,8 @@ def permutation(n: int, *parts: Key) -> np.ndarray:
 def uniform(n: int, *parts: Key) -> np.ndarray:
     """Uniform numbers in [0, 1), float64 [n], with the 53 bits a float64 can hold."""
     return (words(n, *parts) >> np.uint64(11)) * 2.0**-53
+
+
+def uniform32(n: int, *parts: Key) -> np.ndarray:
+    """Uniform numbers in [0, 1), float32 [n]: 24 bits, so that none is rounded up to 1."""
+    return (words(n, *parts) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)

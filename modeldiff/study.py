@@ -13,6 +13,7 @@ from typing import Any
 
 from modeldiff import checks, files
 from modeldiff.components import Component
+from modeldiff.errors import UserError
 
 # Raised when a room computes something else from the same settings, so that stale artefacts are
 # made again: editing an installed package triggers nothing in Snakemake.
@@ -36,6 +37,8 @@ class Algorithm:
 
     model: Component
     preprocess: tuple[Component, ...]
+    augment: tuple[Component, ...]
+    flip_average: bool
     train: Component | None  # the user's own training function, instead of all below
     optimizer: Component | None
     schedule: Component | None
@@ -50,6 +53,8 @@ class Algorithm:
         return cls(
             model=Component.of(entry["model"]),
             preprocess=tuple(Component.of(step) for step in entry["preprocess"]),
+            augment=tuple(Component.of(step) for step in entry.get("augment", ())),
+            flip_average=entry["flip_average"],
             epochs=entry.get("epochs", 0),
             batch=entry.get("batch", 0),
             label_smoothing=entry.get("label_smoothing", 0.0),
@@ -139,6 +144,11 @@ class Study:
         """From a config (YAML) or from the checked study of a results folder (JSON)."""
         return cls.load(checks.parse(path), [path])
 
+    def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:
+        """UserError if the study cannot be done on a data set of these sizes and classes."""
+        for path, what in checks.against_data(self.config, n_train, n_test, classes):
+            raise UserError(f"study {self.name}: {checks.dotted(path)}: {what}")
+
     # Which models there are. The evaluation models come first, so that a study can grow without
     # any model changing its number.
 
@@ -209,7 +219,8 @@ class Study:
         """Every part the config names."""
         for algorithm in self.algorithms.values():
             optional = (algorithm.train, algorithm.optimizer, algorithm.schedule)
-            yield from chain([algorithm.model], algorithm.preprocess, filter(None, optional))
+            steps = chain(algorithm.preprocess, algorithm.augment)
+            yield from chain([algorithm.model], steps, filter(None, optional))
         yield from (t.part for t in self.transformations.values())
 
     def write(self, path: str | Path) -> None:

@@ -1,11 +1,15 @@
 """Data sets: nothing moves, what is planted is known, the divisions are clean."""
 
+import shutil
+import tarfile
+
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from modeldiff import dataset
-from modeldiff.dataset import Images, Raw
+from modeldiff.dataset import Images, Raw, sources
 from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
 
@@ -22,7 +26,8 @@ def test_digits_are_scikit_learns_each_once():
     ours = np.concatenate([raw.train.images, raw.test.images]).reshape(1797, 64)
     theirs = np.round(load_digits().data * 255 / 16).astype(np.uint8)
     np.testing.assert_array_equal(np.sort(ours.view("V64"), 0), np.sort(theirs.view("V64"), 0))
-    assert dataset.BUILT_IN["digits"].classes == raw.classes
+    expected = sources.expected("digits", {})
+    assert expected == (1200, 597, raw.classes)
 
 
 def test_the_plant_is_on_other_classes_and_nowhere_else(study, tmp_path):
@@ -71,3 +76,58 @@ def test_a_users_own_that_breaks_the_contract_is_named(config, tmp_path, name, w
     config["dataset"] = {"name": f"{__name__}:{name}"}
     with pytest.raises(UserError, match=words):
         manifest_of(Study.load(config), tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three classes of small pictures whose colour says which they are."""
+    for split, count in (("train", 4), ("test", 2)):
+        for c, name in enumerate(("ant", "bee", "cow")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = np.full((6, 8, 3), 40 * c + i, np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{i:03}.png")
+    return tmp_path
+
+
+def archived(folder):
+    with tarfile.open(folder / "all.tar.xz", "w:xz") as archive:
+        for split in ("test", "train"):
+            archive.add(folder / split, arcname=f"./{split}")
+    return folder / "all.tar.xz"
+
+
+@pytest.mark.parametrize("place", [lambda folder: folder, archived], ids=["folder", "tar"])
+def test_pictures_keep_the_order_of_their_paths(pictures, place):
+    raw = sources.folder(path=str(place(pictures)), size=4)
+    assert raw.classes == ("ant", "bee", "cow")
+    assert raw.train.images.shape == (12, 3, 4, 4)
+    assert raw.train.images[:, 0, 0, 0].tolist() == [40 * c + i for c in range(3) for i in range(4)]
+    assert raw.train.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    some = sources.folder(
+        path=str(place(pictures)), size=4, classes=["cow", "ant"], train_per_class=2
+    )
+    assert some.train.images[:, 0, 0, 0].tolist() == [80, 81, 0, 1]
+    assert some.test.labels.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "words"),
+    [
+        (lambda p: (p / "train/bee/002.png").write_bytes(b"x"), {}, "^train/bee/002.png: is not"),
+        (lambda p: shutil.rmtree(p / "test/cow"), {}, "test/cow holds 0 images; must hold one"),
+        (lambda p: None, {"train_per_class": 9}, "train/ant holds 4 images; must hold 9"),
+        (lambda p: None, {"classes": ["ant", "dog"]}, "train/dog holds 0 images"),
+        (lambda p: None, {"path": "absent"}, "absent: is no folder or tar archive"),
+    ],
+)
+def test_pictures_that_are_missing_or_broken_are_named(pictures, damage, options, words):
+    damage(pictures)
+    with pytest.raises(UserError, match=words):
+        sources.folder(**{"path": str(pictures), "size": 4} | options)
+
+
+def test_cifar_10_is_torchvisions(tmp_path):
+    """A few made-up images in the published layout, read by torchvision's own class."""
+    with pytest.raises(UserError, match=r"^dataset.path: .*not found"):
+        sources.cifar10(path=str(tmp_path))

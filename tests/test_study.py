@@ -64,7 +64,12 @@ MALFORMED = [
     ("algorithms.plain.model.name", "mpl", "algorithms.plain.model.name", "did you mean `mlp`?"),
     ("algorithms.plain.model.hiden", 8, "algorithms.plain.model.hiden", "did you mean `hidden`?"),
     ("algorithms.plain.model.name", "os:nothing", "algorithms.plain.model.name", "cannot import"),
-    ("algorithms.plain.optimizer.name", "adm", "algorithms.plain.optimizer.name", "must be sgd"),
+    (
+        "algorithms.plain.optimizer.name",
+        "adm",
+        "algorithms.plain.optimizer.name",
+        "must be sgd or adamw",
+    ),
     ("algorithms.plain.optimizer.lr", 0, "algorithms.plain.optimizer.lr", "more than 0"),
     ("algorithms.plain.optimizer.lr", None, "algorithms.plain.optimizer.lr", "is missing"),
     ("algorithms.plain.optimizer.nesterov", "yes", "algorithms.plain.optimizer.nesterov", "true"),

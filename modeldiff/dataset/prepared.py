@@ -1,4 +1,4 @@
-"""Data sets: training and test images in an order that never changes.
+"""A prepared data set: written once, verified whenever it is read.
 
 Images are uint8 [n x channels x height x width], labels int64 [n]. The test images are divided
 once into targets (a datamodel each; directions are found on them) and verification images
@@ -6,34 +6,18 @@ once into targets (a datamodel each; directions are found on them) and verificat
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modeldiff import components, files, keyed, transformations
+from modeldiff.dataset.sources import BUILT_IN, Images, Raw
 from modeldiff.errors import UserError
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
-
-
-class Images(NamedTuple):
-    """Labelled images: uint8 [n x channels x height x width] and int64 [n]."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What a source returns. A user's own: `function(**options) -> Raw`."""
-
-    train: Images
-    test: Images
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,38 +34,13 @@ class Dataset:
     verification: np.ndarray
 
 
-def digits() -> Raw:
-    """scikit-learn's 1,797 handwritten digits, 8 x 8: 1,200 to train on, 597 to test on."""
-    from sklearn.datasets import load_digits
-
-    source = load_digits()
-    pixels = np.round(source.images * (255 / 16)).astype(np.uint8)[:, None]
-    order = keyed.permutation(len(pixels), "digits", "split")
-    train, test = order[:1200], order[1200:]
-    labels = source.target.astype(np.int64)
-    names = tuple(str(name) for name in source.target_names)
-    return Raw(Images(pixels[train], labels[train]), Images(pixels[test], labels[test]), names)
-
-
-class BuiltIn(NamedTuple):
-    """A source, and what a config can be checked against before anything is loaded."""
-
-    load: Callable[..., Raw]
-    n_train: int
-    n_test: int
-    classes: tuple[str, ...]
-
-
-BUILT_IN = {"digits": BuiltIn(digits, 1200, 597, tuple("0123456789"))}
-
-
 def prepare(study: "Study", output: str | Path) -> None:
     """Write the manifest `output`, and `train.npz` and `test.npz` beside it."""
     output = Path(output)
     key = study.key("dataset")
-    loaders = {name: source.load for name, source in BUILT_IN.items()}
-    raw = components.find(study.dataset.name, loaders)(**study.dataset.options)
+    raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
     _check(raw, study.dataset.name)
+    study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes)
     planted = None
     if study.plant is not None:
         raw, planted = _plant(raw, study.plant, study.seed)

@@ -24,7 +24,7 @@ from modeldiff import components, keyed
 from modeldiff.dataset import Images, as_float
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
-from modeldiff.training import parts
+from modeldiff.training import augment, models, parts
 
 PREDICT = 1024  # images a stack predicts at a time
 
@@ -46,10 +46,18 @@ class Trained:
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> Tensor:
-        """Logits of float32 images [n x C x H x W] in [0, 1]: float32 [models x n x classes]."""
+        """Logits of float32 images [n x C x H x W] in [0, 1]: float32 [models x n x classes].
+
+        With `flip_average` the mean of those of the images and of their mirror images.
+        """
         device = next(iter(self.state.values())).device
         prepared = preprocess(self.algorithm, torch.from_numpy(images).to(device))
         self.module.to(device).eval()
+        if self.algorithm.flip_average:
+            return (self._logits(prepared) + self._logits(prepared.flip(3))) / 2
+        return self._logits(prepared)
+
+    def _logits(self, prepared: Tensor) -> Tensor:
         batches = prepared.split(PREDICT)
         if _stackable(self.module):
             return torch.cat([_stacked(self.module, self.state, batch) for batch in batches], 1)
@@ -74,7 +82,9 @@ def train(
     data: the training images, uint8 [n x C x H x W]; each member uses its own examples of them,
     all members equally many. Memory grows with `width`, not with the number of members.
     """
-    images = preprocess(algorithm, torch.from_numpy(as_float(data.images)).to(device))
+    images = torch.from_numpy(as_float(data.images)).to(device)
+    if not algorithm.augment:  # else it follows the augmentation, batch by batch
+        images = preprocess(algorithm, images)
     labels = torch.from_numpy(data.labels).to(device)
     shape = tuple(data.images.shape[1:])
     if algorithm.train is not None or not _stackable(_build(algorithm, shape, classes, 0)):
@@ -105,8 +115,27 @@ def train(
 def preprocess(algorithm: Algorithm, images: Tensor) -> Tensor:
     """What the algorithm does to every image, in training and in use."""
     for step in algorithm.preprocess:
-        images = components.find(step.name, parts.PREPROCESS)(images, **step.options)
+        images = components.find(step.name, augment.PREPROCESS)(images, **step.options)
     return images
+
+
+def _random(algorithm: Algorithm, group: Sequence[Member], epoch: int, n: int) -> Tensor:
+    """What each augmentation draws, by example: float32 [steps x models x n x DRAWS]."""
+    shape = (len(algorithm.augment), len(group), n, augment.DRAWS)
+    random = np.empty(shape, np.float32)
+    for i, j in np.ndindex(shape[:2]):
+        keys = ("augment", i, *group[j].identity, epoch)
+        random[i, j] = keyed.uniform32(n * augment.DRAWS, *keys).reshape(n, augment.DRAWS)
+    return torch.from_numpy(random)
+
+
+def _augmented(algorithm: Algorithm, inputs: Tensor, random: Tensor) -> Tensor:
+    """Change a batch [models x n x C x H x W] by random [steps x models x n x DRAWS]."""
+    flat = inputs.flatten(0, 1)
+    for step, drawn in zip(algorithm.augment, random, strict=True):
+        function = components.find(step.name, augment.AUGMENT)
+        flat = function(flat, drawn.flatten(0, 1), **step.options)
+    return preprocess(algorithm, flat).unflatten(0, inputs.shape[:2])
 
 
 def architecture(algorithm: Algorithm, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -115,7 +144,7 @@ def architecture(algorithm: Algorithm, shape: tuple[int, ...], classes: int) -> 
 
 
 def _build(algorithm: Algorithm, shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    make = components.find(algorithm.model.name, parts.MODELS)
+    make = components.find(algorithm.model.name, models.MODELS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = make(shape, classes, **algorithm.model.options)
@@ -164,9 +193,13 @@ def _fit(
     steps, step = algorithm.epochs * -(-n // batch), 0
     for epoch in range(algorithm.epochs):
         order = np.stack([keyed.permutation(n, "order", *m.identity, epoch) for m in group])
+        random = _random(algorithm, group, epoch, len(images)).to(examples.device)
         shuffled = examples.gather(1, torch.from_numpy(order).to(examples.device))
         for rows in shuffled.split(batch, dim=1):
             inputs, wanted = images[rows], labels[rows]
+            if algorithm.augment:
+                drawn = random[:, torch.arange(len(group))[:, None], rows]
+                inputs = _augmented(algorithm, inputs, drawn)
             logits = _stacked(module, state, inputs) if fused else module(inputs[0])[None]
             losses = cross_entropy(
                 logits.flatten(0, 1),

@@ -1,48 +1,22 @@
-"""The parts of a learning algorithm that come with ModelDiff.
+"""How weights move: the optimizer and the learning rate that a config names.
 
-A user's own, by import path, have the same signatures:
-
-    model       function(shape, classes, **options) -> torch.nn.Module
-                shape (channels, height, width); the module maps float32 images in [0, 1],
-                [n x channels x height x width], to logits [n x classes]
-    preprocess  function(images, **options) -> images, float32 [n x channels x height x width]
-    train       function(module, images, labels, seed, **options) -> None
-                trains the module in place on images as above and labels int64 [n]; all its
-                randomness must come from `seed`
+A user's own training function instead of all this, by import path:
+`function(module, images, labels, seed, **options)` trains the torch module in place on float32
+images [n x channels x height x width] and int64 labels [n]; all its randomness comes from `seed`.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modeldiff.components import Component
-
-Shape = tuple[int, int, int]
-
-
-def mlp(shape: Shape, classes: int, *, hidden: int) -> nn.Module:
-    """One hidden layer of rectified linear units."""
-    pixels = math.prod(shape)
-    layers = nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, classes)
-    return nn.Sequential(nn.Flatten(), *layers)
-
-
-def blank_border(images: Tensor, *, width: int) -> Tensor:
-    """Set a border of `width` pixels to black."""
-    inside = torch.zeros_like(images)
-    inside[..., width:-width, width:-width] = images[..., width:-width, width:-width]
-    return inside
-
-
-MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp}
-PREPROCESS: dict[str, Callable[..., Tensor]] = {"blank_border": blank_border}
 
 
 def optimizer(part: Component, parameters: list[Tensor]) -> torch.optim.Optimizer:
     """The optimizer a config names. Only element-wise ones: they also train stacked models."""
-    return torch.optim.SGD(parameters, fused=True, **part.options)  # one pass over the weights
+    make = torch.optim.SGD if part.name == "sgd" else torch.optim.AdamW
+    return make(parameters, fused=True, **part.options)  # fused: one pass over the weights
 
 
 def learning_rate(part: Component, step: int, steps: int) -> float:
@@ -50,4 +24,7 @@ def learning_rate(part: Component, step: int, steps: int) -> float:
     if part.name == "constant":
         return 1.0
     done, peak = step / steps, part.options["peak"]
-    return done / peak if done < peak else (1 - done) / (1 - peak)
+    if done < peak:
+        return done / peak
+    left = (1 - done) / (1 - peak)
+    return left if part.name == "triangular" else (1 - math.cos(math.pi * left)) / 2

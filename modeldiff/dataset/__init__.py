@@ -1,0 +1,16 @@
+"""Data sets: training and test images in an order that never changes."""
+
+from modeldiff.dataset.prepared import Dataset, as_float, prepare, read, read_manifest
+from modeldiff.dataset.sources import BUILT_IN, Images, Raw, digits
+
+__all__ = [
+    "BUILT_IN",
+    "Dataset",
+    "Images",
+    "Raw",
+    "as_float",
+    "digits",
+    "prepare",
+    "read",
+    "read_manifest",
+]
