@@ -7,6 +7,7 @@ computed once per point of the path, to certify it and to choose the next workin
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +20,18 @@ SWEEPS = 10_000  # of coordinate descent at most, for one target and penalty
 ROUNDS = 20  # of working sets at most
 CHUNK = 32  # targets that a thread takes at a time
 
+compiled: Any = njit(nogil=True, cache=True, fastmath=True)
+
 
 def path_errors(
-    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int
+    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor]:
     """See `selection.path_errors`."""
     errors = torch.full_like(penalties, torch.inf)
     best = torch.zeros_like(held.c)
     shared = problem.gram.correlation().numpy(), held.h.numpy(), held.bias.numpy()
     each = (problem.c.float(), held.c, held.square, held.mean, penalties, errors, best)
-    _over_targets(lambda *x: _path(*shared, *x, tolerance, patience), each)
+    _over_targets(lambda *x: _path(*shared, *x, tolerance, patience, rise), each)
     return errors, best
 
 
@@ -48,7 +51,7 @@ def _over_targets(work: Callable[..., None], arrays: Sequence[Tensor]) -> None:
         list(threads.map(lambda x: work(*x), split))
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _gap(c, g, v, penalty):  # type: ignore[no-untyped-def]
     """`lasso.gap` of one target; sums in float64."""
     explained = kept = norm = largest = 0.0
@@ -64,7 +67,7 @@ def _gap(c, g, v, penalty):  # type: ignore[no-untyped-def]
     return max(residual + 2 * penalty * norm - 2 * dual * aligned + dual * dual * residual, 0)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _descend(q, c, g, v, penalty, tolerance):  # type: ignore[no-untyped-def]
     """Cyclic coordinate descent from v, in place, until the gap on these columns is small."""
     w = len(v)
@@ -82,7 +85,7 @@ def _descend(q, c, g, v, penalty, tolerance):  # type: ignore[no-untyped-def]
             return
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _gradient(r, c, v, g):  # type: ignore[no-untyped-def]
     """g = c - R v, in place."""
     g[:] = c
@@ -93,7 +96,7 @@ def _gradient(r, c, v, g):  # type: ignore[no-untyped-def]
                 g[k] -= a * row[k]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _join(r, members, old, w, q):  # type: ignore[no-untyped-def]
     """Copy the rows and columns of the members `old` to `w` from r into q."""
     for i in range(old, w):
@@ -105,9 +108,21 @@ def _join(r, members, old, w, q):  # type: ignore[no-untyped-def]
             q[i, k] = q[k, i]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _path(  # type: ignore[no-untyped-def]
-    r, h, bias, c, held_c, held_square, held_mean, penalties, errors, best, tolerance, patience
+    r,
+    h,
+    bias,
+    c,
+    held_c,
+    held_square,
+    held_mean,
+    penalties,
+    errors,
+    best,
+    tolerance,
+    patience,
+    rise,
 ):
     """The path of some targets and its held-out errors; see `selection.path_errors`.
 
@@ -135,11 +150,10 @@ def _path(  # type: ignore[no-untyped-def]
         errors[t, 0] = smallest
         for point in range(1, penalties.shape[1]):
             penalty = penalties[t, point]
-            threshold = 2 * penalty - penalties[t, point - 1]
             for _ in range(ROUNDS):
                 old = w
                 for j in range(n):
-                    if not inside[j] and abs(g[j]) >= threshold:
+                    if not inside[j] and abs(g[j]) > penalty:
                         inside[j] = True
                         members[w] = j
                         w += 1
@@ -165,7 +179,6 @@ def _path(  # type: ignore[no-untyped-def]
                 _gradient(r, c[t], v, g)
                 if _gap(c[t], g, v, penalty) <= tolerance:
                     break
-                threshold = penalty
             error, shift = held_square[t], held_mean[t]
             for i in range(w):
                 if vw[i] != 0:
@@ -182,11 +195,11 @@ def _path(  # type: ignore[no-untyped-def]
                 best[t] = v
             else:
                 since += 1
-                if since >= patience:
+                if since == patience or error > (1 + rise) * smallest:
                     break
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _exact_gradient(counts, models, share, inverse, c, v, g):  # type: ignore[no-untyped-def]
     """g = c - R v in float64, from the counts."""
     g[:] = 0
@@ -201,7 +214,7 @@ def _exact_gradient(counts, models, share, inverse, c, v, g):  # type: ignore[no
         g[k] = c[k] - inverse[k] * (g[k] / models - share[k] * mean)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@compiled
 def _refit(  # type: ignore[no-untyped-def]
     counts, models, share, inverse, c, penalties, unit, v, gaps, tolerance
 ):

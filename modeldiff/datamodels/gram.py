@@ -6,6 +6,7 @@ different jobs, models can join later, and a fold's training set is the whole le
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +17,11 @@ from modeldiff.errors import UserError
 
 BLOCK_BYTES = 1 << 26  # of float32 masks unpacked at a time
 CACHED = 1 << 17  # float64 numbers that stay in cache between passes
+
+
+def compiled(device: torch.device) -> bool:
+    """Whether the kernels that Numba compiles serve this device; matrix products serve any."""
+    return device.type == "cpu" and find_spec("numba") is not None
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
@@ -46,9 +52,16 @@ class Gram:
         n = masks.shape[1]
         counts = torch.zeros(n, n, device=device)
         for rows in blocks(len(chosen), n):
-            if chosen[rows].any():
-                x = torch.from_numpy(masks[rows][chosen[rows]]).to(device, torch.float32)
-                counts.addmm_(x.T, x)
+            x = masks[rows][chosen[rows]]
+            if compiled(counts.device):
+                from modeldiff.datamodels import pairs
+
+                pairs.add(x, counts.numpy())
+            else:
+                z = torch.from_numpy(x).to(device, torch.float32)
+                counts.addmm_(z.T, z)
+        if compiled(counts.device):
+            counts = counts.tril() + counts.tril(-1).T
         return cls(counts, int(chosen.sum()))
 
     def __add__(self, other: "Gram") -> "Gram":

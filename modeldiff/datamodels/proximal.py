@@ -10,7 +10,7 @@ FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 
 
 def path_errors(
-    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int
+    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor]:
     """See `selection.path_errors`."""
     r, c = problem.gram.correlation(), problem.c.float()
@@ -24,7 +24,8 @@ def path_errors(
         better = going[error < errors[going].amin(1)]
         errors[going, point] = error
         best[better] = v[better]
-        going = going[point - errors[going].argmin(1) < patience]
+        smallest, at = errors[going].min(1)
+        going = going[(point - at < patience) & (error <= (1 + rise) * smallest)]
         if not len(going):
             break
     return errors, best

@@ -98,9 +98,9 @@ def fit(
             v, gap = linear.solve(problem, estimator, penalty)
         weights, intercept = problem.in_mask_units(v)
         done.append([x.cpu().numpy() for x in (weights.float(), intercept, penalties, gap)])
-    weights, intercept, lambdas, gap = (np.concatenate(x) for x in zip(*done, strict=True))
+    columns = [np.concatenate(x) for x in zip(*done, strict=True)]
     failed = int((~used).sum())
-    return Datamodels(weights, intercept, lambdas, gap, estimator, tolerance, gram.models, failed)
+    return Datamodels(*columns, estimator, tolerance, gram.models, failed)  # type: ignore[arg-type]
 
 
 def _held_out(

@@ -1,21 +1,22 @@
 """The choice of lambda, and the fit at it: what the lasso of a block of targets consists of."""
 
-from importlib.util import find_spec
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from modeldiff.datamodels import proximal
+from modeldiff.datamodels.gram import compiled
 from modeldiff.datamodels.lasso import Held, Problem
 
 PATH_TOLERANCE = 1e-4  # gap at which a point of the path is good enough to be judged
-PATIENCE = 2  # points of the path without a smaller held-out error before a target stops
+PATIENCE = 3  # points of the path without a smaller held-out error after which a target stops
+RISE = 0.005  # of the held-out error over its smallest value, relative, at which it stops at once
 
 
 def solver(device: torch.device) -> ModuleType:
     """The module that solves on a device: the same two functions, held to the same certificate."""
-    if device.type == "cpu" and find_spec("numba"):
+    if compiled(device):
         from modeldiff.datamodels import descent  # compiles; not for every import of the package
 
         return descent
@@ -28,12 +29,13 @@ def path_errors(problem: Problem, held: Held, grid: Tensor) -> tuple[Tensor, Ten
     problem: of the models that are not held out; grid: float64 [targets x path], falling, in units
     of the margins, its first point about the penalty that gives v = 0.
     Returns float64 [targets x path], infinite past the point where a target stops because its error
-    has not fallen for `PATIENCE` points; and v at the smallest error, float32 [targets x examples].
+    has risen by `RISE`, or not fallen for `PATIENCE` points; and v at the smallest error, float32
+    [targets x examples].
     """
     varies = problem.scale[:, None] > 0
     penalties = torch.where(varies, grid / problem.scale[:, None], 1.0)
     errors, best = solver(grid.device).path_errors(
-        problem, held, penalties, PATH_TOLERANCE, PATIENCE
+        problem, held, penalties, PATH_TOLERANCE, PATIENCE, RISE
     )
     return torch.where(varies, errors * problem.scale[:, None] ** 2, 0.0), best
 
