@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -214,14 +213,6 @@ class Study:
     def key(self, room: str, *of: str) -> str:
         """Short hash of `settings`: same key, same result."""
         return digest(self.settings(room, *of))
-
-    def components(self) -> Iterator[Component]:
-        """Every part the config names."""
-        for algorithm in self.algorithms.values():
-            optional = (algorithm.train, algorithm.optimizer, algorithm.schedule)
-            steps = chain(algorithm.preprocess, algorithm.augment)
-            yield from chain([algorithm.model], steps, filter(None, optional))
-        yield from (t.part for t in self.transformations.values())
 
     def write(self, path: str | Path) -> None:
         """Write the checked config as JSON, which `read` takes."""
