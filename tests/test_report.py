@@ -281,6 +281,17 @@ def test_every_chart_of_the_page_has_its_specification(study_json):
     assert wanted == set(json.loads(read.scripts[0])["charts"])
 
 
+def test_two_pairs_share_a_page(loaded):
+    two = dataclasses.replace(loaded, pairs=loaded.pairs * 2)
+    content = summary.summarise(two)
+    assert len(content["comparisons"]) == 4
+    assert content["effects"] == summary.summarise(loaded)["effects"]
+    html = page.render(two, content)
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert {"directions-0", "directions-1"} <= set(ids)
+
+
 def test_histograms_count_everything():
     spec = charts.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
     assert sum(row["n"] for row in spec["data"]["values"]) == 4

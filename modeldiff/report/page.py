@@ -152,8 +152,8 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
     pair = results.pairs[p]
     return (
         f"Variance {percent(way.variance_a[i], 2)} under {pair.a}, "
-        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of what sets "
-        f"{way.first} apart. Strongest test images: {classes(results, way, i, SHOWN)}."
+        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of the "
+        f"residual's variance. Strongest test images: {classes(results, way, i, SHOWN)}."
     )
 
 
