@@ -165,6 +165,14 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
             first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
             names = [f.name for f in fields(Way)[3:]]
             ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
-    weights = [_datamodels(study, folder, name).weights for name in (a, b)]
-    units = [comparison.scale(w, "unit") for w in weights]
-    return Pair(a, b, tuple(ways), np.einsum("ij,ij->i", *units, dtype=np.float64), table)
+    weights = (_datamodels(study, folder, name).weights for name in (a, b))
+    return Pair(a, b, tuple(ways), _cosines(*weights), table)
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of each row of `a` with that of `b`, 0 where one is zero; no copy of either."""
+    dot, aa, bb = (
+        np.einsum("ij,ij->i", x, y, dtype=np.float64) for x, y in ((a, b), (a, a), (b, b))
+    )
+    norms = np.sqrt(aa * bb)
+    return dot / np.where(norms > 0, norms, 1)
