@@ -15,8 +15,8 @@ from torch import Tensor
 
 from modeldiff.errors import UserError
 
+LANES = 8  # targets whose sums lie side by side while they are added up
 BLOCK_BYTES = 1 << 26  # of float32 masks unpacked at a time
-CACHED = 1 << 17  # float64 numbers that stay in cache between passes
 
 
 def compiled(device: torch.device) -> bool:
@@ -56,7 +56,7 @@ class Gram:
             if compiled(counts.device):
                 from modeldiff.datamodels import pairs
 
-                pairs.add(x, counts.numpy())
+                pairs.add_pairs(x, counts.numpy())
             else:
                 z = torch.from_numpy(x).to(device, torch.float32)
                 counts.addmm_(z.T, z)
@@ -94,16 +94,20 @@ class Gram:
     def covariance(self, scale: Tensor) -> Tensor:
         """Covariance of the columns times `scale` (float64 [examples]), float32, from float64."""
         result = torch.empty_like(self.counts)
-        step = max(1, CACHED // len(result))
-        for start in range(0, len(result), step):
-            rows = slice(start, start + step)
-            result[rows] = self.covariance_rows(rows, scale)
+        if compiled(result.device):
+            from modeldiff.datamodels import pairs
+
+            share = self.share().numpy()
+            pairs.covariance(self.counts.numpy(), self.models, share, scale.numpy(), result.numpy())
+        else:
+            for rows in blocks(len(result), len(result)):
+                result[rows] = self.covariance_rows(rows, scale)
         return result
 
     def covariance_rows(self, rows: slice, scale: Tensor) -> Tensor:
         """Rows of `covariance`, in float64 from the exact counts."""
         share = self.share()
-        block = self.counts[rows].double().mul_(1 / self.models)
+        block = self.counts[rows].double().div_(self.models)
         return block.addr_(share[rows], share, alpha=-1).mul_(scale[rows, None]).mul_(scale)
 
     def inverse_deviation(self) -> Tensor:
@@ -131,21 +135,25 @@ class Cross:
     def of(
         cls, masks: Any, margins: np.ndarray, chosen: np.ndarray, shift: Tensor, targets: np.ndarray
     ) -> "Cross":
-        """Sum over the models where `chosen` is True, for the targets of these indices.
-
-        Products are taken in float32 within a block of models, and added up in float64.
-        """
+        """Sum over the models where `chosen` is True, for the targets of these indices."""
         device, count, n = shift.device, len(shift), masks.shape[1]
-        zeros = torch.zeros(count, dtype=torch.float64, device=device)
-        cross = torch.zeros(count, n, dtype=torch.float64, device=device)
-        total, square = zeros.clone(), zeros.clone()
+        total = torch.zeros(count, dtype=torch.float64, device=device)
+        square = total.clone()
+        cross = total.new_zeros(-(-count // LANES), n, LANES)
         for rows in blocks(len(chosen), max(n, margins.shape[1])):
-            if chosen[rows].any():
-                x = torch.from_numpy(masks[rows][chosen[rows]]).to(device, torch.float32)
-                y = read(margins, rows, targets, device)[torch.from_numpy(chosen[rows])] - shift
-                cross += y.T.float() @ x
-                total += y.sum(0)
-                square += (y * y).sum(0)
+            x = masks[rows][chosen[rows]]
+            y = read(margins, rows, targets, device)[torch.from_numpy(chosen[rows])] - shift
+            total += y.sum(0)
+            square += (y * y).sum(0)
+            if compiled(device):
+                from modeldiff.datamodels import pairs
+
+                pairs.add_selected(x, y.numpy(), cross.numpy())
+            else:
+                z = torch.from_numpy(x).to(device, torch.float64)
+                padded = torch.nn.functional.pad(y, (0, -count % LANES))
+                cross += (z.T @ padded).view(n, -1, LANES).transpose(0, 1)
+        cross = cross.transpose(1, 2).reshape(-1, n)[:count]
         return cls(cross, total, square, shift, int(chosen.sum()))
 
     def __sub__(self, other: "Cross") -> "Cross":

@@ -45,9 +45,9 @@ class Problem:
         return cls(gram, c, cross.shift + mean, scale, share, inverse)
 
     def in_mask_units(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights [targets x examples] and intercepts [targets] for 0/1 masks, float64."""
-        weights = v.double() * self.inverse * self.scale[:, None]
-        return weights, self.mean - weights @ self.share
+        """Weights, float32 [targets x examples], and intercepts, float64 [targets]."""
+        weights = (v * self.inverse * self.scale[:, None]).float()
+        return weights, self.mean - (weights.double() @ self.share)
 
     def rounded(self, v: Tensor) -> Tensor:
         """v, with its weights rounded to float32, as they are stored."""

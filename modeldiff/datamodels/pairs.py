@@ -1,5 +1,10 @@
-"""How often two examples share a subset: X'X of packed masks by AND and population count (CPU)."""
+"""Sums over models on the CPU, from bits: X'X by population count, X'y by table.
 
+X'y: for every 8 models, the sums of y over all 256 subsets of them are tabulated; one byte of a
+packed mask column then picks the sum of the models that contain the example. All in float64.
+"""
+
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,7 +13,10 @@ import torch
 from numba import njit, types
 from numba.extending import intrinsic
 
-STRIP = 64  # rows of the result that a thread computes at a time
+from modeldiff.datamodels.gram import LANES
+
+STRIP = 64  # rows of X'X that a thread computes at a time
+BYTES = 8  # of a packed column whose tables are in use at a time, so that they stay in cache
 
 
 def _ctpop(typing: Any, word: Any) -> Any:
@@ -18,6 +26,15 @@ def _ctpop(typing: Any, word: Any) -> Any:
 
 population: Any = intrinsic(_ctpop)
 compiled: Any = njit(nogil=True, cache=True)
+
+
+@compiled
+def covariance(counts, models, share, scale, result):  # type: ignore[no-untyped-def]
+    """`Gram.covariance` in one pass, without temporaries."""
+    for i in range(len(counts)):
+        for k in range(len(counts)):
+            x = counts[i, k] / models - share[i] * share[k]
+            result[i, k] = x * (scale[i] * scale[k])
 
 
 @compiled
@@ -32,11 +49,58 @@ def _count(bits, counts, start, stop):  # type: ignore[no-untyped-def]
             counts[i, j] += np.float32(total)
 
 
-def add(masks: np.ndarray, counts: np.ndarray) -> None:
-    """Add X'X of masks, bool [models x examples], to the lower triangle of counts, float32."""
-    padded = np.zeros((masks.shape[1], -(-len(masks) // 64) * 8), np.uint8)
-    padded[:, : -(-len(masks) // 8)] = np.packbits(masks, axis=0).T
-    bits = padded.view(np.uint64)
-    starts = range(0, len(bits), STRIP)
+@compiled
+def _add_selected(codes, y, out):  # type: ignore[no-untyped-def]
+    """out[j] += the sum of the rows of y that the bits of codes[j] select."""
+    table = np.zeros((BYTES, 256, LANES))
+    for first in range(0, codes.shape[1], BYTES):
+        for g in range(BYTES):
+            for code in range(1, 256):
+                rest, bit = code & (code - 1), 7  # the lowest set bit is the last model in it
+                while (code ^ rest) >> (7 - bit) != 1:
+                    bit -= 1
+                for lane in range(LANES):
+                    table[g, code, lane] = table[g, rest, lane] + y[8 * (first + g) + bit, lane]
+        for j in range(len(codes)):
+            code, total = codes[j, first : first + BYTES], out[j]
+            for g in range(0, BYTES, 4):  # four loads for each store
+                a, b = table[g, code[g]], table[g + 1, code[g + 1]]
+                c, d = table[g + 2, code[g + 2]], table[g + 3, code[g + 3]]
+                for lane in range(LANES):
+                    total[lane] += (a[lane] + b[lane]) + (c[lane] + d[lane])
+
+
+def _pack(masks: np.ndarray) -> np.ndarray:
+    """Columns of masks as bits, uint8 [examples x bytes], padded with zeros to whole uint64."""
+    packed = np.zeros((masks.shape[1], -(-len(masks) // 64) * 8), np.uint8)
+    packed[:, : -(-len(masks) // 8)] = np.packbits(masks, axis=0).T
+    return packed
+
+
+def _in_threads(work: Callable[[int], None], starts: range) -> None:
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        list(threads.map(lambda a: _count(bits, counts, a, min(a + STRIP, len(bits))), starts))
+        list(threads.map(work, starts))
+
+
+def add_pairs(masks: np.ndarray, counts: np.ndarray) -> None:
+    """Add X'X of masks, bool [models x examples], to the lower triangle of counts, float32."""
+    bits = _pack(masks).view(np.uint64)
+    _in_threads(
+        lambda a: _count(bits, counts, a, min(a + STRIP, len(bits))), range(0, len(bits), STRIP)
+    )
+
+
+def add_selected(masks: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+    """Add X'y to out, float64 [targets / LANES, rounded up x examples x LANES].
+
+    masks: bool [models x examples]; y: float64 [models x targets].
+    """
+    codes = _pack(masks)
+
+    def work(start: int) -> None:
+        lanes = np.zeros((8 * codes.shape[1], LANES))
+        part = y[:, start : start + LANES]
+        lanes[: len(y), : part.shape[1]] = part
+        _add_selected(codes, lanes, out[start // LANES])
+
+    _in_threads(work, range(0, y.shape[1], LANES))

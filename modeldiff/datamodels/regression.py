@@ -69,8 +69,10 @@ def fit(
             f"path {path}, min_ratio {min_ratio}, tolerance {tolerance}, penalty {penalty}: "
             "must be at least 2, between 0 and 1, above 0, above 0"
         )
+    chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
+    if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
+        raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
     used = finished(masks, margins)
-    chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets)
     gram = Gram.of(masks, used, device)
     held = _held_out(used, held_out, folds) if estimator == "lasso" else []
     held_grams = [Gram.of(masks, part, device) for part in held]
@@ -93,14 +95,14 @@ def fit(
                 fold_errors, v = path_errors(rest, judge, grid)
                 errors += fold_errors
             penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
-            v, gap = refit(problem, penalties, v, tolerance)
+            v, gaps = refit(problem, penalties, v, tolerance)
         else:
-            v, gap = linear.solve(problem, estimator, penalty)
-        weights, intercept = problem.in_mask_units(v)
-        done.append([x.cpu().numpy() for x in (weights.float(), intercept, penalties, gap)])
-    columns = [np.concatenate(x) for x in zip(*done, strict=True)]
+            v, gaps = linear.solve(problem, estimator, penalty)
+        in_mask_units = problem.in_mask_units(v)
+        done.append([x.cpu().numpy() for x in (*in_mask_units, penalties, gaps)])
+    weights, intercept, lambdas, gap = [np.concatenate(x) for x in zip(*done, strict=True)]
     failed = int((~used).sum())
-    return Datamodels(*columns, estimator, tolerance, gram.models, failed)  # type: ignore[arg-type]
+    return Datamodels(weights, intercept, lambdas, gap, estimator, tolerance, gram.models, failed)
 
 
 def _held_out(
