@@ -5,6 +5,7 @@ components on raw rows, so that is the default here; `rows="unit"` gives the pap
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,23 @@ class ModelDiff:
         self.train_loader = train_loader
         self.scores_save_dir = scores_save_dir
         self.rows = rows
+
+    def get_A_minus_B(self, val_loader: Any, num_pca_comps: int) -> dict[str, Any]:
+        """As `get_A_minus_B_from_scores`, for the TRAK scores of the examples of `val_loader`."""
+        a, b = self._scores(val_loader)
+        return self.get_A_minus_B_from_scores(a, b, num_pca_comps)
+
+    def get_B_minus_A(self, val_loader: Any, num_pca_comps: int) -> dict[str, Any]:
+        """As `get_B_minus_A_from_scores`, for the TRAK scores of the examples of `val_loader`."""
+        a, b = self._scores(val_loader)
+        return self.get_B_minus_A_from_scores(a, b, num_pca_comps)
+
+    def _scores(self, val_loader: Any) -> list[np.ndarray]:
+        from modeldiff import trak  # torch only where models are used
+
+        folder = Path(self.scores_save_dir)
+        sides = ((self.modelA, self.modelA_ckpts), (self.modelB, self.modelB_ckpts))
+        return [trak.scores(m, c, self.train_loader, val_loader, folder) for m, c in sides]
 
     def get_A_minus_B_from_scores(
         self, scoresA: Any, scoresB: Any, num_pca_comps: int
