@@ -109,7 +109,11 @@ class Study:
         files: where it was read from, so that an error can name the file of the wrong key.
         Raises UserError, one line: file, key, what would be right.
         """
-        checked = checks.check(config, files)
+        return cls.of(checks.check(config, files))
+
+    @classmethod
+    def of(cls, checked: dict[str, Any]) -> "Study":
+        """From a config that was checked before: no import is tried, no file read."""
         evaluation = checked["subsets"]["evaluation"]
         dataset = checked["dataset"]
         plant = dataset.get("plant")

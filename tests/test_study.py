@@ -196,7 +196,7 @@ def test_snakemake_ends_with_the_line_and_exit_code_1(
 def test_the_command_line_ends_with_the_line_and_exit_code_1(tmp_path):
     file = tmp_path / "wrong.yaml"
     file.write_text("study: x\n")
-    command = [sys.executable, "-m", "modeldiff", "study", file, "-o", tmp_path / "study.json"]
+    command = [sys.executable, "-m", "modeldiff", "check", file, "-o", tmp_path / "study.json"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1
     assert ended.stderr == f"modeldiff: {file}: dataset: is missing\n"

@@ -82,7 +82,7 @@ def folder(
     many of each class (None: all).
     Raises UserError that names the path of what is missing or cannot be read.
     """
-    names, files = _listing(path)
+    names, files = listing(path)
     wanted = tuple(classes) if classes else tuple(sorted({c for _, c in names}))
     splits = []
     for split, most in (("train", train_per_class), ("test", test_per_class)):
@@ -106,7 +106,7 @@ Listing = dict[tuple[str, str], list[str]]
 Reader = Callable[[set[str]], Iterator[tuple[str, bytes]]]
 
 
-def _listing(path: str) -> tuple[Listing, Reader]:
+def listing(path: str) -> tuple[Listing, Reader]:
     """Image names by (split, class), and how to read some of them."""
     root = Path(path)
     if root.is_dir():

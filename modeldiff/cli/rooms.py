@@ -1,78 +1,27 @@
-"""The command line: one subcommand per room, each of them what one Snakemake rule runs.
+"""One command per room, each of them what one Snakemake rule runs.
 
-Every room takes the checked study (`study.json`) or a config, its inputs and `--output`; torch
-is imported only by the rooms that need it.
+Every room takes the checked study (`study.json`) or a config, its inputs and `--output`.
 """
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
+from modeldiff.cli.options import (
+    FILE,
+    Range,
+    data_option,
+    gpu_option,
+    output_option,
+    study_argument,
+    threads_option,
+)
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
-FILE = click.Path(path_type=Path)
 
-
-class Rooms(click.Group):
-    """A group that turns a user's mistake into one line and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            click.echo(f"modeldiff: {error}", err=True)
-            sys.exit(1)
-
-
-class Range(click.ParamType):  # type: ignore[type-arg]
-    """`first:stop`, a range of models."""
-
-    name = "first:stop"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> range:
-        """`0:250` as range(0, 250)."""
-        first, _, stop = str(value).partition(":")
-        if not (first.isdecimal() and stop.isdecimal() and int(first) < int(stop)):
-            self.fail(f"{value!r} must be first:stop with first < stop, e.g. 0:250", param, ctx)
-        return range(int(first), int(stop))
-
-
-@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="modeldiff")
-def main() -> None:
-    """What do two learning algorithms do differently?"""
-
-
-def study_argument(command: Any) -> Any:
-    """The study as first argument: a config (YAML), or the checked study of a results folder."""
-    return click.argument("study", type=FILE)(command)
-
-
-def output_option(command: Any) -> Any:
-    """Where the result goes."""
-    return click.option("--output", "-o", type=FILE, required=True, help="What to write.")(command)
-
-
-data_option = click.option(
-    "--dataset", "manifest", type=FILE, required=True, help="Manifest of the prepared data set."
-)
-gpu_option = click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
-threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
-
-
-@main.command()
-@study_argument
-@output_option
-def study(study: Path, output: Path) -> None:
-    """Check a config and write it with all defaults."""
-    Study.read(study).write(output)
-
-
-@main.command()
+@click.command()
 @study_argument
 @output_option
 def dataset(study: Path, output: Path) -> None:
@@ -82,7 +31,7 @@ def dataset(study: Path, output: Path) -> None:
     dataset.prepare(Study.read(study), output)
 
 
-@main.command()
+@click.command()
 @study_argument
 @data_option
 @output_option
@@ -95,7 +44,7 @@ def subsets(study: Path, manifest: Path, output: Path) -> None:
     subsets.write(output, n, range(s.n_subsets), s.alpha, s.seed, s.key("subsets"))
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("algorithm")
 @data_option
@@ -126,7 +75,7 @@ def train(
     job(s, algorithm, dataset.read(manifest, s.key("dataset")), models, output, device=device)
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("algorithm")
 @click.argument("shards", type=FILE, nargs=-1, required=True)
@@ -140,7 +89,7 @@ def margins(study: Path, algorithm: str, shards: tuple[Path, ...], output: Path)
     margins.gather(shards, s.key("training", algorithm), output, s.key("margins", algorithm))
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("algorithm")
 @click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
@@ -170,7 +119,7 @@ def datamodels(
     step.write(s, algorithm, n_train, masks, margins, output, device=device)
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("pair", nargs=2)
 @click.option("--datamodels", "fits", type=FILE, nargs=2, required=True, help="Of both, in order.")
@@ -192,7 +141,7 @@ def comparison(
     comparison.write(s, pair, (a, b), targets, output)
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("algorithm")
 @click.argument("checkpoints", type=FILE, nargs=-1, required=True)
@@ -219,7 +168,7 @@ def predictions(
     verification.predict(s, algorithm, data, checkpoints, output, device=device)
 
 
-@main.command()
+@click.command()
 @study_argument
 @click.argument("pair", nargs=2)
 @click.option("--predictions", "moved", type=FILE, nargs=2, required=True, help="Of both.")
@@ -233,7 +182,7 @@ def verification(
     verification.write(Study.read(study), dict(zip(pair, moved, strict=True)), output)
 
 
-@main.command()
+@click.command()
 @study_argument
 def report(study: Path) -> None:
     """Write the page, the figures and the summary beside STUDY (a results folder's study.json)."""
@@ -242,13 +191,27 @@ def report(study: Path) -> None:
     report.write(study)
 
 
-@main.command()
+@click.command()
 @click.argument("summary", type=FILE)
 def found(summary: Path) -> None:
     """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
     from modeldiff.report import found
 
     click.echo(found.lines(summary))
+
+
+COMMANDS = (
+    dataset,
+    subsets,
+    train,
+    margins,
+    datamodels,
+    comparison,
+    predictions,
+    verification,
+    report,
+    found,
+)
 
 
 def known(study: Study, algorithm: str) -> None:

@@ -1,0 +1,48 @@
+"""The command line `modeldiff`: commands for people, and one per room for Snakemake's rules.
+
+torch is imported only by the commands that need it. Exit codes: 0, 1 for a mistake in what was
+given (one line on standard error), 2 for wrong usage.
+"""
+
+import sys
+from typing import Any
+
+import click
+
+from modeldiff.cli import rooms, users
+from modeldiff.errors import UserError
+
+
+class Commands(click.Group):
+    """Two groups of commands; a user's mistake becomes one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"modeldiff: {error}", err=True)
+            sys.exit(1)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use, not of the alphabet
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, module in (("For people", users), ("Rooms, run by Snakemake's rules", rooms)):
+            with formatter.section(title):
+                rows = [(str(c.name), c.get_short_help_str(75)) for c in module.COMMANDS]
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="modeldiff")
+def main() -> None:
+    """What do two learning algorithms do differently?
+
+    A study is one YAML file: write it with `new`, look at it with `check` and `plan`, run it with
+    Snakemake, follow it with `status`. Exit codes: 0; 1 if something that was given is wrong,
+    told in one line; 2 for wrong usage.
+    """
+
+
+for command in (*users.COMMANDS, *rooms.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,90 @@
+"""What a study will do and what it will cost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modeldiff import dataset, subsets
+from modeldiff.dataset.sources import Expected, expected, listing
+from modeldiff.errors import Damaged, UserError
+from modeldiff.study import Study
+
+
+def outline(study: Study) -> dict[str, Any]:
+    """What the study will do; nothing is loaded but file names.
+
+    Raises UserError if the data are not where the config says, or do not suit it.
+    """
+    options = study.dataset.options
+    path = options.get("path") if study.dataset.name in ("folder", "cifar10") else None
+    if path and not (Path(path).exists() or options.get("download")):
+        raise UserError(
+            f"study {study.name}: dataset.path: {path}: is not there; put the data there"
+        )
+    known = sizes(study)
+    if known:
+        study.check_data(*known)
+    full = study.config["verification"]["models"]
+    jobs = [len(list(study.shards(models))) for models in (study.models, full)]
+    targets = known and known.n_test - round(known.n_test * study.verification_share)
+    return {
+        "study": study.name,
+        "results": study.folder,
+        "dataset": {"name": study.dataset.name, "path": path},
+        "train": known and known.n_train,
+        "targets": targets,
+        "verification_images": known and known.n_test - (targets or 0),
+        "classes": known and len(known.classes),
+        "subset": known and subsets.size(known.n_train, study.alpha),
+        "algorithms": list(study.algorithms),
+        "pairs": [list(pair) for pair in study.pairs],
+        "models": study.models,
+        "full_models": full,
+        "training_jobs": sum(jobs) * len(study.algorithms),
+        "transformations": list(study.transformations),
+    }
+
+
+def sizes(study: Study) -> Expected | None:
+    """How many images of which classes: known beforehand, prepared already, or files counted."""
+    options = study.dataset.options
+    known = expected(study.dataset.name, options)
+    if known:
+        return known
+    try:
+        prepared = Path(study.folder) / "dataset/manifest.json"
+        manifest = dataset.read_manifest(prepared, study.key("dataset"))
+        return Expected(manifest["train"], manifest["test"], tuple(manifest["classes"]))
+    except Damaged:
+        pass
+    if study.dataset.name != "folder" or not Path(options["path"]).is_dir():
+        return None
+    names, _ = listing(options["path"])
+    classes = tuple(options["classes"] or sorted({c for _, c in names}))
+    counts = [
+        sum(len(names.get((split, c), ())[: options[f"{split}_per_class"]]) for c in classes)
+        for split in ("train", "test")
+    ]
+    return Expected(counts[0], counts[1], classes)
+
+
+def lines(of: dict[str, Any]) -> Iterator[str]:
+    """The outline for people."""
+    data = of["dataset"]["path"] or of["dataset"]["name"]
+    yield f"study {of['study']}: results will lie in {of['results']}/"
+    if of["train"] is None:
+        yield f"  data        {data}: sizes are known once it is prepared"
+    else:
+        yield (
+            f"  data        {data}: {of['train']:,} training images of {of['classes']} classes; "
+            f"{of['targets']:,} test images to find directions on, "
+            f"{of['verification_images']:,} to measure effects on"
+        )
+    subset = f" of {of['subset']:,} images" if of["subset"] else ""
+    names = ", ".join(of["algorithms"])
+    yield f"  algorithms  {names}: {of['models']:,} models each, on subsets{subset}"
+    yield f"              and {of['full_models']:,} each on all training images"
+    yield f"  jobs        {of['training_jobs']:,} training jobs"
+    yield f"  compares    {', '.join(' with '.join(pair) for pair in of['pairs'])}"
+    moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
+    yield f"  verifies    {moved}"

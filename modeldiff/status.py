@@ -1,0 +1,252 @@
+"""How far a study is, from its files alone: on any machine that sees them, in any state of a run.
+
+Reads records and the ends of logs, never arrays; imports no torch. A shard counts once it is whole
+and made for the study's settings; the models of an unfinished job are known from the progress bar
+in its log.
+"""
+
+import re
+from calendar import timegm
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import strptime
+from typing import Any, NamedTuple
+
+from modeldiff import checks, files
+from modeldiff.errors import Damaged, UserError
+from modeldiff.study import Study
+
+BAR = re.compile(r"(\d+)/\d+ \[([\d:]+)<")  # tqdm: 250/500 [00:05<00:05, 48.2model/s]
+TAIL = 4096  # bytes of a log that are read
+ROOMS = ("training", "margins", "datamodels", "comparison", "verification", "report")
+
+
+class Stretch(NamedTuple):
+    """One job's training: from when to when (seconds since 1970), and how many models."""
+
+    start: float
+    stop: float
+    models: int
+
+
+@dataclass
+class Algorithm:
+    """One algorithm's state.
+
+    trained, failed: models of whole shards; running: finished models of unfinished jobs;
+    full: models trained on all data, of `full_models`; room: the first whose result is missing.
+    seconds_per_model: of one job, None before any model is finished. seconds_left: of training on
+    subsets, at the present number of jobs at a time; None if unknown.
+    """
+
+    models: int
+    trained: int = 0
+    running: int = 0
+    failed: int = 0
+    full_models: int = 0
+    full: int = 0
+    room: str = "done"
+    seconds_per_model: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass
+class Status:
+    """A study's state. jobs_at_a_time: training jobs, on average over the time any ran;
+    stopped: last line of each log whose job ended without a result.
+    """
+
+    study: str
+    algorithms: dict[str, Algorithm]
+    report: str | None
+    jobs_at_a_time: float | None
+    seconds_left: float | None
+    stopped: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self)
+
+
+def read(folder: str | Path) -> Status:
+    """The state of the study whose results lie in `folder`."""
+    folder = Path(folder)
+    try:
+        study = Study.of(checks.parse(folder / "study.json"))
+    except UserError:
+        raise UserError(
+            f"{folder}: holds no readable study.json; must be the folder of a run that has "
+            "started, e.g. results/digits"
+        ) from None
+    except KeyError as key:
+        raise UserError(
+            f"{folder}/study.json: has no {key}, so another version of modeldiff wrote it; run "
+            "Snakemake again"
+        ) from None
+    stretches: dict[str, list[Stretch]] = {}
+    stopped: dict[str, str] = {}
+    found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.algorithms}
+    jobs = _at_a_time([s for own in stretches.values() for s in own])
+    for name, own in found.items():
+        models = sum(s.models for s in stretches[name])
+        if models:
+            own.seconds_per_model = sum(s.stop - s.start for s in stretches[name]) / models
+        left = own.models - own.trained - own.running
+        if left == 0:
+            own.seconds_left = 0.0
+        elif own.seconds_per_model is not None and jobs:
+            own.seconds_left = left * own.seconds_per_model / jobs
+    times = [own.seconds_left for own in found.values()]
+    known = [t for t in times if t is not None]
+    return Status(
+        study=study.name,
+        algorithms=found,
+        report=str(folder / "report.html") if _made(study, folder / "report.html") else None,
+        jobs_at_a_time=jobs,
+        seconds_left=sum(known) if len(known) == len(times) else None,
+        stopped=stopped,
+    )
+
+
+def _algorithm(
+    study: Study,
+    folder: Path,
+    name: str,
+    stretches: dict[str, list[Stretch]],
+    stopped: dict[str, str],
+) -> Algorithm:
+    """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
+    full_models = study.config["verification"]["models"]
+    found = Algorithm(models=study.models, full_models=full_models)
+    of, key = stretches.setdefault(name, []), study.key("training", name)
+    for models in study.shards(study.models):
+        label = f"{models.start}-{models.stop}"
+        record = _record(folder / name / "shards" / f"{label}.npy", key)
+        if record is not None:
+            found.trained += len(models)
+            found.failed += len(record["failed"])
+            fresh = len(models) - record.get("resumed_at", 0)
+            if fresh and "models_per_second" in record:
+                stop = timegm(strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
+                of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
+            continue
+        log = folder / "logs/train" / f"{name}-{label}.log"
+        done, said = _progress(log, of)
+        found.running += done
+        if said:
+            stopped[str(log)] = said
+    for models in study.shards(full_models):
+        path = folder / name / "full" / f"{models.start}-{models.stop}.npz"
+        found.full += len(models) * (_record(path, study.key("full", name)) is not None)
+    found.room = next(_missing(study, folder, name, found), "done")
+    return found
+
+
+def _missing(study: Study, folder: Path, name: str, found: Algorithm) -> Iterator[str]:
+    """Rooms whose result is not there, in the order of the walk."""
+    pairs = [pair for pair in study.pairs if name in pair]
+    own = folder / name
+    there = {
+        "training": found.trained == found.models,
+        "margins": _record(own / "margins.npy", study.key("margins", name)),
+        "datamodels": _record(own / "datamodels.npz", study.key("datamodels", name)),
+        "comparison": all(
+            _record(folder / f"{a}-vs-{b}/comparison.npz", study.key("comparison", a, b))
+            for a, b in pairs
+        ),
+        "verification": all(
+            _record(folder / f"{a}-vs-{b}/effects.csv", study.key("verification", a, b))
+            for a, b in pairs
+        ),
+        "report": _made(study, folder / "report.html"),
+    }
+    return (room for room in ROOMS if not there[room])
+
+
+def _made(study: Study, path: Path) -> bool:
+    return _record(path, study.key("report")) is not None
+
+
+def _record(path: Path, key: str) -> dict[str, Any] | None:
+    """The record of an artefact that is there and was made for `key`."""
+    try:
+        record = files.record(path)
+    except Damaged:
+        return None
+    return record if record["key"] == key and path.exists() else None
+
+
+def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str]:
+    """Models that an unfinished job has trained, and its last word if it has ended."""
+    try:
+        with open(log, "rb") as file:
+            stop = file.seek(0, 2)
+            file.seek(max(0, stop - TAIL))
+            lines = [x for x in re.split(r"[\r\n]+", file.read().decode(errors="replace")) if x]
+            changed = log.stat().st_mtime
+    except OSError:
+        return 0, ""
+    bars = [bar for line in lines if (bar := BAR.search(line))]
+    done = 0
+    if bars:
+        seconds = 0
+        for part in bars[-1][2].split(":"):
+            seconds = 60 * seconds + int(part)
+        done = int(bars[-1][1])
+        if done and seconds:
+            stretches.append(Stretch(changed - seconds, changed, done))
+    last = lines[-1].strip() if lines else ""
+    # The last line is a bar while the job runs, and after it was killed outright.
+    return done, last if last and not BAR.search(last) else ""
+
+
+def _at_a_time(stretches: list[Stretch]) -> float | None:
+    """Jobs that ran side by side, on average over the time in which any ran."""
+    busy, end = 0.0, float("-inf")
+    for start, stop, _ in sorted(stretches):
+        busy += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return sum(s.stop - s.start for s in stretches) / busy if busy else None
+
+
+def lines(status: Status) -> Iterator[str]:
+    """A table for people."""
+    yield f"{'':16} {'trained':>13} {'failed':>6} {'per second':>10} {'left':>8} {'full':>9}  room"
+    for name, own in status.algorithms.items():
+        trained = f"{own.trained + own.running}/{own.models}"
+        yield (
+            f"{name:16} {trained:>13} {own.failed:>6} {_rate(own, status):>10} "
+            f"{_time(own.seconds_left):>8} {f'{own.full}/{own.full_models}':>9}  {own.room}"
+        )
+    for log, said in status.stopped.items():
+        yield f"stopped: {log}: {said}"
+    if status.report:
+        yield f"report: {status.report}"
+
+
+def line(status: Status) -> str:
+    """The training of all algorithms in one line."""
+    parts = []
+    for name, own in status.algorithms.items():
+        trained = own.trained + own.running
+        more = f", {own.failed} failed" if own.failed else ""
+        if 0 < trained < own.models:
+            more += f", {_rate(own, status)}/s, {_time(own.seconds_left)} left"
+        parts.append(f"{name} {trained}/{own.models} models{more}")
+    return "; ".join(parts)
+
+
+def _rate(own: Algorithm, status: Status) -> str:
+    if not own.seconds_per_model or not status.jobs_at_a_time:
+        return "-"
+    return f"{status.jobs_at_a_time / own.seconds_per_model:.3g}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
