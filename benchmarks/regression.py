@@ -30,6 +30,7 @@ from skglm.datafits import Quadratic
 from skglm.penalties import L1
 from skglm.solvers import AndersonCD
 from sklearn.linear_model import lasso_path
+from threadpoolctl import threadpool_limits
 
 from modeldiff import datamodels
 from modeldiff.subsets import Masks
@@ -117,7 +118,8 @@ class Peers:
         z, y = self.parts[part]
         _, coefs, _ = lasso_path(
             z, y[:, t].copy(), alphas=grid, precompute=self.grams[part],
-            Xy=self.crosses[part].T[t].copy(), coef_init=start, tol=tolerance, max_iter=100_000, copy_X=False, check_input=False,
+            Xy=self.crosses[part].T[t].copy(), coef_init=start, tol=tolerance, max_iter=100_000,
+            copy_X=False, check_input=False,
         )  # fmt: skip
         return coefs
 
@@ -180,7 +182,8 @@ def compare(size: str, sample_size: int, noise: float, only: list[str]) -> None:
                 for i in range(sample_size):
                     grid = largest_penalty(peers, i) * MIN_RATIO ** (np.arange(PATH) / (PATH - 1))
                     grid = grid[: ends[i] if stopped else None]
-                    took, penalty, v = peers.job(path, i, grid, tolerance)
+                    with threadpool_limits(1):  # threads that wait for others burn CPU time
+                        took, penalty, v = peers.job(path, i, grid, tolerance)
                     ends[i] = np.searchsorted(-grid, -penalty) + 3
                     seconds += took
                     worst = max(worst, peers.gap(i, v, penalty))

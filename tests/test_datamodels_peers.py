@@ -7,8 +7,10 @@ from celer import Lasso as Celer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skglm import Lasso as Skglm
+from test_datamodels import standardised, study
 
-from modeldiff.datamodels import proximal, selection
+from modeldiff import datamodels
+from modeldiff.datamodels import gram, selection
 from modeldiff.datamodels.gram import Cross, Gram
 from modeldiff.datamodels.lasso import Problem
 
@@ -44,9 +46,9 @@ def test_objective_and_support_agree_with_celer_and_skglm(m, n, density, alpha, 
     z, y, ours = problem(m, n, density, alpha, seed)
     penalties = np.abs(z.T @ y).max(0) / m * ratio
     v, gaps = selection.refit(
-        ours, torch.from_numpy(penalties), torch.zeros(2, n, dtype=torch.float64), 1e-8
+        ours, torch.from_numpy(penalties), torch.zeros(2, n, dtype=torch.float64), 1e-7
     )
-    assert gaps.max() <= 1e-8
+    assert gaps.max() <= 1e-7
     for t in range(2):
         found = v[t].numpy() * float(ours.scale[t])
         mine = objective(z, y[:, t], found, penalties[t])
@@ -61,14 +63,19 @@ def test_objective_and_support_agree_with_celer_and_skglm(m, n, density, alpha, 
                 np.testing.assert_array_equal(np.sign(found[clear]), np.sign(theirs[clear]))
 
 
-@pytest.mark.parametrize(("m", "n"), [(300, 60), (60, 90)])
-def test_matrix_product_solver_agrees_with_coordinate_descent(m, n):
-    """What runs on a GPU gives, on the CPU, what the compiled kernel gives."""
-    _, _, ours = problem(m, n, 0.1, 0.5, 0)
-    grid = ours.c.abs().amax(1)[:, None] * 0.01 ** (torch.arange(20) / 19)
-    held = selection.Held.of(ours.gram, Cross(ours.c, *4 * [ours.scale], m), ours)
-    settings = 1e-9, 20, 9.0
-    errors, best = selection.solver(torch.device("cpu")).path_errors(ours, held, grid, *settings)
-    expected, expected_best = proximal.path_errors(ours, held, grid, 1e-7, 20, 9.0)
-    torch.testing.assert_close(errors, expected, atol=1e-4, rtol=1e-4)
-    assert selection.solver(torch.device("cpu")) is not proximal
+@pytest.mark.parametrize(("m", "n"), [(400, 60), (150, 200)])
+def test_matrix_products_agree_with_compiled_kernels(monkeypatch, m, n):
+    """What runs on a GPU gives, on the CPU, what the compiled kernels give."""
+    masks, margins, *_ = study(m, n, targets=11)
+    expected = datamodels.fit(masks, margins)
+    monkeypatch.setattr(gram, "find_spec", lambda name: None)
+    fit = datamodels.fit(masks, margins)
+    assert fit.gap.max() <= 1e-6
+    np.testing.assert_allclose(fit.lambdas, expected.lambdas, rtol=1e-9)
+    z, y = standardised(masks), margins - margins.mean(0)
+    for t in range(len(fit.weights)):
+        found, other = (
+            objective(z, y[:, t], x.weights[t] * masks.std(0), x.lambdas[t])
+            for x in (fit, expected)
+        )
+        assert found == pytest.approx(other, abs=2e-6 * float(np.var(y[:, t])))

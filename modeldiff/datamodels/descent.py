@@ -69,7 +69,10 @@ def _gap(c, g, v, penalty):  # type: ignore[no-untyped-def]
 
 @compiled
 def _descend(q, c, g, v, penalty, tolerance):  # type: ignore[no-untyped-def]
-    """Cyclic coordinate descent from v, in place, until the gap on these columns is small."""
+    """Cyclic coordinate descent from v, in place, until the gap on these columns is small.
+
+    q: at least as many rows and columns as v is long; penalty: of the same type as v.
+    """
     w = len(v)
     for _ in range(SWEEPS):
         for i in range(w):
@@ -173,7 +176,7 @@ def _path(  # type: ignore[no-untyped-def]
                 for i in range(w):
                     j = members[i]
                     cw[i], gw[i], vw[i] = c[t, j], g[j], v[j]
-                _descend(q[:w, :w], cw[:w], gw[:w], vw[:w], penalty, 0.5 * tolerance)
+                _descend(q, cw[:w], gw[:w], vw[:w], np.float32(penalty), 0.5 * tolerance)
                 for i in range(w):
                     v[members[i]] = vw[i]
                 _gradient(r, c[t], v, g)
@@ -254,7 +257,7 @@ def _refit(  # type: ignore[no-untyped-def]
                     q[k, i] = x
             chosen = members[:w]
             vw = v[t][chosen]
-            _descend(q[:w, :w], c[t][chosen], g[chosen], vw, penalty, 0.1 * goal)
+            _descend(q, c[t][chosen], g[chosen], vw, penalty, 0.1 * goal)
             for i in range(w):
                 scale = unit[t, chosen[i]]
                 v[t, chosen[i]] = np.float64(np.float32(vw[i] * scale)) / scale
