@@ -16,6 +16,7 @@ from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.engine import Member, Trained
+from modeldiff.training.partial import resumable
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
@@ -36,7 +37,8 @@ def train_shard(
     """Train `models` of the algorithm `name` and write their margins on the targets.
 
     output: .npy float32 [len(models) x targets]. A model that fails (a loss that is not finite,
-    or no better than chance) is a row of NaN, and its cause stands in the record.
+    or no better than chance) is a row of NaN, and its cause stands in the record. Finished
+    models are saved beside it: a call that was cut short goes on from there, to the same bytes.
     """
     if len(models) == 0 or models.stop > study.models:
         raise UserError(
@@ -50,25 +52,27 @@ def train_shard(
         for m, mask in zip(models, masks, strict=True)
     ]
     images, labels = data.test.images[data.targets], data.test.labels[data.targets]
-    rows: list[np.ndarray] = []
-    failed: dict[str, str] = {}
-    start = time.time()
-    for trained in _progress(study, name, data, members, device):
-        logits = trained.logits(as_float(images)).cpu()
-        for margins in margin(logits, torch.from_numpy(labels), _kind(study)).numpy():
-            cause = failure(margins, labels)
-            if cause is not None:
-                failed[str(models[len(rows)])] = cause
-                margins = np.full_like(margins, np.nan)
-            rows.append(margins)
-    facts: dict[str, Any] = {
-        "algorithm": name,
-        "models": [models.start, models.stop],
-        "failed": failed,
-    }
-    facts |= {"margin": _kind(study), "models_per_second": len(rows) / (time.time() - start)}
-    with files.artefact(output, study.key("training", name), **facts) as file:
-        np.save(file, np.stack(rows).astype(np.float32))
+    key, how = study.key("training", name), (models, study.config["training"]["width"], device)
+    with resumable(output, key, *how) as done:
+        resumed, start = len(done.rows), time.time()
+        for trained in _progress(study, name, data, members, device, resumed):
+            logits = trained.logits(as_float(images)).cpu()
+            group = margin(logits, torch.from_numpy(labels), _kind(study)).numpy()
+            failed = {i: cause for i, row in enumerate(group) if (cause := failure(row, labels))}
+            group[list(failed)] = np.nan
+            done.failed |= {str(models[len(done.rows) + i]): c for i, c in failed.items()}
+            done.rows.extend(group)
+            done.save_if_due()
+        facts: dict[str, Any] = {
+            "algorithm": name,
+            "models": [models.start, models.stop],
+            "failed": done.failed,
+            "margin": _kind(study),
+            "resumed_at": resumed,
+            "models_per_second": (len(models) - resumed) / (time.time() - start),
+        }
+        with files.artefact(output, key, **facts) as file:
+            np.save(file, np.stack(done.rows).astype(np.float32))
 
 
 def train_full(
@@ -120,18 +124,23 @@ def _kind(study: Study) -> str:
 
 
 def _progress(
-    study: Study, name: str, data: Dataset, members: Sequence[Member], device: str
+    study: Study,
+    name: str,
+    data: Dataset,
+    members: Sequence[Member],
+    device: str,
+    done: int = 0,
 ) -> Iterator[Trained]:
-    """Train, with a bar on standard error that counts models."""
+    """Train all but the first `done`, with a bar on standard error that counts models."""
     groups = engine.train(
         study.algorithms[name],
         data.train,
         len(data.classes),
-        members,
+        members[done:],
         width=study.config["training"]["width"],
         device=device,
     )
-    with tqdm(total=len(members), desc=name, unit="model", mininterval=1) as bar:
+    with tqdm(total=len(members), initial=done, desc=name, unit="model", mininterval=1) as bar:
         for trained in groups:
             yield trained
             bar.update(len(next(iter(trained.state.values()))))
