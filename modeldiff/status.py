@@ -6,11 +6,13 @@ in its log.
 """
 
 import re
+import threading
+import time
 from calendar import timegm
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import strptime
 from typing import Any, NamedTuple
 
 from modeldiff import checks, files
@@ -128,7 +130,7 @@ def _algorithm(
             found.failed += len(record["failed"])
             fresh = len(models) - record.get("resumed_at", 0)
             if fresh and "models_per_second" in record:
-                stop = timegm(strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
+                stop = timegm(time.strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
                 of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
             continue
         log = folder / "logs/train" / f"{name}-{label}.log"
@@ -235,6 +237,27 @@ def line(status: Status) -> str:
             more += f", {_rate(own, status)}/s, {_time(own.seconds_left)} left"
         parts.append(f"{name} {trained}/{own.models} models{more}")
     return "; ".join(parts)
+
+
+def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) -> None:
+    """Say `line` whenever it has changed, from a thread that ends with training or the process.
+
+    every: seconds; more where reading takes long, so that it takes a twentieth of a core at most.
+    """
+
+    def watch() -> None:
+        said, training = "", True
+        while training:
+            start = time.monotonic()
+            with suppress(UserError):
+                found = read(folder)
+                training = any(own.room == "training" for own in found.algorithms.values())
+                if (now := line(found)) != said:
+                    said = now
+                    say(said)
+            time.sleep(max(every, 20 * (time.monotonic() - start)))
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _rate(own: Algorithm, status: Status) -> str:

@@ -2,6 +2,7 @@
 import re
 import sys
 
+from modeldiff import status
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -29,6 +30,10 @@ shell.prefix(f"export PYTHONPATH={workflow.basedir!r}:${{{{PYTHONPATH:-}}}}; ")
 # its `key`, so that a change of the config reruns the rules it concerns and no others.
 onstart:
     study.write(result("study.json"))
+    # Training jobs write to their logs: what they say of their progress is told here.
+    status.follow(
+        study.folder, lambda line: print(line, file=sys.stderr, flush=True)
+    )
 
 
 def result(path):

@@ -1,0 +1,167 @@
+"""What people type: check, new, status, compare, plan; exit codes and JSON."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from conftest import EMBEDDED, small
+
+from modeldiff import files, status
+from modeldiff.cli import main
+from modeldiff.study import Study
+
+pytest_plugins = ["report_fixtures"]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run `modeldiff` in a folder of its own; returns exit code, output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        ended = CliRunner().invoke(main, [str(w) for w in words])
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+        return ended.exit_code, ended.stdout, ended.stderr
+
+    return run
+
+
+@pytest.fixture
+def started(config, tmp_path):
+    """A study that has begun: its checked config lies in its results folder."""
+    study = Study.load(small(config) | {"results": str(tmp_path / "results")})
+    study.write(f"{study.folder}/study.json")
+    return study
+
+
+def shard(study, name, models, failed=(), seconds=10.0):
+    """A made-up shard: an artefact as whole as a real one, of few bytes."""
+    path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
+    facts = {"failed": {str(m): "diverged" for m in failed}, "resumed_at": 0}
+    facts["models_per_second"] = len(models) / seconds
+    with files.artefact(path, study.key("training", name), **facts) as file:
+        np.save(file, np.zeros(1))
+
+
+def test_help_names_every_command(call):
+    code, said, _ = call("--help")
+    assert code == 0
+    for name in main.commands:
+        assert f"\n  {name} " in said
+        assert call(name, "--help")[0] == 0
+
+
+def test_wrong_usage_is_2_and_a_wrong_config_1(call, repository, tmp_path):
+    assert call("stauts")[0] == 2
+    assert call("train", repository / EMBEDDED)[0] == 2
+    (tmp_path / "wrong.yaml").write_text("study: x\n")
+    code, said, error = call("check", "wrong.yaml")
+    assert (code, said, error) == (1, "", "modeldiff: wrong.yaml: dataset: is missing\n")
+
+
+def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, tmp_path):
+    code, said, _ = call("check", repository / EMBEDDED)
+    assert code == 0
+    assert "1,200 training images of 10 classes; 448 test images" in said
+    code, said, _ = call("check", repository / EMBEDDED, "--json")
+    found = json.loads(said)
+    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 1500, 8)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_looks_for_the_data_and_counts_them(call, repository, tmp_path):
+    config = yaml.safe_load((repository / "config/cifar10-mini.yaml").read_text())
+    config["dataset"] = {"name": "folder", "path": "images", "size": 16}
+    config["verification"]["transformations"]["watermark"]["class"] = "cat"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    code, _, error = call("check", "mine.yaml")
+    assert code == 1
+    assert "dataset.path: images: is not there" in error
+    for split, n in (("train", 300), ("test", 40)):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            for i in range(n):
+                (tmp_path / "images" / split / name / f"{i}.png").touch()
+    found = json.loads(call("check", "mine.yaml", "--json")[1])
+    assert (found["train"], found["targets"], found["verification_images"]) == (600, 60, 20)
+    config["algorithms"]["low_noise"]["batch"] = 301
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    assert "batch: is 301, but a subset has 300 examples" in call("check", "mine.yaml")[2]
+
+
+def test_status_before_anything_ran_is_a_line(call, tmp_path):
+    code, _, error = call("status", "results/nothing")
+    assert code == 1
+    assert error.startswith("modeldiff: results/nothing: holds no readable study.json")
+
+
+def test_status_counts_what_is_whole_and_of_these_settings(call, started):
+    shard(started, "plain", range(0, 30), failed=(3, 7))
+    shard(started, "plain", range(30, 60))
+    shard(started, "masked", range(0, 30))
+    other = f"{started.folder}/masked/shards/30-60.npy"
+    with files.artefact(other, "0" * 16, failed={}) as file:
+        file.write(b"of other settings")
+    found = json.loads(call("status", started.folder, "--json")[1])
+    plain, masked = found["algorithms"]["plain"], found["algorithms"]["masked"]
+    assert (plain["trained"], plain["failed"], plain["models"]) == (60, 2, 120)
+    assert (masked["trained"], masked["room"]) == (30, "training")
+    assert found["report"] is None
+    # 10 s for 30 models in each job, all at the same time: three jobs at a time.
+    assert plain["seconds_per_model"] == pytest.approx(1 / 3)
+    assert found["jobs_at_a_time"] == pytest.approx(3, abs=0.4)  # times are whole seconds
+    assert found["seconds_left"] == pytest.approx(150 / 3 / found["jobs_at_a_time"])
+
+
+def test_status_reads_the_bars_of_running_jobs_and_the_last_words_of_stopped_ones(started):
+    logs = f"{started.folder}/logs/train"
+    bar = "plain:   0%|  | 0/30 [00:00<?, ?model/s]"
+    bar += "\rplain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
+    with files.whole(f"{logs}/plain-0-30.log") as file:
+        file.write(f"some library warns\n{bar}".encode())
+    with files.whole(f"{logs}/masked-0-30.log") as file:
+        file.write(f"{bar}\nmodeldiff: --gpu: no GPU is visible\n".encode())
+    found = status.read(started.folder)
+    assert found.algorithms["plain"].running == 15
+    assert found.algorithms["plain"].seconds_per_model == pytest.approx(4)
+    assert found.stopped == {f"{logs}/masked-0-30.log": "modeldiff: --gpu: no GPU is visible"}
+    assert "plain 15/120 models" in status.line(found)
+
+
+def test_status_of_a_finished_study(study_json, call):
+    code, said, _ = call("status", study_json.parent)
+    assert code == 0
+    assert said.count("120/120") == 2
+    assert said.count("done") == 2
+    assert f"report: {study_json.parent}/report.html" in said
+    assert call("status", study_json.parent, "--watch")[0] == 0  # ends at once
+
+
+def test_status_of_10_000_shards_in_2_seconds(started, config):
+    """Every record is read: 0.5 s of CPU time on the machine that this was written on."""
+    config["subsets"]["models"], config["training"]["shard"] = 50_000, 10
+    study = Study.load(config | {"results": started.config["results"]})
+    study.write(f"{study.folder}/study.json")
+    shard(study, "plain", range(0, 10), failed=(1,))
+    folder = f"{study.folder}/plain/shards"
+    record = files.record(f"{folder}/0-10.npy")
+    for name in study.algorithms:
+        key = study.key("training", name)
+        text = json.dumps(record | {"key": key}, indent=1)
+        files.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
+        at = f"{study.folder}/{name}/shards"
+        for models in study.shards(study.models):
+            with open(f"{at}/{models.start}-{models.stop}.npy", "w"):
+                pass
+            with open(f"{at}/{models.start}-{models.stop}.npy.json", "w") as file:
+                file.write(text)
+    start = time.process_time()
+    found = status.read(study.folder)
+    seconds = time.process_time() - start
+    print(f"10,000 shards: {seconds:.2f} s")
+    assert [own.trained for own in found.algorithms.values()] == [50_000, 50_000]
+    assert found.algorithms["plain"].failed == 5_000
+    assert seconds < 2
