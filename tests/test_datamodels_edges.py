@@ -184,3 +184,27 @@ def test_impossible_settings_are_named(settings, named):
     masks, margins, *_ = study(m=50)
     with pytest.raises(UserError, match=named):
         datamodels.fit(masks, margins, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"held_out": 0.3}, {"folds": 3}])
+def test_grams_of_ranges_are_the_grams_of_all(tmp_path, settings):
+    masks, margins, *_ = study(m=301)
+    margins[[4, 250]] = np.nan
+    grams = datamodels.Grams.of(masks[:100], margins[:100], **settings)
+    grams = grams.extend(masks, margins, stop=230)
+    grams.save(tmp_path / "grams.npz")
+    grams = datamodels.Grams.load(tmp_path / "grams.npz").extend(masks, margins)
+    whole = datamodels.fit(masks, margins, **settings)
+    block = datamodels.fit(masks, margins, grams=grams, targets=[2, 0])
+    np.testing.assert_allclose(block.weights, whole.weights[[2, 0]], atol=1e-6)
+    np.testing.assert_array_equal(block.lambdas, whole.lambdas[[2, 0]])
+    assert block.n_failed == 2
+
+
+def test_grams_of_other_models_are_refused():
+    masks, margins, *_ = study()
+    grams = datamodels.Grams.of(masks[:100], margins[:100])
+    with pytest.raises(UserError, match="grams: are of 100 models"):
+        datamodels.fit(masks, margins, grams=grams)
+    with pytest.raises(UserError, match="leave out held_out"):
+        datamodels.fit(masks[:100], margins[:100], grams=grams, folds=3)

@@ -7,13 +7,11 @@ different jobs, models can join later, and a fold's training set is the whole le
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from modeldiff.errors import UserError
 
 LANES = 8  # targets whose sums lie side by side while they are added up
 BLOCK_BYTES = 1 << 26  # of float32 masks unpacked at a time
@@ -44,7 +42,7 @@ class Gram:
     models: int
 
     @classmethod
-    def of(cls, masks: Any, chosen: np.ndarray, device: str = "cpu") -> "Gram":
+    def of(cls, masks: Any, chosen: np.ndarray, device: torch.device) -> "Gram":
         """Sum over the models where `chosen` (bool [models]) is True.
 
         Memory: examples^2 + one block of masks, whatever the number of models.
@@ -52,6 +50,8 @@ class Gram:
         n = masks.shape[1]
         counts = torch.zeros(n, n, device=device)
         for rows in blocks(len(chosen), n):
+            if not chosen[rows].any():
+                continue
             x = masks[rows][chosen[rows]]
             if compiled(counts.device):
                 from modeldiff.datamodels import pairs
@@ -69,16 +69,6 @@ class Gram:
 
     def __sub__(self, other: "Gram") -> "Gram":
         return Gram(self.counts - other.counts, self.models - other.models)
-
-    def save(self, file: str | BinaryIO) -> None:
-        """Write as .npz, without pickle."""
-        np.savez(file, counts=self.counts.cpu().numpy(), models=self.models)
-
-    @classmethod
-    def load(cls, file: str | BinaryIO, device: str = "cpu") -> "Gram":
-        """Read what `save` wrote."""
-        with np.load(file, allow_pickle=False) as content:
-            return cls(torch.from_numpy(content["counts"]).to(device), int(content["models"]))
 
     def share(self) -> Tensor:
         """Share of the models that contain each example, float64 [examples]."""
@@ -141,6 +131,8 @@ class Cross:
         square = total.clone()
         cross = total.new_zeros(-(-count // LANES), n, LANES)
         for rows in blocks(len(chosen), max(n, margins.shape[1])):
+            if not chosen[rows].any():
+                continue
             x = masks[rows][chosen[rows]]
             y = read(margins, rows, targets, device)[torch.from_numpy(chosen[rows])] - shift
             total += y.sum(0)
@@ -171,11 +163,13 @@ def read(margins: np.ndarray, rows: slice, targets: np.ndarray, device: Any = "c
     return torch.from_numpy(margins[rows][:, targets].astype(np.float64)).to(device)
 
 
-def finished(masks: Any, margins: np.ndarray) -> np.ndarray:
-    """Which models have only finite margins, bool [models]; a NaN marks a model that failed."""
-    finite = np.ones(len(margins), bool)
-    for rows in blocks(len(margins), margins.shape[1]):
-        finite[rows] = np.isfinite(margins[rows]).all(axis=1)
-    if not finite.any():
-        raise UserError("margins: no model has finite margins for every target: nothing to fit")
+def finished(margins: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Which models have only finite margins, bool [stop]; those before `start` are not looked at.
+
+    A margin that is not finite marks a model that failed.
+    """
+    finite = np.ones(stop, bool)
+    for rows in blocks(stop, margins.shape[1]):
+        if rows.stop > start:
+            finite[rows] = np.isfinite(margins[rows]).all(axis=1)
     return finite

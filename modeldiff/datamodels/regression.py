@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from modeldiff.datamodels import linear
-from modeldiff.datamodels.gram import Cross, Gram, blocks, finished, read
+from modeldiff.datamodels.gram import Cross, blocks, read
 from modeldiff.datamodels.lasso import Held, Problem
 from modeldiff.datamodels.model import Datamodels
 from modeldiff.datamodels.selection import path_errors, refit
+from modeldiff.datamodels.shared import FAILED, Grams
 from modeldiff.errors import UserError
 
 ESTIMATORS = ("lasso", "ridge", "ols", "difference")
@@ -31,6 +32,7 @@ def fit(
     penalty: float = 0.1,
     device: str = "cpu",
     targets: Sequence[int] | np.ndarray | None = None,
+    grams: Grams | None = None,
 ) -> Datamodels:
     """Regress margins on masks, each target for itself, all targets at once.
 
@@ -52,6 +54,8 @@ def fit(
         or their indices. folds: instead, K-fold cross-validation (model i in fold i modulo K).
     device: where torch computes, "cpu" or "cuda".
     targets: indices of the targets to fit (None: all), for one job per block of targets.
+    grams: `Grams.of` the same masks and margins, which such jobs share; they then say which models
+        choose lambda, so that held_out and folds are left out.
 
     Memory: examples^2 and examples x 1,024 targets, a few of each, whatever the number of models;
     masks and margins are read in blocks.
@@ -72,10 +76,25 @@ def fit(
     chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
     if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
         raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
-    used = finished(masks, margins)
-    gram = Gram.of(masks, used, device)
-    held = _held_out(used, held_out, folds) if estimator == "lasso" else []
-    held_grams = [Gram.of(masks, part, device) for part in held]
+    if grams is None:
+        grams = Grams.of(masks, margins, held_out, folds, device)
+    elif held_out is not None or folds is not None:
+        raise UserError("grams: already say which models choose lambda: leave out held_out, folds")
+    if grams.part.shape != margins.shape[:1] or len(grams.parts[0].counts) != masks.shape[1]:
+        raise UserError(
+            f"grams: are of {len(grams.part)} models and {len(grams.parts[0].counts)} examples, "
+            f"the masks of {masks.shape[0]} and {masks.shape[1]}: extend them, or sum them again"
+        )
+    used = grams.part != FAILED
+    if not used.any():
+        raise UserError("margins: no model has finite margins for every target: nothing to fit")
+    choosing = [gram.models for gram in (grams.parts[k] for k in grams.choosing)]
+    if estimator == "lasso" and not all(0 < models < used.sum() for models in choosing):
+        raise UserError(
+            f"held_out: {choosing} of {used.sum()} models would choose lambda: some must, "
+            "and others be fitted"
+        )
+    gram = sum(grams.parts[1:], start=grams.parts[0])
     done = []
     for start in range(0, len(chosen), TARGET_BLOCK):
         block = chosen[start : start + TARGET_BLOCK]
@@ -88,11 +107,10 @@ def fit(
             steps = torch.arange(path, dtype=torch.float64, device=device) / (path - 1)
             grid = largest * min_ratio**steps
             errors = torch.zeros_like(grid)
-            for part, held_gram in zip(held, held_grams, strict=True):
-                held_cross = Cross.of(masks, margins, part, shift, block)
-                rest = Problem.of(gram - held_gram, cross - held_cross)
-                judge = Held.of(held_gram, held_cross, rest)
-                fold_errors, v = path_errors(rest, judge, grid)
+            for k in grams.choosing:
+                held_cross = Cross.of(masks, margins, grams.part == k, shift, block)
+                rest = Problem.of(grams.rest(gram, k), cross - held_cross)
+                fold_errors, v = path_errors(rest, Held.of(grams.parts[k], held_cross, rest), grid)
                 errors += fold_errors
             penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
             v, gaps = refit(problem, penalties, v, tolerance)
@@ -103,33 +121,6 @@ def fit(
     weights, intercept, lambdas, gap = [np.concatenate(x) for x in zip(*done, strict=True)]
     failed = int((~used).sum())
     return Datamodels(weights, intercept, lambdas, gap, estimator, tolerance, gram.models, failed)
-
-
-def _held_out(
-    used: np.ndarray, held_out: float | Sequence[int] | np.ndarray | None, folds: int | None
-) -> list[np.ndarray]:
-    """The models that judge a path, bool [models], for one or several folds.
-
-    Model i's part depends on i alone, so that models that join later leave the others in theirs.
-    """
-    index = np.arange(len(used))
-    if folds is not None:
-        if held_out is not None or folds < 2:
-            raise UserError(f"folds: {folds} must be at least 2, and held_out not given beside it")
-        parts = [index % folds == fold for fold in range(folds)]
-    elif held_out is None or np.ndim(held_out) == 0:
-        share = 0.1 if held_out is None else float(held_out)  # type: ignore[arg-type]
-        if not 0 < share < 1:
-            raise UserError(f"held_out: {share} is not a share of the models, between 0 and 1")
-        parts = [np.floor((index + 1) * share + 1e-9) > np.floor(index * share + 1e-9)]
-    else:
-        parts = [np.isin(index, held_out)]
-    parts = [part & used for part in parts]
-    if any(not part.any() or part.sum() == used.sum() for part in parts):
-        raise UserError(
-            f"held_out: of {used.sum()} models, some must choose lambda and the others be fitted"
-        )
-    return parts
 
 
 def _shift(margins: np.ndarray, used: np.ndarray, targets: np.ndarray) -> Tensor:
