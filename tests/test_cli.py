@@ -165,3 +165,28 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
     assert [own.trained for own in found.algorithms.values()] == [50_000, 50_000]
     assert found.algorithms["plain"].failed == 5_000
     assert seconds < 2
+
+
+def test_a_new_study_is_one_once_the_data_are_there(call, tmp_path):
+    assert call("new", "birds", "--images", "here")[0] == 0
+    assert "dataset.path: here: is not there" in call("check", "config/birds.yaml")[2]
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / "here" / split / name).mkdir(parents=True)
+            for i in range(60):
+                (tmp_path / "here" / split / name / f"{i}.png").touch()
+    code, said, _ = call("check", "config/birds.yaml")
+    assert code == 0
+    assert "120 training images of 2 classes" in said
+    code, _, error = call("new", "birds")
+    assert (code, "is there already" in error) == (1, True)
+    assert "NAME: is '../birds'" in call("new", "../birds")[2]
+
+
+def test_a_new_study_of_ones_own_parts(call, tmp_path):
+    parts = "def data(): ...\ndef model(shape, classes): ...\ndef train(*given): ...\n"
+    (tmp_path / "own_parts_for_new.py").write_text(parts)
+    assert call("new", "mine", "--own", "own_parts_for_new", "--output", "mine.yaml")[0] == 0
+    code, said, error = call("check", "mine.yaml")
+    assert code == 0, error
+    assert "sizes are known once it is prepared" in said

@@ -1,18 +1,51 @@
 """The commands that people give."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+import jinja2
+import yaml
 
+from modeldiff import checks, files
 from modeldiff import plan as plans
 from modeldiff import status as states
 from modeldiff.cli.options import FILE, json_option
+from modeldiff.errors import UserError
 from modeldiff.study import Study
 
+TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
+
 config_argument = click.argument("config", type=FILE)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--output", "-o", type=FILE, help="The config to write.  [default: config/NAME.yaml]")
+@click.option("--images", help="Folder or tar archive of images.  [default: data/NAME]")
+@click.option("--own", metavar="MODULE", help="Your module with functions data, model and train.")
+def new(name: str, output: Path | None, images: str | None, own: str | None) -> None:
+    """Write a commented config for a study NAME of your own data and algorithms.
+
+    Without --own it compares two recipes on images in folders, train/CLASS/* and test/CLASS/*;
+    with it the data set, the model and the training function come from your own module.
+    """
+    label = yaml.safe_load(checks.SCHEMA.read_text())["$defs"]["label"]
+    if not re.search(label["pattern"], name):
+        raise UserError(f"NAME: is {name!r}; must be {label['description']}")
+    if own is not None and (images is not None or not re.fullmatch(r"[A-Za-z_][\w.]*", own)):
+        raise UserError("--own: must be a module like `mine` or `package.mine`, without --images")
+    path = output or Path(f"config/{name}.yaml")
+    if path.exists():
+        raise UserError(f"{path}: is there already; choose another --output")
+    template = jinja2.Template(TEMPLATE.read_text(), keep_trailing_newline=True)
+    values = {"images": json.dumps(images or f"data/{name}"), "own": own, "file": path}
+    with files.whole(path) as file:
+        file.write(template.render(name=json.dumps(name), **values).encode())
+    click.echo(f"{path}: written; edit it, then: modeldiff check {path}")
 
 
 @click.command()
@@ -57,4 +90,4 @@ def show(content: Any, as_json: bool, text: str) -> None:
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (check, status)
+COMMANDS = (new, check, status)
