@@ -32,7 +32,7 @@ $(BIN)/installed: pyproject.toml constraints.txt
 
 # FFCV is compiled against system libraries; without them its tests say that they are skipped.
 $(BIN)/installed-test: $(BIN)/installed
-	$(PIP) -e '.[test,images,trak]'
+	$(PIP) -e '.[test,images,slurm,trak]'
 	.ci/system-packages && $(PIP) -e '.[ffcv]' || echo "FFCV was not installed: its tests are skipped"
 	touch $@
 

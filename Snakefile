@@ -23,6 +23,16 @@ include: "rules/verification.smk"
 include: "rules/report.smk"
 
 
+# On a cluster these are not worth a job: they run where Snakemake runs.
+localrules:
+    all,
+    dataset,
+    subsets,
+    margins,
+    verification,
+    report,
+
+
 rule all:
     default_target: True
     input:
