@@ -17,6 +17,7 @@ from modeldiff.cli.options import FILE, json_option
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
+ROWS = ("raw", "unit", "root")  # as in `comparison`, which takes half a second to import
 TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
 
 config_argument = click.argument("config", type=FILE)
@@ -85,9 +86,52 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
         time.sleep(2)
 
 
+@click.command()
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
+@click.option("--transposed", is_flag=True, help="Both files are [train examples x targets].")
+@click.option("--key", help="Which array, in files that hold several.")
+@click.option("--rows", type=click.Choice(ROWS), default="raw", show_default=True, help="Scaling.")
+@click.option("--directions", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--examples", type=click.IntRange(1), default=20, show_default=True, help="Per end.")
+@click.option("--output", "-o", type=FILE, help="Folder for page, summary and arrays.")
+@json_option
+def compare(
+    a: Path,
+    b: Path,
+    transposed: bool,
+    key: str | None,
+    rows: str,
+    directions: int,
+    examples: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare two files of scores, without training anything.
+
+    A and B hold one number for each target and training example, [targets x train examples]
+    unless --transposed: datamodels, TRAK or any other attribution. Kinds: .npy, .npz, .pt, .pth
+    (loaded as weights only) and .safetensors.
+    """
+    from modeldiff import scores
+
+    arrays = [scores.read(path, transposed=transposed, key=key) for path in (a, b)]
+    if arrays[0].shape != arrays[1].shape:
+        shapes = " and ".join(str(list(array.shape)) for array in arrays)
+        raise UserError(f"{a} and {b}: hold {shapes} [targets x train]; must have one shape")
+    found = scores.compare(*arrays, directions=directions, rows=rows, examples=examples)
+    names = (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
+    if output:
+        scores.write(found, names, output)
+    text = list(scores.lines(found, names))
+    show(scores.summary(found, names), as_json, "\n".join(text))
+    if output and not as_json:
+        click.echo(f"page: {output}/comparison.html")
+
+
 def show(content: Any, as_json: bool, text: str) -> None:
     """One result, for a program or for people."""
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (new, check, status)
+COMMANDS = (new, check, status, compare)

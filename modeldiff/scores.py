@@ -1,0 +1,146 @@
+"""Score files from elsewhere, compared without training: any attribution method's, as one array."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeldiff import comparison, files
+from modeldiff.errors import UserError
+
+SHOWN = 5  # directions, and examples of each, in the terminal
+KINDS = ".npy, .npz, .pt, .pth or .safetensors"
+
+
+def read(path: str | Path, *, transposed: bool = False, key: str | None = None) -> np.ndarray:
+    """Scores of a file as [targets x train examples]; what could run code is refused.
+
+    transposed: the file has [train examples x targets]. key: which array, if it has several.
+    Raises UserError, one line that names the file.
+    """
+    path = Path(path)
+    try:
+        arrays = _arrays(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there") from None
+    except UserError:
+        raise
+    except Exception as error:  # each format has errors of its own
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: cannot be read as {path.suffix} of numbers: {reason or type(error).__name__}"
+        ) from None
+    if key is None and len(arrays) == 1:
+        (key,) = arrays
+    if key is not None and None in arrays:
+        raise UserError(f"{path}: holds one array without a name: no --key")
+    if key not in arrays:
+        named = ", ".join(map(str, arrays)) or "none"
+        raise UserError(f"{path}: name one of its arrays by --key: {named}")
+    array = np.asarray(arrays[key])
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise UserError(
+            f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
+            "examples], or [train examples x targets] with --transposed"
+        )
+    return array.T if transposed else array
+
+
+def _arrays(path: Path) -> dict[Any, Any]:
+    """The arrays of a file by name; a lone one has the name None."""
+    match path.suffix:
+        case ".npy":
+            return {None: np.load(path, allow_pickle=False)}
+        case ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        case ".pt" | ".pth":
+            import torch
+
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found = content if isinstance(content, dict) else {None: content}
+            return {k: _numpy(v) for k, v in found.items() if isinstance(v, torch.Tensor)}
+        case ".safetensors":
+            try:
+                from safetensors.torch import load_file
+            except ModuleNotFoundError:
+                raise UserError(f"{path}: needs a package: pip install safetensors") from None
+            return {k: _numpy(v) for k, v in load_file(path).items()}
+    raise UserError(f"{path}: is {path.suffix or 'no known kind'}; must be {KINDS}")
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    """bfloat16, which numpy has not, as float32."""
+    tensor = tensor.detach()
+    array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array
+
+
+def compare(
+    a: np.ndarray, b: np.ndarray, *, directions: int, rows: str, examples: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Compare both ways: for each, the fields of `Comparison` (`variance_a` is always a's) and the
+    examples at both ends of each direction, int64 [directions x examples], most extreme first.
+    """
+    found = {}
+    for way, (first, second) in zip(comparison.WAYS, ((a, b), (b, a)), strict=True):
+        arrays = asdict(comparison.compare(first, second, directions=directions, rows=rows))
+        if way != comparison.WAYS[0]:
+            arrays["variance_a"], arrays["variance_b"] = arrays["variance_b"], arrays["variance_a"]
+        for what, scores in (("test", arrays["projections"].T), ("train", arrays["directions"])):
+            both = [comparison.ends(own, examples) for own in scores]
+            for side, end in enumerate(("high", "low")):
+                arrays[f"{what}_{end}"] = np.stack([ends[side] for ends in both])
+        found[way] = arrays
+    return found
+
+
+def summary(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
+    """The comparison as a study's `summary.json` has it."""
+    ways = [
+        {
+            "way": way,
+            "directions": [
+                {
+                    "rank": i + 1,
+                    "variance_a": float(of["variance_a"][i]),
+                    "variance_b": float(of["variance_b"][i]),
+                    "train_examples": of["train_high"][i].tolist(),
+                    "test_examples": of["test_high"][i].tolist(),
+                }
+                for i in range(len(of["directions"]))
+            ],
+        }
+        for way, of in found.items()
+    ]
+    return {"comparisons": [{"a": names[0], "b": names[1]} | way for way in ways]}
+
+
+def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
+    """The first directions for people."""
+    for (way, of), first in zip(found.items(), names, strict=True):
+        yield f"{first} minus {names[way == comparison.WAYS[0]]}"
+        for i in range(min(SHOWN, len(of["directions"]))):
+            a, b = of["variance_a"][i], of["variance_b"][i]
+            targets, train = (of[f"{what}_high"][i][:SHOWN].tolist() for what in ("test", "train"))
+            yield (
+                f"  {i + 1}: variance {a:.2%} and {b:.2%}; targets {' '.join(map(str, targets))}; "
+                f"training examples {' '.join(map(str, train))}"
+            )
+
+
+def write(
+    found: dict[str, dict[str, np.ndarray]], names: tuple[str, str], folder: str | Path
+) -> None:
+    """Write `comparison.npz`, `summary.json` and the page `comparison.html`."""
+    from modeldiff.report import comparison_page
+
+    folder = Path(folder)
+    with files.whole(folder / "comparison.npz") as file:
+        flat = {f"{way}.{k}": v for way, of in found.items() for k, v in of.items()}
+        files.write_arrays(file, flat)
+    files.write_json(folder / "summary.json", summary(found, names))
+    with files.whole(folder / "comparison.html") as file:
+        file.write(comparison_page.render(found, names).encode())
