@@ -178,6 +178,7 @@ def test_unreached_tolerance_is_reported():
         ({"folds": 1}, "folds"),
         ({"folds": 3, "held_out": 0.1}, "folds"),
         ({"targets": [99]}, "targets"),
+        ({"device": "abacus"}, "device"),
     ],
 )
 def test_impossible_settings_are_named(settings, named):
@@ -199,6 +200,12 @@ def test_grams_of_ranges_are_the_grams_of_all(tmp_path, settings):
     np.testing.assert_allclose(block.weights, whole.weights[[2, 0]], atol=1e-6)
     np.testing.assert_array_equal(block.lambdas, whole.lambdas[[2, 0]])
     assert block.n_failed == 2
+
+
+def test_masks_that_are_not_bool_are_refused():
+    masks, margins, *_ = study(m=50)
+    with pytest.raises(UserError, match="masks: are float64"):
+        datamodels.fit(masks.astype(float), margins)
 
 
 def test_grams_of_other_models_are_refused():

@@ -50,8 +50,8 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     ceiling is from a one-way analysis of variance per target: with s2 the variance between
     subsets and e2 that between repeats, r = s2 / (s2 + e2 / repeats) is the reliability of the
     truth, sqrt(r) the highest Pearson correlation, and 6/pi asin(sqrt(r)/2) that as Spearman's,
-    if margins are near normal. Where the noise outweighs the signal, its mean comes out a little low
-    (2% at r = 0.35, with 200 subsets of 5 repeats).
+    if margins are near normal. Where noise outweighs the signal, its mean comes out a little low
+    (by 2% at r = 0.35, with 200 subsets of 5 repeats).
     Memory: subsets x targets, a few times.
     Source: Park et al. 2023 (TRAK, arXiv 2303.14186) for the score; Shrout & Fleiss 1979.
     Raises UserError for shapes that do not match, or fewer than 3 subsets.

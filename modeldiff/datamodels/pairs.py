@@ -55,12 +55,11 @@ def _add_selected(codes, y, out):  # type: ignore[no-untyped-def]
     table = np.zeros((BYTES, 256, LANES))
     for first in range(0, codes.shape[1], BYTES):
         for g in range(BYTES):
-            for code in range(1, 256):
-                rest, bit = code & (code - 1), 7  # the lowest set bit is the last model in it
-                while (code ^ rest) >> (7 - bit) != 1:
-                    bit -= 1
-                for lane in range(LANES):
-                    table[g, code, lane] = table[g, rest, lane] + y[8 * (first + g) + bit, lane]
+            for bit in range(8):
+                row = y[8 * (first + g) + 7 - bit]  # the lowest bit is the last model
+                for code in range(1 << bit):
+                    for lane in range(LANES):
+                        table[g, code + (1 << bit), lane] = table[g, code, lane] + row[lane]
         for j in range(len(codes)):
             code, total = codes[j, first : first + BYTES], out[j]
             for g in range(0, BYTES, 4):  # four loads for each store

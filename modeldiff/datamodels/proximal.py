@@ -5,6 +5,7 @@ from torch import Tensor
 
 from modeldiff.datamodels.lasso import Held, Problem, gap
 
+STEPS = 2000  # at most, for one penalty
 CHECK = 5  # steps between two looks at the gap
 FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 
@@ -14,12 +15,14 @@ def path_errors(
 ) -> tuple[Tensor, Tensor]:
     """See `selection.path_errors`."""
     r, c = problem.gram.correlation(), problem.c.float()
+    step = 1 / largest_eigenvalue(r)
     errors = torch.full_like(penalties, torch.inf)
     v, best = torch.zeros_like(c), torch.zeros_like(c)
     going = torch.arange(len(c), device=c.device)
     for point in range(penalties.shape[1]):
         if point:  # at the first point nothing has entered
-            v[going] = solve(r, c[going], penalties[going, point].float(), v[going], tolerance)
+            penalty = penalties[going, point].float()
+            v[going] = solve(r, c[going], penalty, v[going], step, tolerance)
         error = held.error(v[going], going)
         better = going[error < errors[going].amin(1)]
         errors[going, point] = error
@@ -34,10 +37,12 @@ def path_errors(
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """See `selection.refit`."""
     gram, c = problem.gram, problem.c
-    coarse = max(tolerance, FLOAT32_GAP)
-    v = solve(gram.correlation(), c.float(), penalty.float(), v.float(), coarse).double()
+    coarse, r = max(tolerance, FLOAT32_GAP), gram.correlation()
+    step = 1 / largest_eigenvalue(r)
+    v = solve(r, c.float(), penalty.float(), v.float(), step, coarse).double()
     if tolerance < coarse:
-        v = solve(gram.covariance_rows(slice(None), problem.inverse), c, penalty, v, tolerance / 2)
+        r = gram.covariance_rows(slice(None), problem.inverse)
+        v = solve(r, c, penalty, v, step, tolerance / 2)
     v = problem.rounded(v)
     return v, gap(c, problem.gradient(v), v, penalty)
 
@@ -54,21 +59,20 @@ def largest_eigenvalue(r: Tensor) -> float:
 
 
 def solve(
-    r: Tensor, c: Tensor, penalty: Tensor, v: Tensor, tolerance: float, steps: int = 2000
+    r: Tensor, c: Tensor, penalty: Tensor, v: Tensor, step: float, tolerance: float
 ) -> Tensor:
     """Accelerated proximal gradient (FISTA with restarts) for all targets together.
 
     r [examples x examples], c and start v [targets x examples], penalty [targets], in one type of
-    float and on one device. A target is dropped when its gap is at most `tolerance`; after `steps`
-    the rest are returned as they are.
+    float and on one device; step: at most 1 / the largest eigenvalue of r. A target is dropped when
+    its gap is at most `tolerance`; after `STEPS` the rest are returned as they are.
     Source: Beck & Teboulle 2009; restarts by O'Donoghue & Candes 2015.
     """
     result = v.clone()
-    step = 1 / largest_eigenvalue(r)
     left = torch.arange(len(v), device=v.device)
     rv = v @ r
     z, rz, momentum = v, rv, torch.ones_like(penalty)
-    for count in range(steps):
+    for count in range(STEPS):
         if count % CHECK == 0:
             done = gap(c, c - rv, v, penalty) <= tolerance
             result[left] = v

@@ -57,8 +57,9 @@ def fit(
     grams: `Grams.of` the same masks and margins, which such jobs share; they then say which models
         choose lambda, so that held_out and folds are left out.
 
-    Memory: examples^2 and examples x 1,024 targets, a few of each, whatever the number of models;
-    masks and margins are read in blocks.
+    Memory: (4 + parts) examples^2 float32, where parts is 2, or folds; 10 examples x targets
+    float64, for at most 1,024 targets at a time; and the result. Masks and margins are read in
+    blocks. 20,000 models x 5,000 examples x 1,000 targets take 1.4 GiB (measured).
     Raises UserError for shapes that do not match and settings that make no sense.
     """
     if estimator not in ESTIMATORS:
@@ -68,6 +69,12 @@ def fit(
             f"masks {tuple(masks.shape)} and margins {tuple(margins.shape)}: must be [models x "
             "examples] and [models x targets] of the same models"
         )
+    if (kind := masks[:1].dtype) != np.bool_:
+        raise UserError(f"masks: are {kind}, must be bool (True: trained on the example)")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device: {device!r} cannot be used here: {error}") from None
     if not (path >= 2 and 0 < min_ratio < 1 and tolerance > 0 and penalty > 0):
         raise UserError(
             f"path {path}, min_ratio {min_ratio}, tolerance {tolerance}, penalty {penalty}: "
