@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from modeldiff import components, subsets
+from modeldiff import components, presets, subsets
 from modeldiff.dataset.sources import expected
 from modeldiff.errors import UserError
 
@@ -65,6 +65,7 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
         return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}")
 
     checked = copy.deepcopy(dict(config))
+    presets.fill(checked)
     schema = yaml.safe_load(SCHEMA.read_text())
     errors = sorted(_Filling(schema).iter_errors(checked), key=_rank)
     for error in errors:
@@ -174,6 +175,7 @@ def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> st
 def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     """What no schema can say: keys that contradict each other or the data."""
     algorithms, split = config["algorithms"], config["subsets"]
+    yield from presets.contradicted(config)
     yield from _imports(config)
     yield from _pairs(config["comparison"]["pairs"], algorithms)
 

@@ -23,7 +23,7 @@ VERSIONS = {
     "full": 1,
     "margins": 1,
     "datamodels": 1,
-    "comparison": 1,
+    "comparison": 2,
     "predictions": 1,
     "verification": 1,
     "report": 1,

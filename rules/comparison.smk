@@ -2,6 +2,8 @@ rule comparison:
     input:
         dataset=result("dataset/manifest.json"),
         datamodels=of_pair("datamodels.npz"),
+        masks=result("subsets/masks.npy"),
+        margins=of_pair("margins.npy"),
     output:
         result("{a}-vs-{b}/comparison.npz"),
     log:
@@ -22,5 +24,5 @@ rule comparison:
         "Compare {wildcards.a} with {wildcards.b}"
     shell:
         "python -m modeldiff comparison {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " --datamodels {input.datamodels:q} --dataset {input.dataset:q}"
-        " --output {output:q} &> {log:q}"
+        " --datamodels {input.datamodels:q} --margins {input.margins:q} --masks {input.masks:q}"
+        " --dataset {input.dataset:q} --output {output:q} &> {log:q}"

@@ -43,7 +43,8 @@ def build(config: dict, folder: Path) -> Path:
         fits = [(at / x / "datamodels.npz", study.key("datamodels", x)) for x in (a, b)]
         weights = tuple(step.read(*fit).weights for fit in fits)
         pair = at / f"{a}-vs-{b}"
-        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz")
+        paths = {"masks": masks, "gathered": (at / a / "margins.npy", at / b / "margins.npy")}
+        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz", **paths)
         moved = {x: at / x / "predictions.npz" for x in (a, b)}
         verification.write(study, moved, pair / "effects.csv")
     return at / "study.json"

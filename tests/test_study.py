@@ -101,7 +101,7 @@ MALFORMED = [
     ("comparison.pairs", [["plain", "masked"]] * 2, "comparison.pairs.1", "already"),
     ("comparison.pairs.0", ["plain"], "comparison.pairs.0", "at least"),
     ("comparison.rows", "unti", "comparison.rows", "did you mean `unit`?"),
-    ("comparison.directions", 448, "comparison.directions", "at most 447"),
+    ("comparison.directions", 448, "comparison.directions", "at most 256"),
     ("comparison.examples", 1000, "comparison.examples", "at most 448"),
     ("verification.models", 1, "verification.models", "at least 2"),
     (

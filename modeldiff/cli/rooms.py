@@ -123,10 +123,18 @@ def datamodels(
 @study_argument
 @click.argument("pair", nargs=2)
 @click.option("--datamodels", "fits", type=FILE, nargs=2, required=True, help="Of both, in order.")
+@click.option("--margins", "gathered", type=FILE, nargs=2, required=True, help="Of both, too.")
+@click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 @data_option
 @output_option
 def comparison(
-    study: Path, pair: tuple[str, str], fits: tuple[Path, Path], manifest: Path, output: Path
+    study: Path,
+    pair: tuple[str, str],
+    fits: tuple[Path, Path],
+    gathered: tuple[Path, Path],
+    masks: Path,
+    manifest: Path,
+    output: Path,
 ) -> None:
     """Find what sets the two algorithms of PAIR apart, both ways."""
     from modeldiff import comparison, dataset
@@ -138,7 +146,7 @@ def comparison(
         step.read(path, s.key("datamodels", name)).weights
         for path, name in zip(fits, pair, strict=True)
     )
-    comparison.write(s, pair, (a, b), targets, output)
+    comparison.write(s, pair, (a, b), targets, output, masks=masks, gathered=gathered)
 
 
 @click.command()

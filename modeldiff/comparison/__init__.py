@@ -1,0 +1,24 @@
+"""What sets two algorithms apart, and how sure one can be of it.
+
+`compare` is the published method (residual datamodels, from weights alone); `contrast` works on
+the margins of models that share their subsets, and tests what it finds.
+"""
+
+from modeldiff.comparison.contrast import contrast
+from modeldiff.comparison.found import LEVEL, WAYS, Comparison, ends
+from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
+from modeldiff.comparison.step import write
+
+__all__ = [
+    "LEVEL",
+    "ROWS",
+    "WAYS",
+    "Comparison",
+    "compare",
+    "contrast",
+    "ends",
+    "residual",
+    "scale",
+    "variance_along",
+    "write",
+]

@@ -1,0 +1,80 @@
+"""What a comparison returns, whatever its method."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+WAYS = ("a-minus-b", "b-minus-a")
+LEVEL = 0.05  # of the family of all directions of a comparison
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Distinguishing directions of A minus B, strongest first.
+
+    directions: float64 [directions x n_train], unit norm; the sign makes the third moment of
+        the projections >= 0, so that a small, extreme group of examples is at the positive end.
+    projections: float64 [n_targets x directions], of the centred residuals (`compare`) or of
+        the difference of the datamodels (`contrast`).
+    explained: float64 [directions], share of the sum of squares of what was decomposed.
+    variance_a, variance_b: float64 [directions], variance of each algorithm's datamodels, scaled
+        to unit rows, along the direction (1 would be all of an uncentred row's squared norm).
+    lean: float64 [directions], whose it is: 1 if only A's weights (scaled as they were compared)
+        reach along the direction, -1 if only B's, by the sums of squares over targets.
+    singular_values: float64 [directions], in the units of the weights.
+    p_value: float64 [directions], the chance of a singular value as large if the algorithms did
+        not differ beyond the directions before, adjusted for those: no further correction is due.
+    null_edge: float64 [directions], the singular value that such noise exceeds with chance LEVEL.
+    stability: float64 [directions], |cosine| of the direction found in two halves of the models.
+    overlap: float64 [directions], share of its strongest training examples that the halves share.
+    The last four are NaN where they cannot be known (weights alone do not tell their noise).
+    """
+
+    directions: np.ndarray
+    projections: np.ndarray
+    explained: np.ndarray
+    variance_a: np.ndarray
+    variance_b: np.ndarray
+    lean: np.ndarray
+    singular_values: np.ndarray
+    p_value: np.ndarray
+    null_edge: np.ndarray
+    stability: np.ndarray
+    overlap: np.ndarray
+
+    @property
+    def significant(self) -> np.ndarray:
+        """Which directions stand out, bool [directions]; False where that cannot be known."""
+        return self.p_value <= LEVEL
+
+    def only(self, chosen: np.ndarray) -> "Comparison":
+        """The directions of these indices."""
+        arrays = {name: array[chosen] for name, array in vars(self).items()}
+        return replace(self, **arrays | {"projections": self.projections[:, chosen]})
+
+    def reversed(self) -> "Comparison":
+        """The same directions of B minus A: projections change sign, hence the orientation too.
+
+        `variance_a` is then B's.
+        """
+        directions, projections = oriented(self.directions, -self.projections)
+        return replace(
+            self,
+            directions=directions,
+            projections=projections,
+            variance_a=self.variance_b,
+            variance_b=self.variance_a,
+            lean=-self.lean,
+        )
+
+
+def oriented(directions: np.ndarray, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both, signed so that the third moment of each direction's projections is >= 0."""
+    signs = np.where((projections**3).sum(0) < 0, -1.0, 1.0)
+    return directions * signs[:, None], projections * signs
+
+
+def ends(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the `k` highest and the `k` lowest scores, the most extreme first."""
+    order = np.argsort(scores, kind="stable")
+    return order[::-1][:k], order[:k]

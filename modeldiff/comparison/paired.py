@@ -1,0 +1,137 @@
+"""Models of two algorithms trained on the same subsets, read in blocks, and ridge on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.linalg import cho_factor, cho_solve
+
+from modeldiff import keyed
+from modeldiff.datamodels.gram import Gram, blocks
+from modeldiff.errors import UserError
+
+FEWEST = 40  # models to compare by
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Paired margins; only blocks of them are read.
+
+    masks [models x n_train], margins_a, margins_b [models x n_targets]: as for `contrast`.
+    used: bool [models], both models finished. mean_a, mean_b: float64 [n_targets], over those.
+    scale: what B's margins are multiplied by in `difference`.
+    """
+
+    masks: Any
+    margins_a: np.ndarray
+    margins_b: np.ndarray
+    used: np.ndarray
+    mean_a: np.ndarray
+    mean_b: np.ndarray
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, masks: Any, margins_a: np.ndarray, margins_b: np.ndarray) -> "Paired":
+        """UserError for shapes that do not match and for too few models."""
+        shape, shape_a, shape_b = (tuple(x.shape) for x in (masks, margins_a, margins_b))
+        if not len(shape) == len(shape_a) == 2 or shape_a != shape_b or shape[0] != shape_a[0]:
+            raise UserError(
+                f"masks {shape}, margins {shape_a} and {shape_b}: must be [models x n_train] and "
+                "twice [models x n_targets], of the same models"
+            )
+        used = np.zeros(shape[0], bool)
+        sums = np.zeros((2, shape_a[1]))
+        for rows in blocks(shape[0], 2 * shape_a[1]):
+            a, b = (np.asarray(m[rows], np.float64) for m in (margins_a, margins_b))
+            used[rows] = np.isfinite(a).all(1) & np.isfinite(b).all(1)
+            sums += np.stack([a[used[rows]].sum(0), b[used[rows]].sum(0)])
+        models = int(used.sum())
+        if models < FEWEST:
+            raise UserError(
+                f"margins: {models} models finished under both algorithms; must be {FEWEST} or more"
+            )
+        mean_a, mean_b = sums / models
+        return cls(masks, margins_a, margins_b, used, mean_a, mean_b)
+
+    @property
+    def n_train(self) -> int:
+        """Training examples."""
+        return int(self.masks.shape[1])
+
+    @property
+    def n_targets(self) -> int:
+        """Test examples with a datamodel."""
+        return self.margins_a.shape[1]
+
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """The used models in two halves, every other one in each, bool [models]."""
+        order = np.cumsum(self.used) % 2 == 0
+        return self.used & order, self.used & ~order
+
+    def centred(self, rows: slice, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Margins of both less their means, float32 [chosen of the rows x n_targets]."""
+        both = zip((self.margins_a, self.margins_b), (self.mean_a, self.mean_b), strict=True)
+        a, b = ((np.asarray(m[rows])[chosen[rows]] - mean).astype(np.float32) for m, mean in both)
+        return a, b
+
+    def difference(self, rows: slice) -> np.ndarray:
+        """A less `scale` times B of the used models, float32, centred over models."""
+        a, b = self.centred(rows, self.used)
+        return a - np.float32(self.scale) * b
+
+
+class Ridge:
+    """Ridge regression on the standardised masks of some models, as a linear map of margins.
+
+    inverse: float32 [n_train x n_train], such that `inverse @ covariances` are weights in units
+        of the 0/1 mask. Columns that never vary get weight 0.
+    """
+
+    def __init__(self, masks: Any, chosen: np.ndarray, penalty: float):
+        gram = Gram.of(masks, chosen, torch.device("cpu"))
+        scale = gram.inverse_deviation()
+        correlation = gram.covariance(scale).double().numpy()
+        correlation[np.diag_indices_from(correlation)] += penalty
+        inverse = cho_solve(cho_factor(correlation), np.diag(scale.numpy()))
+        self.inverse = (scale.numpy()[:, None] * inverse).astype(np.float32)
+        self.masks, self.chosen, self.models = masks, chosen, gram.models
+        self.share = gram.share().numpy().astype(np.float32)
+
+    def centred_masks(self, width: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks of models: their range, and the masks of the chosen ones less the columns' means.
+
+        float32 [chosen of the rows x n_train]; `width`: columns of what they are multiplied with.
+        """
+        for rows in blocks(len(self.chosen), max(self.masks.shape[1], width)):
+            if self.chosen[rows].any():
+                yield rows, self.masks[rows][self.chosen[rows]] - self.share
+
+    def weights(self, models: Paired) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
+        covariances = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
+        for rows, x in self.centred_masks(2 * models.n_targets):
+            for total, y in zip(covariances, models.centred(rows, self.chosen), strict=True):
+                total += x.T @ y
+        a, b = ((self.inverse @ (c / self.models)).T for c in covariances)
+        return a, b
+
+    def flipped(self, models: Paired, basis: np.ndarray, signs: np.ndarray) -> np.ndarray:
+        """Weights of the differences, each model's multiplied by its sign.
+
+        basis: float32 [n_targets x r]; signs: float32 [flips x models]. Returns float32
+        [flips x n_train x r]: of the differences along the basis.
+        """
+        flips, r = len(signs), basis.shape[1]
+        total = np.zeros((self.masks.shape[1], flips * r), np.float32)
+        for rows, x in self.centred_masks(flips * r):
+            d = models.difference(rows) @ basis
+            flipped = signs[:, rows][:, self.chosen[rows]].T[:, :, None] * d[:, None, :]
+            total += x.T @ flipped.reshape(len(d), flips * r)
+        return (self.inverse @ (total / self.models)).reshape(-1, flips, r).transpose(1, 0, 2)
+
+
+def signs(models: int, seed: int, flip: int) -> np.ndarray:
+    """The sign of each model in a flip, float32 [models]: -1 exchanges A and B."""
+    return ((keyed.words(models, "flip", seed, flip) & np.uint64(1)) * 2.0 - 1).astype(np.float32)

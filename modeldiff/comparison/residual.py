@@ -1,0 +1,118 @@
+"""The published method: residual datamodels and their principal components.
+
+Source: ModelDiff (Shah et al., ICML 2023), section 3, as in the authors' notebooks: what
+algorithm B's datamodel of a test example explains of A's is projected out, row by row; the
+principal components of what remains are the distinguishing training directions of A minus B.
+"""
+
+import numpy as np
+from scipy.linalg import eigh
+
+from modeldiff.comparison.found import Comparison, oriented
+from modeldiff.errors import UserError
+
+ROWS = ("unit", "raw", "root")
+
+
+def compare(
+    weights_a: np.ndarray,
+    weights_b: np.ndarray,
+    *,
+    directions: int,
+    rows: str = "unit",
+    method: str = "residual",
+) -> Comparison:
+    """Compare the datamodels of two algorithms on the same targets and training examples.
+
+    weights_a, weights_b: [n_targets x n_train], finite, any float type.
+    rows: scaling before residuals are taken: "unit" norm (the paper's notebooks), "raw" (the
+        published package), "root" (divided by the root of the norm). Zero rows stay zero.
+    method: "residual"; the other, `contrast`, needs the margins and is a function of its own.
+    Raises UserError for shapes that differ, values that are not finite, too many directions, or
+    weights whose residuals are all equal.
+    Memory: a few times the two arrays as float64, and min(n_targets, n_train) squared.
+    """
+    a, b = _checked(weights_a, "weights_a"), _checked(weights_b, "weights_b")
+    if a.shape != b.shape:
+        raise UserError(f"weights_a {a.shape} and weights_b {b.shape}: must have one shape")
+    if rows not in ROWS or method != "residual":
+        raise UserError(f"rows {rows!r}, method {method!r}: must be one of {ROWS}, 'residual'")
+    most = min(a.shape[0] - 1, a.shape[1])
+    if not 1 <= directions <= most:
+        raise UserError(f"directions: {directions} of weights {a.shape}; must be 1 to {most}")
+    scaled_a, scaled_b = scale(a, rows), scale(b, rows)
+    residuals = residual(scaled_a, scaled_b)
+    residuals -= residuals.mean(0)
+    total = float((residuals**2).sum())
+    if total == 0:
+        raise UserError("weights_a: nothing is left of them once weights_b are projected out")
+    found = principal_axes(residuals, directions)
+    found, projections = oriented(found, residuals @ found.T)
+    squares = (projections**2).sum(0)
+    unknown = np.full(directions, np.nan)
+    return Comparison(
+        directions=found,
+        projections=projections,
+        explained=squares / total,
+        variance_a=variance_along(a, found),
+        variance_b=variance_along(b, found),
+        lean=lean(scaled_a, scaled_b, found),
+        singular_values=np.sqrt(squares),
+        p_value=unknown,
+        null_edge=unknown,
+        stability=unknown,
+        overlap=unknown,
+    )
+
+
+def scale(weights: np.ndarray, rows: str) -> np.ndarray:
+    """Rows divided by their norm ("unit"), by its root ("root"), or left ("raw")."""
+    if rows == "raw":
+        return weights
+    norms = np.linalg.norm(weights, axis=1, keepdims=True)
+    norms[norms == 0] = 1
+    return weights / (norms if rows == "unit" else np.sqrt(norms))
+
+
+def residual(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Each row of `a` less its projection on the same row of `b`; zero rows of `b` take nothing."""
+    squares = (b * b).sum(1)
+    share = (a * b).sum(1) / np.where(squares == 0, 1, squares)
+    return a - share[:, None] * b
+
+
+def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Variance of the rows, at unit norm, along each direction: float64 [directions]."""
+    along: np.ndarray = (scale(weights, "unit") @ directions.T).var(0)
+    return along
+
+
+def lean(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Whose each direction is (see `Comparison`), float64 [directions]; 0 if it is nobody's."""
+    mine, other = (np.square(w @ directions.T, dtype=np.float64).sum(0) for w in (a, b))
+    total = mine + other
+    return np.divide(mine - other, total, out=np.zeros_like(total), where=total > 0)
+
+
+def principal_axes(rows: np.ndarray, k: int) -> np.ndarray:
+    """Top right singular vectors [k x columns], by the smaller of the two Gram matrices."""
+    n, p = rows.shape
+    gram = rows @ rows.T if n <= p else rows.T @ rows
+    size = len(gram)
+    _, vectors = eigh(gram, subset_by_index=(size - k, size - 1))
+    axes = vectors.T[::-1]
+    if n <= p:
+        axes = axes @ rows
+    # Directions without variance are arbitrary: QR keeps them finite, orthogonal and the same.
+    q, r = np.linalg.qr(axes.T)
+    return q.T * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]
+
+
+def _checked(weights: np.ndarray, name: str) -> np.ndarray:
+    array = np.asarray(weights, np.float64)
+    if array.ndim != 2:
+        raise UserError(f"{name}: has shape {array.shape}; must be [n_targets x n_train]")
+    if not np.isfinite(array).all():
+        bad = np.flatnonzero(~np.isfinite(array).all(1))
+        raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
+    return array

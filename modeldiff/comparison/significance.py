@@ -1,0 +1,88 @@
+"""Would noise alone give a direction as strong? The sign-flip test of a contrast.
+
+If two algorithms do not differ, the margins of model m under A and under B are, given its subset,
+two draws from one distribution: exchanging them changes nothing but chance. Exchanging both
+margins of a model, for all targets at once, flips the sign of its difference and keeps the
+correlation of its noise across targets. The singular values after many random exchanges are
+therefore those of no difference, for any number of models and any noise: an exact permutation
+test, but for the means and the scale, which are estimated (Freedman & Lane 1983; Winkler et al.
+2014, for sign flips). Direction k is tested with the directions before it removed (Winkler et al.
+2020, for canonical correlations); testing stops at the first that does not stand out, so that the
+chance of any false direction is LEVEL.
+"""
+
+import numpy as np
+import torch
+
+from modeldiff import keyed
+from modeldiff.comparison.found import LEVEL
+from modeldiff.comparison.paired import Paired, Ridge, signs
+from modeldiff.datamodels.gram import blocks
+
+RANK = 256  # dimensions of the targets' space that directions are found and tested in
+FLIP_BYTES = 1 << 27  # of flipped weights held at a time
+
+
+def basis(models: Paired, seed: int) -> np.ndarray:
+    """The target dimensions along which the models differ most, float32 [n_targets x r].
+
+    All of them, or an orthonormal basis of the leading RANK principal axes of the differences, by
+    two steps of a randomised range finder (Halko et al. 2011). Flips leave the sums it is made of
+    as they are, so that a test in its space is as exact as one in the whole.
+    """
+    n = models.n_targets
+    if n <= RANK:
+        return np.eye(n, dtype=np.float32)
+    q = keyed.uniform(n * RANK, "basis", seed).reshape(n, RANK) - 0.5
+    for _ in range(2):
+        total = np.zeros((n, RANK))
+        for rows in blocks(len(models.used), 2 * n):
+            d = models.difference(rows)
+            total += d.T @ (d @ q.astype(np.float32))
+        q, _ = np.linalg.qr(total)
+    return q.astype(np.float32)
+
+
+def sign_flips(
+    models: Paired,
+    ridge: Ridge,
+    basis: np.ndarray,
+    directions: np.ndarray,
+    singular_values: np.ndarray,
+    flips: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted p-values and null edges of the directions, float64 [directions].
+
+    directions: orthonormal [directions x n_train], of the singular values given. Those after the
+    first that is not significant carry its p-value, which theirs cannot be below; their edge is
+    NaN, since they are not tested.
+    Memory: FLIP_BYTES and flips x r^2, besides what `ridge` holds.
+    """
+    r, n, k = basis.shape[1], models.n_train, len(directions)
+    products = np.empty((flips, r, r), np.float32)
+    along = np.empty((flips, r, k), np.float32)
+    step = max(1, FLIP_BYTES // (4 * n * r))
+    for start in range(0, flips, step):
+        some = range(start, min(start + step, flips))
+        chosen = np.stack([signs(len(models.used), seed, flip) for flip in some])
+        for flip, weights in zip(some, ridge.flipped(models, basis, chosen), strict=True):
+            products[flip] = weights.T @ weights
+            along[flip] = weights.T @ directions.T.astype(np.float32)
+    p_value, null_edge = np.full(k, np.nan), np.full(k, np.nan)
+    worst = 0.0
+    for i, observed in enumerate(singular_values):
+        if worst <= LEVEL:
+            null = _largest(products)
+            exceeding = 1 + int((null >= observed).sum())
+            worst = max(worst, exceeding / (flips + 1))
+            null_edge[i] = np.quantile(null, 1 - LEVEL, method="higher")
+            products -= along[:, :, i, None] * along[:, None, :, i]
+        p_value[i] = worst
+    return p_value, null_edge
+
+
+def _largest(products: np.ndarray) -> np.ndarray:
+    """The largest singular value of each matrix, from its product with itself: [flips]."""
+    values = torch.linalg.eigvalsh(torch.from_numpy(products))[:, -1]
+    return values.clamp_min(0).double().sqrt().numpy()

@@ -1,0 +1,105 @@
+"""The comparison of one pair of a study: weights and margins in, one file out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from modeldiff import files, margins
+from modeldiff.comparison.contrast import contrast
+from modeldiff.comparison.found import WAYS, Comparison, ends
+from modeldiff.comparison.residual import compare
+from modeldiff.comparison.significance import RANK
+from modeldiff.subsets import Masks
+
+if TYPE_CHECKING:
+    from modeldiff.study import Study
+
+
+def write(
+    study: "Study",
+    pair: tuple[str, str],
+    weights: tuple[np.ndarray, np.ndarray],
+    targets: np.ndarray,
+    output: str | Path,
+    *,
+    masks: str | Path,
+    gathered: tuple[str | Path, str | Path],
+) -> None:
+    """Compare a pair both ways and write directions and subpopulations.
+
+    weights: of the pair's two algorithms, [n_targets x n_train]; targets: test example of each row.
+    masks: bit-packed, of all subsets; gathered: margins of all models of either algorithm.
+    output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
+    (variances always by algorithm: `variance_a` is a's), `<way>.significant`, bool [directions],
+    and the examples at both ends of each direction, int64 [directions x examples], most extreme
+    first: `train_high`, `train_low`, `test_high`, `test_low` (indices of training and test
+    examples). p_value, null_edge, stability and overlap are NaN where they are unknown: always
+    with the method `residual`.
+
+    A contrast gives one set of directions for both ways. Each belongs to the way whose first
+    algorithm's weights reach further along it (`lean`); if those are fewer than were asked for,
+    the least other's fill up. p-values are those among all directions.
+    """
+    config = study.config["comparison"]
+    if config["method"] == "contrast":
+        found = _contrast(study, pair, masks, gathered, weights[0].shape)
+    else:
+        settings = {k: config[k] for k in ("directions", "rows")}
+        found = compare(*weights, **settings), compare(*weights[::-1], **settings)
+    arrays: dict[str, np.ndarray] = {}
+    for way, one in zip(WAYS, found, strict=True):
+        arrays |= {f"{way}.{k}": v for k, v in _fields(one, targets, config["examples"]).items()}
+        if way != WAYS[0]:
+            arrays |= {f"{way}.variance_a": one.variance_b, f"{way}.variance_b": one.variance_a}
+    with files.artefact(output, study.key("comparison", *pair)) as file:
+        files.write_arrays(file, arrays)
+
+
+def _contrast(
+    study: "Study",
+    pair: tuple[str, str],
+    masks: str | Path,
+    gathered: tuple[str | Path, str | Path],
+    shape: tuple[int, ...],
+) -> tuple[Comparison, Comparison]:
+    """Both ways of the contrast of the models that no evaluation is made on."""
+    config, n_targets, n_train = study.config["comparison"], *shape
+    files.verify(masks, study.key("subsets"))
+    drawn = Masks.open(masks, n_train).packed[study.evaluation_subsets :]
+    a, b = (
+        margins.read(path, study.key("margins", name))[0][study.evaluation_models :]
+        for path, name in zip(gathered, pair, strict=True)
+    )
+    found = contrast(
+        Masks(drawn, n_train),
+        a,
+        b,
+        directions=min(n_targets, n_train, RANK),
+        penalty=config["penalty"],
+        flips=config["flips"],
+        seed=study.seed,
+        examples=config["examples"],
+    )
+    k = config["directions"]
+    return found.only(own(found.lean, k)), found.only(own(-found.lean, k)).reversed()
+
+
+def own(lean: np.ndarray, k: int) -> np.ndarray:
+    """The first `k` directions that lean one's way; if they are fewer, then the least other's."""
+    order = np.argsort(-np.minimum(lean, 0), kind="stable")
+    return order[:k]
+
+
+def _fields(found: Comparison, targets: np.ndarray, examples: int) -> dict[str, np.ndarray]:
+    test = [ends(scores, examples) for scores in found.projections.T]
+    train = [ends(scores, examples) for scores in found.directions]
+    return vars(found) | {
+        "directions": found.directions.astype(np.float32),
+        "projections": found.projections.astype(np.float32),
+        "significant": found.significant,
+        "train_high": np.stack([high for high, _ in train]),
+        "train_low": np.stack([low for _, low in train]),
+        "test_high": targets[np.stack([high for high, _ in test])],
+        "test_low": targets[np.stack([low for _, low in test])],
+    }

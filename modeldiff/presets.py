@@ -1,0 +1,41 @@
+"""Named choices of method, so that a page can say in one word how a study was made."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # ModelDiff (Shah et al., ICML 2023), as the authors' notebooks do it.
+    "paper": {
+        "training": {"margin": "max"},
+        "datamodels": {"estimator": "lasso"},
+        "comparison": {"method": "residual", "rows": "unit"},
+    },
+    # What the benchmark with planted differences bears out (docs/truth.md).
+    "best": {
+        "training": {"margin": "max"},
+        "datamodels": {"estimator": "ridge"},
+        "comparison": {"method": "contrast"},
+    },
+}
+
+
+def fill(config: dict[str, Any]) -> None:
+    """Set the keys of the config's preset that are not set."""
+    for section, keys in _of(config).items():
+        part = config.setdefault(section, {})
+        if isinstance(part, dict):
+            part |= keys | part
+
+
+def contradicted(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each key that says something else than the config's preset, and what is wrong."""
+    for section, keys in _of(config).items():
+        for key, value in keys.items():
+            if config[section][key] != value:
+                what = f"is {config[section][key]!r}, but the preset `{config['preset']}` sets"
+                yield (section, key), f"{what} {value!r}: remove this key, or the preset"
+
+
+def _of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    name = config.get("preset")
+    return PRESETS.get(name, {}) if isinstance(name, str) else {}

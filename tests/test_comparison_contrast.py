@@ -1,0 +1,173 @@
+"""The contrast against a plain derivation, and its test against simulated truth."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from modeldiff import subsets
+from modeldiff.comparison import contrast, paired, step
+from modeldiff.errors import UserError
+
+MODELS, EXAMPLES, TARGETS = 240, 40, 24
+
+
+def simulated(seed, *, plants=(), factor=1.0, targets=TARGETS, nuisance=1.0):
+    """Masks and margins of two algorithms that share a linear model and differ by `plants`.
+
+    Noise is correlated across targets and larger for some models; a plant (examples, targets,
+    size) adds its size to A's margins of these targets for each of these examples.
+    """
+    rng = np.random.default_rng(seed)
+    masks = subsets.draw(EXAMPLES, range(MODELS), 0.5, seed)
+    weights = rng.normal(size=(EXAMPLES, targets))
+    mixing = rng.normal(size=(3, targets))
+    sides = []
+    for side in (0, 1):
+        noise = 2 * rng.normal(size=(MODELS, 3)) @ mixing + rng.normal(size=(MODELS, targets))
+        noise *= np.exp(0.5 * rng.normal(size=(MODELS, 1)))
+        sides.append(masks @ weights + nuisance * noise + side)  # the means differ
+    for examples, chosen, size in plants:
+        sides[0][:, chosen] += size * masks[:, examples].sum(1, keepdims=True)
+    return masks, sides[0], factor * sides[1]
+
+
+def plain_ridge(masks, y, penalty):
+    """Weights [n_targets x n_train] in units of the 0/1 mask, by the textbook."""
+    x = masks - masks.mean(0)
+    sd = x.std(0)
+    z = x / sd
+    gram = z.T @ z / len(z) + penalty * np.eye(z.shape[1])
+    return (np.linalg.solve(gram, z.T @ (y - y.mean(0)) / len(z)) / sd[:, None]).T
+
+
+def test_it_is_the_singular_vectors_of_the_difference_of_ridge_fits():
+    masks, a, b = simulated(0, plants=[([1, 2], [3, 4], 9.0)], nuisance=0.2)
+    found = contrast(masks, a, b, directions=4, penalty=0.7, flips=19)
+    w_a, w_b = plain_ridge(masks, a, 0.7), plain_ridge(masks, b, 0.7)
+    _, s, v = np.linalg.svd(w_a - w_b)
+    np.testing.assert_allclose(found.singular_values, s[:4], rtol=1e-3)
+    np.testing.assert_allclose(abs((found.directions * v[:4]).sum(1)), 1, atol=1e-3)
+    np.testing.assert_allclose(found.projections, (w_a - w_b) @ found.directions.T, atol=1e-3)
+    np.testing.assert_allclose(found.explained, s[:4] ** 2 / (s**2).sum(), rtol=1e-3)
+    squares = [((w @ found.directions.T) ** 2).sum(0) for w in (w_a, w_b)]
+    lean = (squares[0] - squares[1]) / (squares[0] + squares[1])
+    np.testing.assert_allclose(found.lean, lean, atol=1e-3)
+    assert ((found.projections**3).sum(0) >= 0).all()
+
+
+def test_p_values_and_edges_are_those_of_flipping_signs_one_by_one():
+    masks, a, b = simulated(1, plants=[([1, 2], [3, 4], 9.0)], nuisance=0.5)
+    found = contrast(masks, a, b, directions=3, flips=39, seed=5)
+    d = (a - b) - (a - b).mean(0)
+    null = []
+    for flip in range(39):
+        weights = plain_ridge(masks, paired.signs(MODELS, 5, flip)[:, None] * d, 1.0)
+        first = np.linalg.norm(weights, 2)
+        v = found.directions[0]
+        null.append((first, np.linalg.norm(weights - np.outer(weights @ v, v), 2)))
+    first, second = np.array(null).T
+    assert found.significant[0]
+    assert found.p_value[0] == (1 + (first >= found.singular_values[0]).sum()) / 40
+    assert found.p_value[1] == (1 + (second >= found.singular_values[1]).sum()) / 40
+    edges = [np.quantile(x, 0.95, method="higher") for x in (first, second)]
+    np.testing.assert_allclose(found.null_edge[:2], edges, rtol=1e-3)
+    assert np.isnan(found.null_edge[2])
+    assert found.p_value[2] == found.p_value[1]
+
+
+def test_without_a_difference_p_values_are_uniform():
+    n = 120
+    runs = (contrast(*simulated(s), directions=1, flips=19, seed=s) for s in range(n))
+    p = np.array([found.p_value[0] for found in runs])
+    assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
+    assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01
+
+
+def test_a_planted_difference_is_found_and_nothing_else():
+    group, moved = [3, 7, 11], [0, 5]
+    hits, stability = 0, []
+    for seed in range(10):
+        data = simulated(seed, plants=[(group, moved, 6.0)], nuisance=0.5)
+        found = contrast(*data, directions=3, flips=99, seed=seed)
+        hits += found.significant.tolist() == [True, False, False]
+        assert set(np.argsort(-found.directions[0])[:3]) == set(group)
+        assert set(np.argsort(-found.projections[:, 0])[:2]) == set(moved)
+        assert found.lean[0] > 0
+        stability.append(found.stability[0])
+    assert hits >= 8  # at level .05
+    assert np.median(stability) > 0.6
+
+
+def test_two_planted_differences_are_two_directions():
+    plants = [([1, 2], [3, 4], 8.0), ([20, 21], [10, 11, 12], -5.0)]
+    data = simulated(2, plants=plants, nuisance=0.2)
+    found = contrast(*data, directions=4, flips=99)
+    assert found.significant.tolist() == [True, True, False, False]
+    for v, (examples, _, _) in zip(found.directions, plants, strict=False):
+        assert set(np.argsort(-abs(v))[:2]) == set(examples)
+    assert (np.diff(found.p_value) >= 0).all()
+
+
+def test_a_difference_in_scale_alone_is_none():
+    significant = [
+        contrast(*simulated(s, factor=2.0, nuisance=0.3), directions=1, flips=19, seed=s).p_value[0]
+        <= 0.05
+        for s in range(20)
+    ]
+    assert sum(significant) <= 4  # 1 expected
+
+
+def test_the_other_way_round_is_the_same_but_for_the_sign():
+    masks, a, b = simulated(3, plants=[([1, 2], [3, 4], 8.0)])
+    one = contrast(masks, a, b, directions=3, flips=19)
+    other, reverse = contrast(masks, b, a, directions=3, flips=19), one.reversed()
+    np.testing.assert_array_equal(other.p_value, one.p_value)
+    for name in ("directions", "projections", "variance_a", "variance_b", "lean"):
+        expected, found = getattr(reverse, name), getattr(other, name)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_each_way_has_its_own_directions_first():
+    lean = np.array([0.2, -0.1, 0.0, -0.9, 0.4])
+    assert step.own(lean, 4).tolist() == [0, 2, 4, 1]
+    assert step.own(-lean, 3).tolist() == [1, 2, 3]
+
+
+def test_it_is_deterministic_and_leaves_out_models_that_failed():
+    masks, a, b = simulated(4)
+    one, two = (contrast(masks, a, b, directions=3, flips=19) for _ in range(2))
+    np.testing.assert_array_equal(one.directions, two.directions)
+    a[[0, 7]], b[9] = np.nan, np.inf
+    kept = np.setdiff1d(np.arange(MODELS), [0, 7, 9])
+    found = contrast(masks, a, b, directions=3, flips=19)
+    without = contrast(masks[kept], a[kept], b[kept], directions=3, flips=19)
+    np.testing.assert_allclose(found.singular_values, without.singular_values, rtol=1e-5)
+
+
+def test_more_targets_than_the_rank_and_targets_that_never_vary():
+    masks, a, b = simulated(5, plants=[([1, 2], range(40), 6.0)], targets=300)
+    a[:, 50:60], b[:, 50:60] = 1.0, 2.0
+    found = contrast(masks, a, b, directions=2, flips=19)
+    d = plain_ridge(masks, a, 1.0) - plain_ridge(masks, b, 1.0)
+    np.testing.assert_allclose(found.singular_values[0], np.linalg.norm(d, 2), rtol=1e-3)
+    assert set(np.argsort(-found.directions[0])[:2]) == {1, 2}
+    np.testing.assert_allclose(found.projections[50:60], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"margins_b": np.ones((MODELS, 3))}, "of the same models"),
+        ({"masks": np.ones((MODELS - 1, EXAMPLES), bool)}, "of the same models"),
+        ({"margins_a": np.full((MODELS, TARGETS), np.nan)}, "0 models finished under both"),
+        ({"directions": 25}, "must be 1 to 24"),
+        ({"margins_a": None}, "do not differ"),
+    ],
+)
+def test_what_cannot_be_contrasted_is_named(change, words):
+    masks, a, b = simulated(6)
+    given = {"masks": masks, "margins_a": a, "margins_b": b, "directions": 2} | change
+    if given["margins_a"] is None:
+        given["margins_a"] = b
+    with pytest.raises(UserError, match=words):
+        contrast(**given, flips=19)
