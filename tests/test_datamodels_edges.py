@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from test_datamodels import standardised, study
 
 from modeldiff import datamodels
@@ -215,3 +216,17 @@ def test_grams_of_other_models_are_refused():
         datamodels.fit(masks, margins, grams=grams)
     with pytest.raises(UserError, match="leave out held_out"):
         datamodels.fit(masks[:100], margins[:100], grams=grams, folds=3)
+
+
+def test_result_does_not_depend_on_threads():
+    masks, margins, *_ = study(targets=70)
+    threads = torch.get_num_threads()
+    fits = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            fits.append(datamodels.fit(masks, margins))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(fits[0].weights, fits[1].weights)
+    np.testing.assert_array_equal(fits[0].gap, fits[1].gap)
