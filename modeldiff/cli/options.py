@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from modeldiff.errors import UserError
+
 FILE = click.Path(path_type=Path)
 
 
@@ -37,3 +39,13 @@ data_option = click.option(
 gpu_option = click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
 threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
 json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
+
+
+def torch_device(gpu: int, threads: int) -> str:
+    """The torch device for a job that was given `gpu` GPUs and `threads` CPU threads."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if gpu and not torch.cuda.is_available():
+        raise UserError("--gpu: no GPU is visible to torch here; set `training: {gpu: 0}`")
+    return "cuda" if gpu else "cpu"

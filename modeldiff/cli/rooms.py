@@ -16,6 +16,7 @@ from modeldiff.cli.options import (
     output_option,
     study_argument,
     threads_option,
+    torch_device,
 )
 from modeldiff.errors import UserError
 from modeldiff.study import Study
@@ -227,13 +228,3 @@ def known(study: Study, algorithm: str) -> None:
     if algorithm not in study.algorithms:
         names = ", ".join(study.algorithms)
         raise UserError(f"algorithm {algorithm!r}: study {study.name} has {names}")
-
-
-def torch_device(gpu: int, threads: int) -> str:
-    """The torch device for a job that was given `gpu` GPUs and `threads` CPU threads."""
-    import torch
-
-    torch.set_num_threads(threads)
-    if gpu and not torch.cuda.is_available():
-        raise UserError("--gpu: no GPU is visible to torch here; set `training: {gpu: 0}`")
-    return "cuda" if gpu else "cpu"

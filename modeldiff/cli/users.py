@@ -13,7 +13,7 @@ import yaml
 from modeldiff import checks, files
 from modeldiff import plan as plans
 from modeldiff import status as states
-from modeldiff.cli.options import FILE, json_option
+from modeldiff.cli.options import FILE, json_option, torch_device
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -64,6 +64,27 @@ def check(config: Path, output: Path | None, as_json: bool) -> None:
     if output:
         study.write(output)
     show(outline, as_json, "\n".join(plans.lines(outline)))
+
+
+@click.command()
+@config_argument
+@click.option("--models", type=click.IntRange(1), help="Models of each algorithm in the pilot.")
+@json_option
+def plan(config: Path, models: int | None, as_json: bool) -> None:
+    """Train a few models of CONFIG's algorithms and say what the study will cost.
+
+    Seconds per model, hours, jobs and disk of the whole study's training. The pilot trains as many
+    models of each algorithm as are trained at once (at least 5), and keeps none.
+    """
+    study = Study.read(config)
+    outline = plans.outline(study)
+    training = study.config["training"]
+    device = torch_device(training["gpu"], training["threads"])
+    from modeldiff import pilot
+
+    cost = pilot.measure(study, device=device, models=models)
+    text = "\n".join([*plans.lines(outline), *pilot.lines(cost)])
+    show(outline | cost, as_json, text)
 
 
 @click.command()
@@ -134,4 +155,4 @@ def show(content: Any, as_json: bool, text: str) -> None:
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (new, check, status, compare)
+COMMANDS = (new, check, plan, status, compare)
