@@ -12,6 +12,10 @@ if not workflow.overwrite_configfiles:
     configfile: os.path.join(workflow.basedir, "config/config.yaml")
 
 
+# Used with `--software-deployment-method apptainer`; envs/modeldiff.def says how to build it.
+container: "envs/modeldiff.sif"
+
+
 include: "rules/common.smk"
 include: "rules/dataset.smk"
 include: "rules/subsets.smk"
