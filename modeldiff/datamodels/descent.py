@@ -221,7 +221,7 @@ def _exact_gradient(counts, models, share, inverse, c, v, g):  # type: ignore[no
 def _refit(  # type: ignore[no-untyped-def]
     counts, models, share, inverse, c, penalties, unit, v, gaps, tolerance
 ):
-    """Solve and certify some targets in float64, from v in place; see `lasso.fit`.
+    """Solve and certify some targets in float64, from v in place; see `selection.refit`.
 
     unit: float64 [targets x examples], mask units per standardised unit, in which v is rounded to
     float32 before it is certified.

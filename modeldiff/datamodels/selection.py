@@ -29,8 +29,8 @@ def path_errors(problem: Problem, held: Held, grid: Tensor) -> tuple[Tensor, Ten
     problem: of the models that are not held out; grid: float64 [targets x path], falling, in units
     of the margins, its first point about the penalty that gives v = 0.
     Returns float64 [targets x path], infinite past the point where a target stops because its error
-    has risen by `RISE`, or not fallen for `PATIENCE` points; and v at the smallest error, float32
-    [targets x examples].
+    has risen by `RISE`, or not fallen for `PATIENCE` points (of several folds, only points that all
+    reach can be chosen); and v at the smallest error, float32 [targets x examples].
     """
     varies = problem.scale[:, None] > 0
     penalties = torch.where(varies, grid / problem.scale[:, None], 1.0)
