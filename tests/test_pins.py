@@ -58,3 +58,15 @@ def test_every_rule_names_an_environment_that_exists(repository):
         named = re.findall(r'conda:\n\s+"\.\./(envs/\S+)"', text)
         assert len(named) == len(re.findall(r"^rule ", text, re.M)), path
         assert all((repository / name).exists() for name in named)
+
+
+def test_the_apptainer_image_is_made_from_the_pins(repository):
+    text = (repository / "envs/modeldiff.def").read_text()
+    parts = re.split(r"^%(\w+)\n", text, flags=re.M)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert re.search(r"^From: python:3\.11-", parts[0], re.M)
+    for line in sections["files"].split("\n"):
+        assert not line or (repository / line.split()[0]).exists(), line
+    installs = re.findall(r"pip install .*", sections["post"])
+    assert len(installs) == 2
+    assert all("constraints.txt" in line for line in installs)
