@@ -1,0 +1,128 @@
+"""Writes docs/config.md from config/schema.yaml: `python docs/config.py`; a test compares them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+HEAD = """# Config reference
+
+<!-- Made from config/schema.yaml by `python docs/config.py`; change it there. -->
+
+A study is one YAML file. Every key, with its type, default and meaning. Unknown keys are errors.
+`modeldiff new` writes a commented file to start from, `modeldiff check` checks one.
+"""
+BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "minItems": "{} or more entries",
+    "minProperties": "{} or more entries",
+}
+
+
+def page() -> str:
+    """The whole reference as Markdown."""
+    schema = yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text())
+    lines = [HEAD]
+    plain = {k: v for k, v in schema["properties"].items() if not nested(v)}
+    lines += ["## Top level\n", *table({"": schema | {"properties": plain}}, schema)]
+    for name, entry in schema["properties"].items():
+        if nested(entry):
+            lines += ["", f"## `{name}`\n", *section(name, entry, schema)]
+    return "\n".join(lines) + "\n"
+
+
+def nested(entry: dict[str, Any]) -> bool:
+    """Whether an entry has keys of its own."""
+    return "properties" in entry or isinstance(entry.get("additionalProperties"), dict)
+
+
+def section(at: str, entry: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+    """A part of the config: its meaning and the keys in it."""
+    yield entry.get("description", "")
+    yield ""
+    yield from table({at: entry}, schema)
+
+
+def table(entries: dict[str, dict[str, Any]], schema: dict[str, Any]) -> Iterator[str]:
+    """Rows of a Markdown table for all keys below."""
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    for at, entry in entries.items():
+        yield from rows(at, entry, schema, "")
+
+
+def rows(at: str, entry: dict[str, Any], schema: dict[str, Any], when: str) -> Iterator[str]:
+    """One row per key, depth first; `when` says for which part a key is."""
+    entry = resolved(entry, schema)
+    own = entry.get("additionalProperties")
+    if isinstance(own, dict):
+        yield from rows(f"{at}.<name>", own, schema, when)
+    if isinstance(entry.get("items"), dict) and "properties" in entry["items"]:
+        yield from rows(f"{at}[]", entry["items"], schema, when)
+    otherwise = entry.get("else", {})
+    for name, given in entry.get("properties", {}).items():
+        if not isinstance(given, dict):
+            continue
+        more = otherwise.get("properties", {}).get(name)
+        child = resolved(given, schema) | (more if isinstance(more, dict) else {})
+        path = f"{at}.{name}".lstrip(".")
+        default = "required" if name in entry.get("required", ()) else ""
+        if name in otherwise.get("required", ()):
+            default = "required unless " + ", ".join(f"`{k}`" for k in entry["if"]["required"])
+        if "description" in child or "type" in child or "enum" in child:
+            yield row(path, child, default, when)
+        yield from rows(path, child, schema, when)
+    for rule in (entry, *entry.get("allOf", ())):
+        for branch, met in (("then", True), ("else", False)):
+            if branch in rule:
+                more = {k: v for k, v in rule[branch].items() if k in ("properties", "required")}
+                yield from rows(at, more, schema, condition(rule["if"], met))
+
+
+def resolved(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The entry with what it refers to; its own words go first."""
+    if "$ref" in entry:
+        return schema["$defs"][entry["$ref"].split("/")[-1]] | entry
+    return entry
+
+
+def condition(rule: dict[str, Any], met: bool) -> str:
+    """For which part a key is, in words."""
+    name = rule.get("properties", {}).get("name", {})
+    names = name.get("enum") or ([name["const"]] if "const" in name else [])
+    if not names:
+        return ""
+    return f"{'' if met else 'not '}{', '.join(f'`{n}`' for n in names)}: "
+
+
+def row(path: str, entry: dict[str, Any], default: str, when: str) -> str:
+    """A key's row."""
+    if "default" in entry:
+        default = f"`{yaml.safe_dump(entry['default'], default_flow_style=True).split(chr(10))[0]}`"
+    words = when + entry.get("description", "")
+    return f"| `{path}` | {kind(entry)} | {default} | {words} |".replace("  ", " ")
+
+
+def kind(entry: dict[str, Any]) -> str:
+    """Type and range in words."""
+    if "enum" in entry:
+        return " or ".join(f"`{'null' if v is None else v}`" for v in entry["enum"])
+    if "anyOf" in entry:
+        choices = [f"`{v}`" for option in entry["anyOf"] for v in option.get("enum", ())]
+        return ", ".join([*choices, "or an import path"])
+    if "pattern" in entry and "import" in str(entry.get("$ref")):
+        return "import path"
+    types = entry.get("type", "")
+    names = {"object": "keys", "array": "list", "string": "text", "integer": "whole number"}
+    words = [names.get(t, t) for t in ([types] if isinstance(types, str) else types)]
+    bounds = [text.format(entry[k]) for k, text in BOUNDS.items() if k in entry]
+    return ", ".join([" or ".join(words), *bounds])
+
+
+if __name__ == "__main__":
+    Path(__file__).with_suffix(".md").write_text(page(), encoding="utf-8")

@@ -1,0 +1,98 @@
+"""The documents do what they say: the tutorial is followed, the reference is current."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from modeldiff.cli import main
+
+FENCED = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.S | re.M)
+
+
+@pytest.fixture
+def checkout(repository, tmp_path):
+    """A folder like a fresh checkout, in which a reader may write."""
+    for entry in ("Snakefile", "rules", "envs", "profiles", "modeldiff"):
+        (tmp_path / entry).symlink_to(repository / entry)
+    (tmp_path / "config").mkdir()
+    for path in (repository / "config").iterdir():
+        (tmp_path / "config" / path.name).symlink_to(path)
+    return tmp_path
+
+
+def follow(document: Path, folder: Path) -> None:
+    """Do what a reader does: write the named files, run the commands, in order."""
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    blocks = FENCED.findall(document.read_text())
+    assert blocks
+    for language, file, text in blocks:
+        if file:
+            (folder / file).write_text(text)
+        elif language == "sh":
+            command = ["bash", "-eu", "-c", text]
+            ended = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True
+            )
+            assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
+
+
+def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
+    follow(repository / "docs/tutorial.md", checkout)
+    summary = json.loads((checkout / "results/mine/summary.json").read_text())
+    assert summary["algorithms"].keys() == {"first", "second"}
+    assert summary["algorithms"]["first"]["models"] == 150
+    moved = {
+        row["algorithm"]: row
+        for row in summary["effects"]
+        if row["transformation"] == "corner" and row["strength"] == 1
+    }
+    assert moved["first"]["low"] > moved["second"]["high"]  # `second` cannot see the corner
+    assert (checkout / "results/mine/report.html").exists()
+    assert (checkout / "compared/comparison.html").exists()
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs"])
+def test_every_command_that_is_named_exists_and_every_link_leads_somewhere(repository, name):
+    path = repository / name
+    for document in sorted(path.glob("*.md")) if path.is_dir() else [path]:
+        text = document.read_text()
+        for command in re.findall(r"^(?:    |\$ )?modeldiff ([a-z]+)", text, re.M):
+            assert command in main.commands, f"{document.name}: modeldiff {command}"
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if "://" not in link:
+                assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_completion_names_the_commands():
+    words = {"COMP_WORDS": "modeldiff sta", "COMP_CWORD": "1"}
+    environment = words | {"_MODELDIFF_COMPLETE": "bash_complete"}
+    ended = CliRunner().invoke(main, [], env=environment, prog_name="modeldiff")
+    assert ended.output == "plain,status\n"
+
+
+def test_the_config_reference_is_made_from_the_schema(repository):
+    spec = importlib.util.spec_from_file_location("config_reference", repository / "docs/config.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    written = (repository / "docs/config.md").read_text(encoding="utf-8")
+    assert written == made.page(), "config/schema.yaml has changed: run `python docs/config.py`"
+    for key in ("`dataset.name`", "`algorithms.<name>.optimizer.lr`", "`comparison.pairs`"):
+        assert f"| {key} |" in written
+
+
+def test_the_citation_and_the_catalog_file_are_of_this_package(repository):
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    catalog = yaml.safe_load((repository / ".snakemake-workflow-catalog.yml").read_text())
+    assert catalog["usage"]["software-stack-deployment"] == {"conda": True}
