@@ -10,6 +10,7 @@ from modeldiff.study import Study
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_sets_its_keys(config, name):
     del config["datamodels"], config["training"]
+    config["comparison"] = {"pairs": config["comparison"]["pairs"]}
     study = Study.load(config | {"preset": name})
     for section, keys in PRESETS[name].items():
         assert keys.items() <= study.config[section].items()
