@@ -1,0 +1,183 @@
+"""The whole house on a real Slurm cluster, through every fault, to the summary of a local run.
+
+Training asks Slurm for a GPU, a fake one here, and runs on the CPU.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import small
+
+from modeldiff.checks import parse
+
+SCRIPT = Path(__file__).with_name("cluster.sh")
+
+
+class Cluster:
+    """The one-machine cluster under `folder`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        here = f"{folder / 'bin'}:{Path(sys.executable).parent}"
+        self.environment = os.environ | {"PATH": f"{here}:{os.environ['PATH']}"}
+
+    def do(self, what, *more):
+        subprocess.run([SCRIPT, what, self.folder, *more], check=True, stdin=subprocess.DEVNULL)
+
+    def ask(self, *command):
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    missing = [p for p in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(p)]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} here: .ci/system-packages installs Slurm as root")
+    if os.geteuid() != 0:
+        pytest.skip("only root may start a Slurm cluster here")
+    if not socket.gethostbyname(socket.gethostname()).startswith("127."):
+        pytest.skip("the host name is no loopback address: the cluster would be open to others")
+    # Not pytest's own folder: it is closed to others, which munge refuses.
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = Cluster(Path(folder))
+        try:
+            cluster.do("start")
+            yield cluster
+        finally:
+            cluster.do("stop")
+
+
+class Workflow:
+    """A small study, its training long enough to be disturbed, in a folder of its own."""
+
+    def __init__(self, repository, folder, environment):
+        config = json.loads(json.dumps(small(parse(repository / "config/config.yaml"))))
+        config["training"] = {"shard": 60, "width": 4}
+        for algorithm in config["algorithms"].values():
+            algorithm["epochs"] = 20
+        self.config, self.folder, self.environment = config, folder, environment
+        self.command = [sys.executable, "-m", "snakemake", "-s", repository / "Snakefile"]
+        self.command += ["--directory", folder, "--configfile", folder / "config.yaml"]
+        self.log = folder / "snakemake.log"
+
+    def start(self, *extra):
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
+        with open(self.log, "w") as log:
+            command = [*self.command, *extra]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        return self.process
+
+    def run(self, *extra):
+        return self.start(*extra).wait(), self.log.read_text()
+
+    def summary(self):
+        return (self.folder / "results/small/summary.json").read_bytes()
+
+
+@pytest.fixture
+def on_slurm(repository, tmp_path, cluster):
+    workflow = Workflow(repository, tmp_path, cluster.environment)
+    workflow.command += ["--workflow-profile", repository / "profiles/slurm"]
+    # Users wait 20 seconds, we do not.
+    workflow.command += ["--slurm-init-seconds-before-status-checks", "1"]
+    yield workflow
+    workflow.process.kill()  # after a failed test
+    workflow.process.wait()
+
+
+def training(folder):
+    """The training processes in `folder` that are past their imports."""
+    for process in psutil.process_iter(["cmdline", "name"]):
+        try:
+            line = process.info["cmdline"] or []
+            if line[1:4] != ["-m", "modeldiff", "train"] or "--full" in line:
+                continue
+            if process.cwd() == str(folder) and process.cpu_times().user > 4:
+                yield process
+        except psutil.Error:
+            pass
+
+
+def victim(workflow, process, seen):
+    """A training process of a Slurm job that no fault has met yet: (process, job, node)."""
+    deadline = time.time() + 240
+    while time.time() < deadline:
+        assert process.poll() is None, workflow.log.read_text()
+        for each in training(workflow.folder):
+            try:
+                environment = each.environ()
+            except psutil.Error:
+                continue
+            job = environment.get("SLURM_JOB_ID")
+            if job and job not in seen:
+                seen.add(job)
+                return each, job, environment["SLURMD_NODENAME"]
+        time.sleep(0.1)
+    raise AssertionError(f"no training job was seen\n{workflow.log.read_text()}")
+
+
+def test_every_fault_at_once_changes_nothing(repository, tmp_path, on_slurm, cluster):
+    """Scancel, SIGKILL, a time limit, a dead node; then Snakemake itself is killed."""
+    request = ["--set-resources", "train:gres=gpu:1"]
+    process, seen = on_slurm.start(*request), set()
+
+    _, job, node = victim(on_slurm, process, seen)
+    assert cluster.ask("squeue", "-h", "-j", job, "-O", "tres-per-node") == ["gres:gpu:1"]
+    cluster.do("node-down", node)
+    each, _, _ = victim(on_slurm, process, seen)
+    each.kill()
+    cluster.do("node-up", node)
+    each, job, _ = victim(on_slurm, process, seen)
+    cluster.ask("scontrol", "update", f"jobid={job}", "timelimit=1")  # TERM comes 120 s before
+    psutil.wait_procs([each], timeout=120)
+    _, job, _ = victim(on_slurm, process, seen)
+    cluster.ask("scancel", job)
+    shards = on_slurm.folder / "results/small"
+    deadline = time.time() + 60
+    while not list(shards.glob("*/shards/.*.partial")):
+        assert time.time() < deadline, "no partial state was seen"
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+
+    # What docs/slurm.md says to do.
+    code, said = on_slurm.run(*request)
+    assert code == 1
+    assert "--unlock" in said
+    assert on_slurm.run("--unlock")[0] == 0
+    cluster.ask("scancel", "--partition=gpu")
+    code, said = on_slurm.run(*request)
+    assert code == 0, said
+
+    records = [json.loads(p.read_text()) for p in shards.glob("*/shards/*.npy.json")]
+    assert len(records) == 4
+    assert any(0 < record["resumed_at"] < 60 for record in records)
+    assert not list(shards.glob("*/shards/.*"))
+
+    (tmp_path / "local").mkdir()
+    local = Workflow(repository, tmp_path / "local", cluster.environment)
+    local.command += ["--workflow-profile", repository / "profiles/default", "--cores", "2"]
+    code, said = local.run()
+    assert code == 0, said
+    assert on_slurm.summary() == local.summary()
+
+
+def test_a_gpu_is_asked_for_and_its_absence_is_one_line(on_slurm):
+    on_slurm.config["training"]["gpu"] = 1
+    wanted = "results/small/plain/shards/0-60.npy"
+    code, said = on_slurm.run("--retries", "0", wanted)
+    assert code == 1
+    assert "modeldiff: --gpu: no GPU is visible to torch here; set `training: {gpu: 0}`" in said
