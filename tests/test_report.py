@@ -48,8 +48,10 @@ def test_summary_is_the_contract(study_json):
         assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
         for d in way["directions"]:
             keys = ["rank", "variance_a", "variance_b", "train_examples", "test_examples"]
+            keys += ["p_value", "significant"]
+            assert d["significant"] == (d["p_value"] <= 0.05)
             assert list(d) == keys
-            assert all(type(i) is int for k in keys[3:] for i in d[k])
+            assert all(type(i) is int for k in keys[3:5] for i in d[k])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4
     assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])
@@ -235,6 +237,27 @@ def test_the_page_is_one_file(study_json):
     assert len(html) < 2_000_000
 
 
+def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded):
+    def pages(**fields):
+        pair = loaded.pairs[0]
+        ways = tuple(dataclasses.replace(way, **fields) for way in pair.ways)
+        changed = dataclasses.replace(
+            loaded, pairs=(dataclasses.replace(pair, ways=ways),), planted=None
+        )
+        return page.render(changed, summary.summarise(changed)).split("<main>")[1]
+
+    nothing = np.zeros(10, bool)
+    silent = pages(p_value=np.full(10, 0.4), significant=nothing)
+    assert "No difference found" in silent
+    assert "none of 20 directions stands out" in silent
+    assert "smallest p = 0.4" in silent
+    untested = pages(p_value=np.full(10, np.nan), significant=nothing)
+    assert "No difference found" not in untested
+    assert "A direction alone proves nothing" in untested
+    found = pages(p_value=np.full(10, 0.005), significant=~nothing)
+    assert "stands out from chance</span> (p = 0.005)" in found
+
+
 def test_a_large_study_fits_the_page(loaded, monkeypatch):
     # 50 directions of noisy colour images: what no codec shrinks.
     rng = np.random.default_rng(0)
@@ -251,6 +274,8 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             directions=rng.normal(size=(k, n_train)),
             projections=rng.normal(size=(len(targets), k)),
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
+            **{f: rng.random(k) for f in ("p_value", "stability")},
+            significant=rng.random(k) < 0.5,
             **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},
             **{f"test_{end}": rng.integers(0, len(targets), (k, 20)) for end in ("high", "low")},
         )

@@ -26,6 +26,7 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
             "rank": i + 1,
             "x": float(way.variance_a[i] * 100),
             "y": float(way.variance_b[i] * 100),
+            "chance": bool(way.p_value[i] == way.p_value[i] and not way.significant[i]),
         }
         for w, way in enumerate(pair.ways)
         for i in range(len(way.directions))
@@ -39,7 +40,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
     chosen = {"test": "datum.id === chosen"}
     return _spec(
         f"Variance of each direction under {pair.a} (across) and {pair.b} (up). "
-        "Directions far from the diagonal are used by one algorithm only.",
+        "Directions far from the diagonal are used by one algorithm only; "
+        "faint ones do not stand out from chance.",
         380,
         params=[{"name": "chosen", "value": ""}],
         data={"values": points},
@@ -50,9 +52,10 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                 "encoding": at,
             },
             {
-                "mark": {"type": "point", "filled": True, "opacity": 1},
+                "mark": {"type": "point", "filled": True},
                 "encoding": at
                 | {
+                    "opacity": {"condition": {"test": "datum.chance", "value": 0.35}, "value": 1},
                     "color": way | {"legend": LEGEND},
                     "shape": way | {"legend": LEGEND},
                     "size": {"condition": chosen | {"value": 320}, "value": 110},

@@ -30,8 +30,11 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
     for pair in summary["comparisons"][::2]:
         first = pair["directions"][0]
         examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))
+        p = "untested" if first["p_value"] is None else f"p = {first['p_value']:.2g}"
+        if first["p_value"] is not None and not first["significant"]:
+            p += ", no more than chance gives"
         yield (
-            f"{pair['a']} minus {pair['b']}, direction 1: variance "
+            f"{pair['a']} minus {pair['b']}, direction 1 ({p}): variance "
             f"{_percent(first['variance_a'])} under {pair['a']}, "
             f"{_percent(first['variance_b'])} under {pair['b']}; training examples {examples} ..."
         )

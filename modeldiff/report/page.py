@@ -39,6 +39,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     pages.filters |= {
+        "chance": chance,
         "points": points,
         "percent": percent,
         "interval": interval,
@@ -152,9 +153,18 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
     pair = results.pairs[p]
     return (
         f"Variance {percent(way.variance_a[i], 2)} under {pair.a}, "
-        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of the "
-        f"residual's variance. Strongest test images: {classes(results, way, i, SHOWN)}."
+        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of what "
+        f"differs. {chance(way, i)} Strongest test images: {classes(results, way, i, SHOWN)}."
     )
+
+
+def chance(way: Way, i: int) -> str:
+    """What was tested about a direction, in words."""
+    if np.isnan(way.p_value[i]):
+        return "Not tested against chance."
+    verdict = "Stands out" if way.significant[i] else "No more than chance gives"
+    again = f"; the same in both halves of the models to {way.stability[i]:.2f}"
+    return f"{verdict} (p = {way.p_value[i]:.2g}{again})."
 
 
 def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict[str, Any]]:

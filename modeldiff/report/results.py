@@ -46,10 +46,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Way:
-    """One way of a comparison; `comparison.write` documents the arrays.
-
-    first, second: what is left of `first` once `second` is projected out.
-    """
+    """One way of a comparison, `first` less `second`; `comparison.write` documents the arrays."""
 
     name: str
     first: str
@@ -63,6 +60,9 @@ class Way:
     train_low: np.ndarray
     test_high: np.ndarray
     test_low: np.ndarray
+    p_value: np.ndarray
+    significant: np.ndarray
+    stability: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,16 @@ class Pair:
     def name(self) -> str:
         """The pair's folder."""
         return f"{self.a}-vs-{self.b}"
+
+    @property
+    def p_value(self) -> float:
+        """The smallest of all directions; NaN if they were not tested."""
+        return float(min(way.p_value.min() for way in self.ways))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the directions were tested and none of them is significant."""
+        return np.isfinite(self.p_value) and not any(w.significant.any() for w in self.ways)
 
 
 @dataclass(frozen=True)

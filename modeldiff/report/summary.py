@@ -1,4 +1,5 @@
-"""`summary.json`: what a program reads. Its keys are a contract (design, "Files of a study").
+"""`summary.json`: what a program reads. Its keys are a contract (design, "Files of a study"); each
+direction has its p-value beside, null where the method tests nothing.
 
 The same study gives the same bytes: no times, no paths. Numbers that do not exist are null.
 """
@@ -54,6 +55,8 @@ def _directions(way: Way) -> list[dict[str, Any]]:
             "variance_b": number(way.variance_b[i]),
             "train_examples": way.train_high[i].tolist(),
             "test_examples": way.test_high[i].tolist(),
+            "p_value": number(way.p_value[i]),
+            "significant": bool(way.significant[i]),
         }
         for i in range(len(way.directions))
     ]
