@@ -10,7 +10,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "datamodels": {"estimator": "lasso"},
         "comparison": {"method": "residual", "rows": "unit"},
     },
-    # What the benchmark with planted differences bears out (docs/truth.md).
+    # Silent where nothing differs (measured: docs/when-not-to-believe-a-direction.md).
     "best": {
         "training": {"margin": "max"},
         "datamodels": {"estimator": "ridge"},
