@@ -49,7 +49,8 @@ def test_summary_is_the_contract(study_json):
         for d in way["directions"]:
             keys = ["rank", "variance_a", "variance_b", "train_examples", "test_examples"]
             keys += ["p_value", "significant"]
-            assert d["significant"] == (d["p_value"] <= 0.05)
+            assert d["p_value"] is None  # the embedded study's method tests nothing
+            assert d["significant"] is False
             assert list(d) == keys
             assert all(type(i) is int for k in keys[3:5] for i in d[k])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
