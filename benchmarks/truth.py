@@ -3,8 +3,8 @@
 The embedded study over seeds, sizes of the planted group and alpha: `plain` against `masked`, and
 `plain` against replicas of itself (the same recipe under other names on the same subsets: whatever
 differs is chance). Methods: `best` (the contrast) and `paper` (lasso, unit rows, residuals) as the
-presets have them, and `raw` (ridge, raw rows, residuals). Directions looked at, fixed in advance:
-the first two of a minus b. Margins and scores are kept, so that a run that was cut goes on.
+presets have them, and residuals of the other estimators and scalings of rows. Directions looked
+at, fixed in advance: the first two of a minus b. Margins and scores are kept, so that a run that was cut goes on.
 
     python benchmarks/truth.py --output docs/truth.md
 """
@@ -38,6 +38,12 @@ REPLICAS = ("plain", "plain2", "plain3", "plain4")
 # (planted training images, alpha): what `plain` is compared with, and how many replicas there are.
 CASES = {(12, 0.5): 4, (48, 0.1): 2, (24, 0.5): 0, (12, 0.1): 0, (48, 0.5): 0}
 FOUND = 0.85  # average precision
+RESIDUALS = {  # estimator, scaling of rows
+    "raw": ("ridge", "raw"),
+    "paper": ("lasso", "unit"),
+    "lasso-raw": ("lasso", "raw"),
+    "ridge-unit": ("ridge", "unit"),
+}
 
 
 class Case:
@@ -88,7 +94,7 @@ class Case:
             seed = self.study.seed
             found = comparison.contrast(self.masks, *y, directions=20, flips=FLIPS, seed=seed)
             return found.only(own(found.lean, 2))
-        estimator, rows = {"paper": ("lasso", "unit"), "raw": ("ridge", "raw")}[method]
+        estimator, rows = RESIDUALS[method]
         fits = [datamodels.fit(self.masks, side, estimator=estimator).weights for side in y]
         return comparison.compare(*fits, directions=2, rows=rows)
 
@@ -175,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--methods", nargs="+", default=["best", "raw", "paper"])
+    parser.add_argument("--methods", nargs="+", default=["best", *RESIDUALS])
     parser.add_argument("--cached", action="store_true", help="only what needs no training")
     parser.add_argument("--cache", type=Path, default=Path("results/benchmarks/truth"))
     parser.add_argument("--output", type=Path, help="where the tables go (markdown)")
