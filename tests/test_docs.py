@@ -61,7 +61,7 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
     assert (checkout / "compared/comparison.html").exists()
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs"])
 def test_every_command_that_is_named_exists_and_every_link_leads_somewhere(repository, name):
     path = repository / name
     for document in sorted(path.glob("*.md")) if path.is_dir() else [path]:
