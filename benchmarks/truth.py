@@ -4,7 +4,8 @@ The embedded study over seeds, sizes of the planted group and alpha: `plain` aga
 `plain` against replicas of itself (the same recipe under other names on the same subsets: whatever
 differs is chance). Methods: `best` (the contrast) and `paper` (lasso, unit rows, residuals) as the
 presets have them, and residuals of the other estimators and scalings of rows. Directions looked
-at, fixed in advance: the first two of a minus b. Margins and scores are kept, so that a run that was cut goes on.
+at, fixed in advance: the first two of a minus b. Margins and scores are kept, so that a run that
+was cut goes on.
 
     python benchmarks/truth.py --output docs/truth.md
 """
