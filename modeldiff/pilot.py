@@ -1,8 +1,7 @@
-"""What a study's training will cost, from a pilot: a few models of each algorithm, timed.
+"""What a study will cost, from a short measurement of each algorithm and of what follows.
 
-The pilot calls what a training job calls, so that it measures what a job does. On a CPU it counts
-CPU time (user and system, all threads), which other work on the machine disturbs little; on a GPU
-time as it passes.
+Trainings are measured as a calibration measures them. On a CPU it counts CPU time (user and system,
+all threads), which other work on the machine disturbs little; on a GPU time as it passes.
 """
 
 import tempfile
@@ -11,48 +10,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modeldiff import dataset, training
+import numpy as np
+
+from modeldiff import dataset, jobs, subsets
+from modeldiff.comparison.contrast import contrast
+from modeldiff.comparison.residual import compare
+from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.errors import Damaged
 from modeldiff.study import Study
+from modeldiff.training import calibration, engine
 
-LEAST = 5  # models of the pilot, where they are trained one after another
+MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
+FLIPS = (19, 39)
+ROOMS = {"training": "model", "full": "full_model"}
 
 
-def measure(study: Study, *, device: str, models: int | None = None) -> dict[str, Any]:
+def measure(study: Study, *, device: str) -> dict[str, Any]:
     """Seconds per model and per job of each algorithm, and what the whole study takes.
 
-    models: of each algorithm in the pilot; None: as many as are trained at once, at least 5.
-    Seconds are CPU seconds, or GPU seconds with device "cuda". Datamodels and what follows are
-    not in it.
+    Seconds are CPU seconds, or GPU seconds with device "cuda".
     """
     started = time.process_time()  # what importing and checking took: each job does it, too
-    config = study.config["training"]
-    most = models or max(config["width"], LEAST)
-    algorithms = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
-        first = next(iter(study.algorithms))
-        training.train_shard(study, first, data, range(1), folder / "warm.npy", device=device)
-        for own in study.algorithms:
-            algorithms[own] = _algorithm(study, own, data, most, folder, device)
-    total = sum(cost["seconds"] for cost in algorithms.values())
-    full = study.config["verification"]["models"]
-    jobs = [len(list(study.shards(n))) for n in (study.models, full)]
-    starts = (started + reading) * sum(jobs) * len(algorithms)
+        start = started + reading
+        algorithms = {
+            own: _algorithm(study, own, data, folder, device, start) for own in study.algorithms
+        }
+        after = _after(study, data)
+    count = sum(cost["jobs"] for cost in algorithms.values())
+    training = sum(cost["seconds"] for cost in algorithms.values()) + count * start
+    # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
+    others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     return {
         "device": "GPU" if device == "cuda" else "CPU",
         "algorithms": algorithms,
-        "seconds_per_start": started + reading,
-        "training_jobs": sum(jobs) * len(algorithms),
-        "hours": (total + starts) / 3600,
-        "seconds_per_job": max(c["seconds_per_model"] for c in algorithms.values())
-        * min(config["shard"], study.models)
-        + started
-        + reading,
+        "seconds_per_start": start,
+        "training_jobs": count,
+        "hours": training / 3600,
+        "cpu_hours_after": (after + others * start) / 3600,
+        "seconds_per_job": start + max(cost["longest"] for cost in algorithms.values()),
         "disk_mb": _disk(study, data, algorithms) / 1e6,
-        "models_for_lds": None,  # needs a learning curve: LDS at several numbers of models
     }
 
 
@@ -69,26 +69,61 @@ def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
 
 
 def _algorithm(
-    study: Study, name: str, data: Dataset, most: int, folder: Path, device: str
+    study: Study, name: str, data: Dataset, folder: Path, device: str, start: float
 ) -> dict[str, Any]:
     """Cost of one algorithm's models, on subsets and on all training images."""
     clock = time.monotonic if device == "cuda" else time.process_time
-    full, shard = study.config["verification"]["models"], study.config["training"]["shard"]
-    found: dict[str, Any] = {}
-    for what, job, models in (
-        ("model", training.train_shard, study.models),
-        ("full_model", training.train_full, full),
-    ):
-        count, output = min(most, shard, models), folder / f"{name}-{what}"
-        start = clock()
-        job(study, name, data, range(count), output, device=device)
-        found[f"seconds_per_{what}"] = (clock() - start) / count
-        found[f"{what}s_of_pilot"] = count
-    found["bytes_per_full_model"] = round(output.stat().st_size / count)
-    found["seconds"] = (
-        found["seconds_per_model"] * study.models + found["seconds_per_full_model"] * full
+    tried = calibration.widths(study, name, data, device, clock)
+    width = calibration.fastest(tried)
+    found = jobs.Calibration(width, tried[width], start)
+    found.write(folder / name / "calibration.json", study.key("calibration", name))
+    seconds = {"training": tried[width]}
+    most = min(width, study.config["verification"]["models"])
+    seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
+    cuts = {room: list(jobs.cut(study, room, name, folder)) for room in ROOMS}
+    module = engine.architecture(
+        study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
-    return found
+    return {
+        **{f"seconds_per_{ROOMS[room]}": seconds[room] for room in ROOMS},
+        "width": width,
+        "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
+        "jobs": sum(map(len, cuts.values())),
+        "longest": max(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
+        "seconds": sum(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
+    }
+
+
+def _after(study: Study, data: Dataset) -> float:
+    """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
+
+    Measured on up to `MOST` models and targets, and taken to grow in proportion to either. How long
+    a lasso takes depends on the margins themselves.
+    """
+    clock, config = time.process_time, study.config["comparison"]
+    real = study.models - study.evaluation_models, len(data.targets)
+    models, targets = (min(n, most) for n, most in zip(real, MOST, strict=True))
+    masks = subsets.draw(len(data.train.labels), range(models), study.alpha, study.seed)
+    noise = np.random.default_rng(study.seed).normal(size=(2, models, targets))
+    a, b = noise.astype(np.float32)
+    start = clock()
+    fits = [fit(masks, rows, **study.regression).weights for rows in (a, b)]
+    fitting = (clock() - start) / 2 * len(study.compared)
+    directions, start = min(config["directions"], targets), clock()
+    if config["method"] == "residual":
+        compare(*fits, directions=directions, rows=config["rows"])
+        compare(*fits[::-1], directions=directions, rows=config["rows"])
+        comparing = clock() - start
+    else:
+        times = []
+        for flips in FLIPS:
+            start = clock()
+            contrast(masks, a, b, directions=directions, flips=flips, penalty=config["penalty"])
+            times.append(clock() - start)
+        one = (times[1] - times[0]) / (FLIPS[1] - FLIPS[0])
+        comparing = times[0] + one * (config["flips"] - FLIPS[0])
+    scale = real[0] * real[1] / (models * targets)
+    return scale * (fitting + comparing * len(study.pairs))
 
 
 def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
@@ -109,14 +144,13 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     unit = f"{found['device']} seconds"
     for name, cost in found["algorithms"].items():
         yield (
-            f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, "
-            f"{cost['seconds_per_full_model']:.3g} on all training images "
-            f"(of {cost['models_of_pilot']} and {cost['full_models_of_pilot']} models)"
+            f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once; "
+            f"{cost['seconds_per_full_model']:.3g} on all training images"
         )
     yield f"  {found['seconds_per_start']:.2g} CPU seconds for a job to start"
+    yield (f"  all that follows training: about {found['cpu_hours_after']:.3g} CPU-hours")
     yield (
         f"  training costs {found['hours']:.3g} {found['device']}-hours in "
         f"{found['training_jobs']:,} jobs of up to {found['seconds_per_job'] / 60:.2g} minutes; "
         f"results take up to {found['disk_mb']:,.0f} MB"
     )
-    yield "  models that a wanted LDS needs: not estimated; compare LDS and ceiling on the page"

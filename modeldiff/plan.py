@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modeldiff import dataset, subsets
-from modeldiff.dataset.sources import Expected, expected, listing
+from modeldiff import dataset, jobs, subsets
+from modeldiff.dataset.pictures import listing
+from modeldiff.dataset.sources import Expected, expected
 from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
 
@@ -25,7 +26,6 @@ def outline(study: Study) -> dict[str, Any]:
     if known:
         study.check_data(*known)
     full = study.config["verification"]["models"]
-    jobs = [len(list(study.shards(models))) for models in (study.models, full)]
     targets = known and known.n_test - round(known.n_test * study.verification_share)
     return {
         "study": study.name,
@@ -40,9 +40,19 @@ def outline(study: Study) -> dict[str, Any]:
         "pairs": [list(pair) for pair in study.pairs],
         "models": study.models,
         "full_models": full,
-        "training_jobs": sum(jobs) * len(study.algorithms),
+        "training_jobs": None if jobs.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
+
+
+def training_jobs(study: Study) -> int:
+    """Jobs that train models, those that are finished included."""
+    cuts = (
+        jobs.cut(study, room, name, study.folder)
+        for room in ("training", "full")
+        for name in study.algorithms
+    )
+    return sum(len(list(cut)) for cut in cuts)
 
 
 def sizes(study: Study) -> Expected | None:
@@ -84,7 +94,10 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
     names = ", ".join(of["algorithms"])
     yield f"  algorithms  {names}: {of['models']:,} models each, on subsets{subset}"
     yield f"              and {of['full_models']:,} each on all training images"
-    yield f"  jobs        {of['training_jobs']:,} training jobs"
+    if of["training_jobs"] is None:
+        yield "  jobs        follow from a first job of each algorithm, which measures"
+    else:
+        yield f"  jobs        {of['training_jobs']:,} training jobs"
     yield f"  compares    {', '.join(' with '.join(pair) for pair in of['pairs'])}"
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

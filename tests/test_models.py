@@ -7,7 +7,6 @@ from torch import nn
 from torchvision_door import models, v2
 
 from modeldiff import subsets
-from modeldiff.components import Component
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import Member, augment, train
@@ -25,6 +24,7 @@ def count(module):
         ("resnet9", (3, 32, 32), 10, {}, 2_274_880),
         ("resnet18", (3, 64, 64), 17, {"weights": None}, 11_185_233),
         ("resnet50", (3, 64, 64), 2, {"weights": None}, 23_512_130),
+        ("airbench", (3, 32, 32), 10, {}, 1_972_792),
         ("convnet", (3, 16, 16), 4, {"width": 8}, 224 + 1168 + 4640 + 32 * 4 * 4 + 4),
     ],
 )
@@ -80,23 +80,49 @@ def test_cutout_is_a_square_of_the_mean():
 
 
 def test_random_resized_crop_of_everything_changes_nothing():
-    whole = augment.random_resized_crop(IMAGES, draws(1.0, 0.5, 0.5, 0.5), min_scale=0.1)
+    whole = augment.random_resized_crop(IMAGES, draws(1.0, 0.5, 0.5, 0.5), min_scale=0.1, size=None)
     torch.testing.assert_close(whole, IMAGES, atol=1e-5, rtol=0)
 
 
 def test_random_resized_crop_against_torchvision():
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    quarter = augment.random_resized_crop(images, draws(0.0, 0.5, 0.0, 0.0), min_scale=0.25)
+    corner = draws(0.0, 0.5, 0.0, 0.0)
+    quarter = augment.random_resized_crop(images, corner, min_scale=0.25, size=None)
     expected = v2.functional.resized_crop(images, 0, 0, 16, 16, [32, 32], antialias=False)
     # The far edge differs: torchvision cuts before it interpolates, we see the next pixel.
     inside = (..., slice(31), slice(31))
     torch.testing.assert_close(quarter[inside], expected[inside], atol=1e-4, rtol=0)
+    smaller = augment.random_resized_crop(images, corner, min_scale=0.25, size=24)
+    expected = v2.functional.resized_crop(images, 0, 0, 16, 16, [24, 24], antialias=False)
+    inside = (..., slice(23), slice(23))
+    torch.testing.assert_close(smaller[inside], expected[inside], atol=1e-4, rtol=0)
 
 
-def test_colour_keeps_the_range_and_does_nothing_in_the_middle():
-    torch.testing.assert_close(augment.colour(IMAGES, draws(0.5, 0.5), strength=0.4), IMAGES)
-    bright = augment.colour(IMAGES, draws(0.99, 0.5), strength=0.4)
-    torch.testing.assert_close(bright, (IMAGES * 1.392).clamp(0, 1))
+def test_colour_against_torchvision():
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    changed = augment.colour(images, draws(0.9, 0.2, 0.75), strength=0.4)
+    expected = v2.functional.adjust_brightness(images, 1.32)
+    expected = v2.functional.adjust_contrast(expected, 0.76)
+    expected = v2.functional.adjust_saturation(expected, 1.2)
+    torch.testing.assert_close(changed, expected, atol=1e-3, rtol=0)
+    same = augment.colour(images, draws(0.5, 0.5, 0.5), strength=0.4)
+    torch.testing.assert_close(same, images)
+
+
+def test_colour_of_grey_images_has_no_saturation():
+    loud, pale = (augment.colour(IMAGES, draws(0.5, 0.5, s), strength=0.4) for s in (0.99, 0.0))
+    torch.testing.assert_close(loud, pale)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 30), (1, 33, 33)])
+def test_resize_and_centre_crop_against_torchvision(shape):
+    images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+    resized = augment.resize(images, size=25)
+    torch.testing.assert_close(resized, v2.functional.resize(images, [25], antialias=True))
+    cropped = augment.centre_crop(resized, size=24)
+    torch.testing.assert_close(cropped, v2.functional.center_crop(resized, [24, 24]))
+    with pytest.raises(UserError, match=r"centre_crop: size is 26; must be at most .*25"):
+        augment.centre_crop(resized, size=26)
 
 
 def test_normalise_against_torchvision():
@@ -149,4 +175,3 @@ def test_a_convolutional_net_learns_fused_as_it_does_alone(config, data):
     )
     torch.testing.assert_close(fused.logits(images), alone, atol=2e-3, rtol=0)
     assert (alone.argmax(2).numpy() == data.test.labels).mean() > 0.6
-    assert Component("convnet", {"width": 4}) == algorithm.model

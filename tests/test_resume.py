@@ -25,20 +25,38 @@ main()
 """
 
 
-class Shard:
-    """The command that trains one shard of 30 models, 3 at a time, in a folder of its own."""
+# `modeldiff train` that is told to end once its models are trained, and once its file is written.
+ENDED_LATE = """
+import os, signal
+from modeldiff import training
+from modeldiff.cli import main
+from modeldiff.training import shard
+finish = training.finish
+def ended():
+    finish()
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+training.finish = shard.finish = ended
+main()
+"""
 
-    def __init__(self, folder, config):
+
+class Job:
+    """The command that trains 30 models, 3 at a time, in a folder of its own."""
+
+    def __init__(self, folder, config, room):
         config["algorithms"]["plain"]["epochs"] = 15
+        self.full = ["--full"] if room == "full" else []
         config["training"] = {"width": 3}
         study = Study.load(config)
         study.write(folder / "study.json")
         dataset.prepare(study, folder / "manifest.json")
-        self.key = study.key("training", "plain")
+        self.key = study.key(room, "plain")
         self.folder = folder
 
     def start(self, output, *python):
         command = [sys.executable, *(python or ("-m", "modeldiff")), "train", "study.json", "plain"]
+        command += self.full
         command += ["--dataset", "manifest.json", "--models", "0:30", "--output", output]
         return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, text=True)
 
@@ -48,15 +66,15 @@ class Shard:
         _, said = process.communicate()
         return process.returncode, [x for x in said.splitlines() if x.startswith("modeldiff")]
 
-    def partial(self, output):
-        output = self.folder / output
-        return output.with_name(f".{output.name}.{self.key}.partial")
+    def kept(self, output):
+        """How many models are kept so far."""
+        paths = self.folder.glob(f".{output}.{self.key}-*.partial")
+        return sum(len(np.load(path)) for path in paths)
 
     def interrupt(self, output, number):
         """Send the signal once some models are kept; returns how many were, and what was said."""
-        process, record = self.start(output, "-c", SAVES_ALWAYS), self.partial(output)
-        deadline = time.time() + 120
-        while not (record.exists() and len(np.load(record)) >= 6):
+        process, deadline = self.start(output, "-c", SAVES_ALWAYS), time.time() + 120
+        while self.kept(output) < 6:
             assert process.poll() is None, process.communicate()
             assert time.time() < deadline, "no models were kept"
             time.sleep(0.01)
@@ -64,13 +82,22 @@ class Shard:
         _, said = process.communicate()
         assert process.returncode != 0
         assert not (self.folder / output).exists()
-        return len(np.load(record)), [x for x in said.splitlines() if x.startswith("modeldiff")]
+        return self.kept(output), [x for x in said.splitlines() if x.startswith("modeldiff")]
+
+
+def make(repository, tmp_path_factory, room):
+    config = json.loads(json.dumps(parse(repository / "config/config.yaml")))
+    return Job(tmp_path_factory.mktemp(room), config, room)
 
 
 @pytest.fixture(scope="module")
 def shard(repository, tmp_path_factory):
-    config = json.loads(json.dumps(parse(repository / "config/config.yaml")))
-    return Shard(tmp_path_factory.mktemp("shard"), config)
+    return make(repository, tmp_path_factory, "training")
+
+
+@pytest.fixture(scope="module")
+def full(repository, tmp_path_factory):
+    return make(repository, tmp_path_factory, "full")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +120,28 @@ def test_a_killed_job_goes_on_to_the_same_bytes(shard, whole):
     assert shard.run("cut.npy") == (0, [])
     assert (shard.folder / "cut.npy").read_bytes() == whole
     assert files.record(shard.folder / "cut.npy")["resumed_at"] >= kept
-    left = {p.name for p in shard.folder.iterdir()}
-    assert not [name for name in left if "partial" in name]
+    assert not list(shard.folder.glob(".*partial*"))
+
+
+def test_full_data_models_are_resumed_to_the_same_bytes(full):
+    kept, said = full.interrupt("cut.npz", signal.SIGKILL)
+    assert 6 <= kept < 30
+    assert said == []
+    process = full.start("cut.npz")
+    _, said = process.communicate()
+    assert process.returncode == 0
+    assert f"{kept}/30" in said.replace("|", "").split()  # the bar starts where it was
+    assert full.run("whole.npz") == (0, [])
+    assert (full.folder / "cut.npz").read_bytes() == (full.folder / "whole.npz").read_bytes()
+    assert not list(full.folder.glob(".*partial*"))
+
+
+def test_a_job_that_is_told_to_end_when_it_is_done_ends_well(shard, whole):
+    """Its scheduler would throw away the output of a job that fails."""
+    process = shard.start("cut.npy", "-c", ENDED_LATE)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert (shard.folder / "cut.npy").read_bytes() == whole
 
 
 def test_an_interrupted_job_keeps_what_it_has_and_says_so(shard, whole):
@@ -113,15 +160,15 @@ def test_a_stopped_job_saves_although_no_save_was_due(shard, whole):
         "partial.Partial.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
         "main()",
     )
-    process, path = shard.start("cut.npy", "-c", late), shard.partial("cut.npy")
-    while not path.exists():
+    process = shard.start("cut.npy", "-c", late)
+    while not shard.kept("cut.npy"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     time.sleep(1)  # some groups more, none of them saved
-    before = len(np.load(path))
+    before = shard.kept("cut.npy")
     process.terminate()
     _, said = process.communicate()
-    kept = len(np.load(path))
+    kept = shard.kept("cut.npy")
     assert process.returncode == 1
     assert f"cut.npy: stopped by SIGTERM; {kept} finished models are kept" in said
     assert before == 3 < kept
@@ -162,7 +209,7 @@ def test_a_damaged_or_foreign_partial_is_ignored_and_said_so(
         )
         with pytest.raises(UserError, match="15 finished models are kept"):
             train("cut.npy")
-    (path,) = tmp_path.glob(".cut.npy.*.partial")
+    (path,) = tmp_path.glob(".cut.npy.*-0.partial")
     harm(path)
     capsys.readouterr()
     assert train("cut.npy") == whole
@@ -171,7 +218,7 @@ def test_a_damaged_or_foreign_partial_is_ignored_and_said_so(
     assert files.record(tmp_path / "cut.npy")["resumed_at"] == 0
 
 
-def test_a_full_disk_gives_one_line_and_loses_no_finished_shard(shard, whole):
+def test_a_full_or_read_only_disk_gives_one_line_and_loses_no_finished_shard(shard, whole):
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk")
     disk = shard.folder / "disk"
@@ -189,6 +236,11 @@ def test_a_full_disk_gives_one_line_and_loses_no_finished_shard(shard, whole):
         assert not (disk / "second.npy").exists()
         (disk / "first.npy").unlink()  # someone makes room
         assert shard.run("disk/second.npy") == (0, [])
+        assert (disk / "second.npy").read_bytes() == whole
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        code, (line,) = shard.run("disk/third.npy")
+        assert code == 1
+        assert "cannot be written: Read-only file system" in line
         assert (disk / "second.npy").read_bytes() == whole
     finally:
         subprocess.run(["umount", disk], check=True)

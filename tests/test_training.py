@@ -65,7 +65,8 @@ def by_hand(study, data, model):
     rows = np.arange(len(wanted))
     correct = logits[rows, wanted].copy()
     logits[rows, wanted] = -np.inf
-    return correct - logits.max(1)
+    kind = study.config["training"]["margin"]
+    return correct - (logits.max(1) if kind == "max" else np.logaddexp.reduce(logits, axis=1))
 
 
 def test_fused_models_equal_a_plain_loop(study, data, tmp_path):

@@ -11,13 +11,47 @@ Images are float32 [n x channels x height x width] in [0, 1].
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from modeldiff import components, keyed
+from modeldiff.errors import UserError
+from modeldiff.study import Algorithm
+
 DRAWS = 6  # random numbers an augmentation has for each example
+
+
+def preprocess(algorithm: Algorithm, images: Tensor) -> Tensor:
+    """What the algorithm does to every image, in training and in use."""
+    for step in algorithm.preprocess:
+        images = components.find(step.name, PREPROCESS)(images, **step.options)
+    return images
+
+
+def draws(
+    algorithm: Algorithm, models: Sequence[tuple[keyed.Key, ...]], epoch: int, n: int
+) -> np.ndarray:
+    """What each augmentation draws, by example: float32 [steps x models x n x DRAWS]."""
+    shape = (len(algorithm.augment), len(models), n, DRAWS)
+    random = np.empty(shape, np.float32)
+    for i, j in np.ndindex(shape[:2]):
+        keys = ("augment", i, *models[j], epoch)
+        random[i, j] = keyed.uniform32(n * DRAWS, *keys).reshape(n, DRAWS)
+    return random
+
+
+def augmented(algorithm: Algorithm, inputs: Tensor, random: Tensor) -> Tensor:
+    """Change a batch [models x n x C x H x W] by random [steps x models x n x DRAWS]."""
+    flat = inputs.flatten(0, 1)
+    for step, drawn in zip(algorithm.augment, random, strict=True):
+        function = components.find(step.name, AUGMENT)
+        flat = function(flat, drawn.flatten(0, 1), **step.options)
+    return preprocess(algorithm, flat).unflatten(0, inputs.shape[:2])
 
 
 def blank_border(images: Tensor, *, width: int) -> Tensor:
@@ -27,10 +61,36 @@ def blank_border(images: Tensor, *, width: int) -> Tensor:
     return inside
 
 
+def resize(images: Tensor, *, size: int) -> Tensor:
+    """Resize the shorter side to `size` pixels, the longer in proportion."""
+    scale = size / min(images.shape[2:])
+    shape = [max(size, int(side * scale)) for side in images.shape[2:]]
+    return F.interpolate(images, shape, mode="bilinear", align_corners=False, antialias=True)
+
+
+def centre_crop(images: Tensor, *, size: int) -> Tensor:
+    """Keep the square of `size` pixels at the centre."""
+    height, width = images.shape[2:]
+    if size > min(height, width):
+        raise UserError(
+            f"preprocess: centre_crop: size is {size}; must be at most that of the images, "
+            f"{height} x {width}"
+        )
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return images[..., top : top + size, left : left + size]
+
+
 def normalise(images: Tensor, *, mean: list[float], sd: list[float]) -> Tensor:
     """Subtract each channel's mean and divide by its standard deviation."""
-    shape = (1, -1, 1, 1)
-    return (images - images.new_tensor(mean).view(shape)) / images.new_tensor(sd).view(shape)
+    centre, scale = (_channels(tuple(each), images.device) for each in (mean, sd))
+    return (images - centre) / scale
+
+
+@cache
+def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A number per channel, [1 x C x 1 x 1]; kept, since a copy to a GPU waits for all its work."""
+    with torch.inference_mode(False):  # whoever asks first, training may use it
+        return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def flip(images: Tensor, random: Tensor) -> Tensor:
@@ -61,11 +121,12 @@ def cutout(images: Tensor, random: Tensor, *, size: int) -> Tensor:
 
 
 def random_resized_crop(
-    images: Tensor, random: Tensor, *, min_scale: float, ratio: float = 4 / 3
+    images: Tensor, random: Tensor, *, min_scale: float, size: int | None, ratio: float = 4 / 3
 ) -> Tensor:
-    """Crop a box of `min_scale` to all of the area, stretched by up to `ratio`, to full size.
+    """Crop a box of `min_scale` to all of the area, stretched by up to `ratio`, and resize it.
 
-    torchvision's transform draws boxes until one fits; here the box is cut to the image.
+    size: side of what comes out, pixels; None: as large as what went in. torchvision's transform
+    draws boxes until one fits; here the box is cut to the image.
     """
     area = min_scale + (1 - min_scale) * random[:, 0]
     stretch = torch.exp((2 * random[:, 1] - 1) * math.log(ratio))
@@ -73,19 +134,33 @@ def random_resized_crop(
     x, y = ((2 * random[:, i] - 1) * (1 - side) for i, side in ((2, width), (3, height)))
     zero = torch.zeros_like(x)
     box = torch.stack([width, zero, x, zero, height, y], 1).view(-1, 2, 3)
-    grid = F.affine_grid(box, list(images.shape), align_corners=False)
+    shape = images.shape[2:] if size is None else (size, size)
+    grid = F.affine_grid(box, [*images.shape[:2], *shape], align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def colour(images: Tensor, random: Tensor, *, strength: float) -> Tensor:
-    """Change brightness and contrast by factors of 1 - strength to 1 + strength."""
-    brightness, contrast = (1 + strength * (2 * random[:, :2] - 1)).view(-1, 2, 1, 1, 1).unbind(1)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return ((images - mean) * contrast + mean).mul(brightness).clamp(0, 1)
+    """Change brightness, contrast and saturation by factors of 1 - strength to 1 + strength."""
+    factors = 1 + strength * (2 * random[:, :3] - 1)
+    brightness, contrast, saturation = factors.view(-1, 3, 1, 1, 1).unbind(1)
+    images = (images * brightness).clamp(0, 1)
+    mean = _grey(images).mean((1, 2, 3), keepdim=True)
+    images = torch.lerp(mean, images, contrast).clamp(0, 1)
+    return torch.lerp(_grey(images), images, saturation).clamp(0, 1)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Brightness as the eye weighs red, green and blue; [n x 1 x H x W]."""
+    if images.shape[1] != 3:
+        return images.mean(1, keepdim=True)
+    weights = _channels((0.2989, 0.587, 0.114), images.device)
+    return (images * weights).sum(1, keepdim=True)
 
 
 PREPROCESS: dict[str, Callable[..., Tensor]] = {
     "blank_border": blank_border,
+    "resize": resize,
+    "centre_crop": centre_crop,
     "normalise": normalise,
 }
 AUGMENT: dict[str, Callable[..., Tensor]] = {

@@ -25,15 +25,21 @@ def mlp(shape: Shape, classes: int, *, hidden: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *layers)
 
 
-def convnet(shape: Shape, classes: int, *, width: int) -> nn.Module:
-    """Three convolutions without batch normalisation, for studies on a CPU."""
+def convnet(shape: Shape, classes: int, *, width: int, weights: str | None = None) -> nn.Module:
+    """Three convolutions without batch normalisation, for studies on a CPU.
+
+    weights: None, or a local file of a state dict to start from; the last layer is always new.
+    """
     layers: list[nn.Module] = []
     channels = shape[0]
     for wide in (width, 2 * width, 4 * width):
         layers += [nn.Conv2d(channels, wide, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
         channels = wide
     flat = channels * (shape[1] // 8) * (shape[2] // 8)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, classes))
+    module = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, classes))
+    if weights is not None:
+        _start(module, weights, last=str(len(module) - 1), name="convnet")
+    return module
 
 
 class Residual(nn.Module):
@@ -80,6 +86,45 @@ def resnet9(shape: Shape, classes: int) -> nn.Module:
     )
 
 
+def airbench(shape: Shape, classes: int) -> nn.Module:
+    """The net of airbench94 (Jordan 2024, arXiv 2404.00498), made for speed: 2 million parameters.
+
+    Its first layer is learned here, not computed from the training images (whitening); scales of
+    the batch normalisation are fixed at 1, and each convolution starts as the identity on as many
+    channels as came in, both as there.
+    """
+    if min(shape[1:]) < 25:
+        raise UserError(f"model airbench: needs images of 25 pixels or more, not {shape[1:]}")
+
+    def part(inside: int, outside: int, *pool: nn.Module) -> list[nn.Module]:
+        convolution = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        nn.init.dirac_(convolution.weight[:inside])
+        norm = nn.BatchNorm2d(outside, eps=1e-12, momentum=0.4)
+        norm.weight.requires_grad_(False)
+        return [convolution, *pool, norm, nn.GELU()]
+
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], 24, 2), nn.GELU()]
+    for inside, outside in ((24, 64), (64, 256), (256, 256)):
+        layers += part(inside, outside, nn.MaxPool2d(2)) + part(outside, outside)
+    side = [(length - 1) // 8 // 3 for length in shape[1:]]
+    flat = 256 * math.prod(side)
+    last = nn.Linear(flat, classes, bias=False)
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), last, Scale(1 / 9))
+
+
+def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
+    """Take all weights but those of the layer `last` from a local file of a state dict."""
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = {k: v for k, v in state.items() if not k.startswith(f"{last}.")}
+        left = module.load_state_dict(state, strict=False)
+    except Exception as error:  # a missing file, or one that is no file of such weights
+        reason = " ".join(str(error).split())
+        raise UserError(f"model.weights: {weights}: cannot be loaded: {reason}") from None
+    if left.unexpected_keys or set(left.missing_keys) != {f"{last}.weight", f"{last}.bias"}:
+        raise UserError(f"model.weights: {weights}: are not the weights of a {name}")
+
+
 def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
     """A torchvision ResNet, its last layer new if it starts from trained weights.
 
@@ -93,15 +138,7 @@ def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
         return models.get_model(name, weights=None, num_classes=classes)
     if Path(weights).suffix:
         module = models.get_model(name, weights=None)
-        try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-        except Exception as error:  # a missing file, or one that is no file of weights
-            reason = str(error).splitlines()[0]
-            raise UserError(f"model.weights: {weights}: cannot be loaded: {reason}") from None
-        state = {k: v for k, v in state.items() if not k.startswith("fc.")}
-        left = module.load_state_dict(state, strict=False)
-        if left.unexpected_keys or set(left.missing_keys) != {"fc.weight", "fc.bias"}:
-            raise UserError(f"model.weights: {weights}: are not the weights of a {name}")
+        _start(module, weights, last="fc", name=name)
     else:
         module = models.get_model(name, weights=weights)
     module.fc = nn.Linear(module.fc.in_features, classes)
@@ -122,6 +159,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
     "convnet": convnet,
     "resnet9": resnet9,
+    "airbench": airbench,
     "resnet18": resnet18,
     "resnet50": resnet50,
 }

@@ -1,8 +1,10 @@
-"""What a shard has so far, beside its output: a job that was cut short goes on from there.
+"""What a job has so far, beside its output: one that was cut short goes on from there.
 
-The file is no declared output of its rule: those are deleted when a job fails.
+Each save adds a file of what is new. The files are no declared outputs of a rule: those are
+deleted when a job fails.
 """
 
+import glob
 import signal
 import sys
 import threading
@@ -18,6 +20,7 @@ from modeldiff import files
 from modeldiff.errors import Damaged, UserError
 
 SAVE = 60  # seconds of work that a job killed outright may lose, besides the group in training
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):
@@ -25,21 +28,26 @@ class Stopped(BaseException):
 
 
 class Partial:
-    """The finished models of a shard: their rows, in order, and the causes of those that failed."""
+    """The finished models of a job: a row for each, in order, and the causes of failures."""
 
-    def __init__(self, path: Path, key: str):
-        self.path, self.key = path, key
+    def __init__(self, output: Path, key: str, how: str):
+        self._path, self._key = output.with_name(f".{output.name}.{key}"), f"{key}:{how}"
         self.rows: list[np.ndarray] = []
         self.failed: dict[str, str] = {}
         self._saved, self._when = 0, time.monotonic()
-        if not path.exists():
-            return
-        try:
-            self.rows = list(np.load(files.verify(path, key), allow_pickle=False))
-            self.failed = files.record(path)["failed"]
+        while (path := self._next()).exists():
+            try:
+                rows = np.load(files.verify(path, self._key), allow_pickle=False)
+                self.failed |= files.record(path)["failed"]
+            except Damaged as error:
+                print(f"modeldiff: {error}: ignored, its models are trained again", file=sys.stderr)
+                return
+            self.rows.extend(rows)
             self._saved = len(self.rows)
-        except Damaged as error:
-            print(f"modeldiff: {error}: ignored, its models are trained again", file=sys.stderr)
+
+    def _next(self) -> Path:
+        """The file that holds, or will hold, the rows from the first that is not saved."""
+        return self._path.with_name(f"{self._path.name}-{self._saved}.partial")
 
     def save_if_due(self) -> None:
         """Save, but not more often than every SAVE seconds."""
@@ -48,11 +56,16 @@ class Partial:
 
     def save(self) -> None:
         """Write what is new, if anything is."""
-        if len(self.rows) > self._saved:
-            with files.artefact(self.path, self.key, failed=self.failed) as file:
-                np.save(file, np.stack(self.rows))
+        if new := self.rows[self._saved :]:
+            with files.artefact(self._next(), self._key, failed=self.failed) as file:
+                np.save(file, np.stack(new))
             self._saved = len(self.rows)
         self._when = time.monotonic()
+
+    def remove(self) -> None:
+        """Remove its files."""
+        for left in self._path.parent.glob(f"{glob.escape(self._path.name)}-*.partial*"):
+            left.unlink()
 
 
 @contextmanager
@@ -62,8 +75,7 @@ def resumable(output: str | Path, key: str, *how: object) -> Iterator[Partial]:
     key: of the settings; with `how` (models, width, device), what the rows' bytes depend on.
     """
     output = Path(output)
-    path = output.with_name(f".{output.name}.{key}.partial")
-    partial = Partial(path, ":".join(map(str, (key, *how))))
+    partial = Partial(output, key, ":".join(map(str, how)))
     with _stoppable():
         try:
             yield partial
@@ -75,23 +87,31 @@ def resumable(output: str | Path, key: str, *how: object) -> Iterator[Partial]:
                     "the same command goes on from there"
                 ) from None
             raise
-    for left in (path, files.record_path(path)):
-        left.unlink(missing_ok=True)
+        partial.remove()
+
+
+def finish() -> None:
+    """From here on SIGTERM and SIGINT are ignored: what is left to do takes no time worth saving.
+
+    A scheduler that ends a job just after its output was written would throw the output away.
+    """
+    if threading.current_thread() is threading.main_thread():  # only it may handle signals
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """The first SIGTERM or SIGINT raises Stopped; later ones do not disturb the saving."""
-    if threading.current_thread() is not threading.main_thread():  # only it may handle signals
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
+        finish()
         raise Stopped(signal.Signals(number).name)
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    before = {each: signal.signal(each, stop) for each in SIGNALS}
     try:
         yield
     finally:

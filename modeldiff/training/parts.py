@@ -1,4 +1,4 @@
-"""How weights move: the optimizer and the learning rate that a config names.
+"""How weights move: the optimizer, the learning rate and the average that a config names.
 
 A user's own training function instead of all this, by import path:
 `function(module, images, labels, seed, **options)` trains the torch module in place on float32
@@ -6,9 +6,11 @@ images [n x channels x height x width] and int64 labels [n]; all its randomness 
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from modeldiff.components import Component
 
@@ -28,3 +30,28 @@ def learning_rate(part: Component, step: int, steps: int) -> float:
         return done / peak
     left = (1 - done) / (1 - peak)
     return left if part.name == "triangular" else (1 - math.cos(math.pi * left)) / 2
+
+
+class Average:
+    """The exponential moving average of a model's tensors over the steps of its training.
+
+    mean <- decay * mean + (1 - decay) * tensor after each step, from the first step's tensors on;
+    batch statistics included, whole numbers (the count of batches) not.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], decay: float):
+        self._now = [tensor.detach() for tensor in tensors.values() if tensor.is_floating_point()]
+        self._mean: list[Tensor] = []
+        self._mix = get_ema_multi_avg_fn(decay)
+
+    def update(self) -> None:
+        """Count the tensors as they are now."""
+        if self._mean:
+            self._mix(self._mean, self._now, 0)
+        else:
+            self._mean = [tensor.clone() for tensor in self._now]
+
+    def put_in_place(self) -> None:
+        """Overwrite the tensors by their averages."""
+        for tensor, mean in zip(self._now, self._mean, strict=True):
+            tensor.copy_(mean)

@@ -11,12 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from modeldiff import files, subsets
-from modeldiff.dataset import Dataset, as_float
+from modeldiff.dataset import Dataset
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import engine
-from modeldiff.training.engine import Member, Trained
-from modeldiff.training.partial import resumable
+from modeldiff.training.engine import Trained
+from modeldiff.training.fit import Member, tensors
+from modeldiff.training.partial import finish, resumable
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
@@ -52,16 +53,18 @@ def train_shard(
         for m, mask in zip(models, masks, strict=True)
     ]
     images, labels = data.test.images[data.targets], data.test.labels[data.targets]
-    key, how = study.key("training", name), (models, study.config["training"]["width"], device)
+    key, how = study.key("training", name), _how(study, models, device)
     with resumable(output, key, *how) as done:
         resumed, start = len(done.rows), time.time()
+        groups: dict[int, int] = {}  # how many groups of how many models
         for trained in _progress(study, name, data, members, device, resumed):
-            logits = trained.logits(as_float(images)).cpu()
+            logits = trained.logits(images).cpu()
             group = margin(logits, torch.from_numpy(labels), _kind(study)).numpy()
             failed = {i: cause for i, row in enumerate(group) if (cause := failure(row, labels))}
             group[list(failed)] = np.nan
             done.failed |= {str(models[len(done.rows) + i]): c for i, c in failed.items()}
             done.rows.extend(group)
+            groups[len(group)] = groups.get(len(group), 0) + 1
             done.save_if_due()
         facts: dict[str, Any] = {
             "algorithm": name,
@@ -70,7 +73,9 @@ def train_shard(
             "margin": _kind(study),
             "resumed_at": resumed,
             "models_per_second": (len(models) - resumed) / (time.time() - start),
+            "trained_at_once": groups,
         }
+        finish()
         with files.artefact(output, key, **facts) as file:
             np.save(file, np.stack(done.rows).astype(np.float32))
 
@@ -81,14 +86,33 @@ def train_full(
     """Train `models` of the algorithm `name` on the full training set and write their weights.
 
     output: .npz, each of the module's tensors with a leading model axis. Their randomness is
-    not that of the subset models of the same number.
+    not that of the subset models of the same number. Goes on where it was cut short, like
+    `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
     members = [Member((study.seed, name, "full", m), everything) for m in models]
-    groups = list(_progress(study, name, data, members, device))
-    state = {k: torch.cat([g.state[k].cpu() for g in groups]).numpy() for k in groups[0].state}
-    with files.artefact(output, study.key("full", name), models=[models.start, models.stop]) as f:
-        files.write_arrays(f, state)
+    key, how = study.key("full", name), _how(study, models, device)
+    own = engine.architecture(
+        study.algorithms[name], data.train.images.shape[1:], len(data.classes)
+    )
+    layout = {each: tensor.detach().numpy() for each, tensor in tensors(own).items()}
+    with resumable(output, key, *how) as done:
+        for trained in _progress(study, name, data, members, device, len(done.rows)):
+            arrays = [trained.state[each].cpu().contiguous().numpy() for each in layout]
+            # A model is a row of the bytes of its tensors, which are of several types.
+            done.rows.extend(
+                np.concatenate([array[i].reshape(-1).view(np.uint8) for array in arrays])
+                for i in range(len(arrays[0]))
+            )
+            done.save_if_due()
+        finish()
+        state, start = {}, 0
+        for each, like in layout.items():
+            bytes_ = np.stack([row[start : start + like.nbytes] for row in done.rows])
+            state[each] = bytes_.view(like.dtype).reshape(-1, *like.shape)
+            start += like.nbytes
+        with files.artefact(output, key, models=[models.start, models.stop]) as file:
+            files.write_arrays(file, state)
 
 
 def load_full(
@@ -118,6 +142,12 @@ def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
     return None
 
 
+def _how(study: Study, models: range, device: str) -> tuple[object, ...]:
+    """What the bytes of trained models depend on, besides the settings that make them."""
+    training = study.config["training"]
+    return models, training["width"], training["compile"], device
+
+
 def _kind(study: Study) -> str:
     kind: str = study.config["training"]["margin"]
     return kind
@@ -139,6 +169,7 @@ def _progress(
         members[done:],
         width=study.config["training"]["width"],
         device=device,
+        compiled=study.config["training"]["compile"],
     )
     with tqdm(total=len(members), initial=done, desc=name, unit="model", mininterval=1) as bar:
         for trained in groups:

@@ -1,0 +1,136 @@
+"""A short measurement before training: how many models at once are fastest, and how long one takes.
+
+Trainings are linear in their epochs, so that two short ones tell what a whole one takes.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from modeldiff import jobs, subsets
+from modeldiff.dataset import Dataset
+from modeldiff.study import Algorithm, Study
+from modeldiff.training import engine
+from modeldiff.training.fit import Member
+
+SHORT = (1, 3)  # epochs of the two trainings
+WIDEST = 512  # models at once
+GAIN = 0.05  # less is not worth twice the memory
+PATIENCE = 2  # widths in a row that do not pay
+LONG = 60.0  # seconds of a measurement after which no wider one is tried
+Clock = Callable[[], float]
+
+
+def calibrate(study: Study, name: str, data: Dataset, output: str | Path, *, device: str) -> None:
+    """Measure the algorithm `name` and write `jobs.Calibration` to `output` (JSON).
+
+    What the process took before (importing, reading the data) each training job takes, too.
+    """
+    started = time.process_time()
+    tried = widths(study, name, data, device, time.monotonic)
+    width = fastest(tried)
+    found = jobs.Calibration(width, tried[width], started)
+    found.write(output, study.key("calibration", name), device=device, seconds_by_width=tried)
+
+
+def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) -> dict[int, float]:
+    """Seconds per model at the config's width; if that is `auto`, at 1, 2, 4, ... models at once.
+
+    It ends where wider does not pay, is not possible, or might not fit into a job's memory.
+    """
+    config = study.config["training"]
+    if config["width"] != "auto":
+        width = min(config["width"], study.models)
+        return {width: seconds(study, name, data, width, device, clock)[0]}
+    tried: dict[int, float] = {}
+    width, losses = 1, 0
+    while width <= min(WIDEST, study.models) and losses < PATIENCE:
+        start, best = time.monotonic(), min(tried.values(), default=float("inf"))
+        found, at_once = seconds(study, name, data, width, device, clock)
+        if at_once < width:
+            break
+        tried[width] = found
+        losses = 0 if found < (1 - GAIN) * best else losses + 1
+        if time.monotonic() - start > LONG or _peak_mb() > config["memory"] / 2:
+            break
+        width *= 2
+    return tried
+
+
+def fastest(tried: dict[int, float]) -> int:
+    """The smallest width that is as fast as any, within `GAIN`."""
+    best = min(tried.values())
+    return min(width for width, found in tried.items() if found <= best / (1 - GAIN))
+
+
+def seconds(
+    study: Study,
+    name: str,
+    data: Dataset,
+    width: int,
+    device: str,
+    clock: Clock,
+    *,
+    full: bool = False,
+) -> tuple[float, int]:
+    """Seconds, by `clock`, that each model takes in a job that trains `width` at once.
+
+    full: on all training examples, else on a subset. Margins on the targets are in it.
+    Returns also how many are really trained at once: fewer if the model or the device does not
+    allow it.
+    """
+    n = len(data.train.labels)
+    masks = np.ones((2 * width, n), bool)
+    if not full:
+        masks = subsets.draw(n, range(2 * width), study.alpha, study.seed)
+    members = [
+        Member((study.seed, name, "calibration", m), np.flatnonzero(mask))
+        for m, mask in enumerate(masks)
+    ]
+    algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]
+    if algorithm.train is not None or algorithm.epochs <= SHORT[1]:
+        return _group(algorithm, data, members, width, device, clock, compiled)
+    (few, _), (more, at_once) = (
+        _group(replace(algorithm, epochs=e), data, members, width, device, clock, compiled)
+        for e in SHORT
+    )
+    epoch = (more - few) / (SHORT[1] - SHORT[0])
+    return few + (algorithm.epochs - SHORT[0]) * epoch, at_once
+
+
+def _group(
+    algorithm: Algorithm,
+    data: Dataset,
+    members: Sequence[Member],
+    width: int,
+    device: str,
+    clock: Clock,
+    compiled: bool,
+) -> tuple[float, int]:
+    """Seconds per model of the second group, and its models; the first group warms up."""
+    images = data.test.images[data.targets]
+    groups = engine.train(
+        algorithm,
+        data.train,
+        len(data.classes),
+        members,
+        width=width,
+        device=device,
+        compiled=compiled,
+    )
+    for _ in range(2):
+        start = clock()
+        models = len(next(groups).logits(images).cpu())
+        passed = clock() - start
+    return passed / models, models
+
+
+def _peak_mb() -> float:
+    """The most memory this process has held."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)

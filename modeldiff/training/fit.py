@@ -1,0 +1,181 @@
+"""The training loop: some models at once, each on its own examples.
+
+A net trains one or several models; the loop does not see the difference. `Stack` makes each layer
+of several models one batched product (`torch.func.vmap`); `Alone` trains one model. Where it is
+compiled, it is compiled once, and its tensors are overwritten for the next model.
+
+Optimizers, averages and losses work element by element or model by model, so that nothing crosses
+from one model to another.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.functional import cross_entropy
+
+from modeldiff import keyed
+from modeldiff.study import Algorithm
+from modeldiff.training import augment, parts
+from modeldiff.training.loaders import Loader
+
+BACKEND = "inductor"  # of torch.compile
+
+
+class Member(NamedTuple):
+    """A model to train: what its randomness is keyed by, and its training examples."""
+
+    identity: tuple[keyed.Key, ...]
+    examples: np.ndarray  # int64 [n_subset], rising
+
+
+class Net(Protocol):
+    """Models in training. `tensors`: all that is kept of them, each [models x ...] in a stack."""
+
+    tensors: dict[str, Tensor]
+    parameters: list[Tensor]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Of images [models x n x C x H x W]: [models x n x classes]."""
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of `tensors`, each [models x ...]."""
+
+
+class Stack:
+    """Several models as one: every parameter has a leading model axis."""
+
+    def __init__(self, modules: list[nn.Module], device: str):
+        stacked, _ = stack_module_state(modules)
+        self.module = modules[0].to(device).train()
+        self.tensors = {
+            name: tensor.detach().to(device).requires_grad_() for name, tensor in stacked.items()
+        }
+        self.parameters = list(self.tensors.values())
+
+    def logits(self, images: Tensor) -> Tensor:
+        """See `Net`."""
+        return stacked_logits(self.module, self.tensors, images)
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Net`."""
+        return {name: tensor.detach() for name, tensor in self.tensors.items()}
+
+
+class Alone:
+    """One model at a time; `start` overwrites it with the next."""
+
+    def __init__(self, module: nn.Module, device: str, *, channels_last: bool, compiled: bool):
+        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        self.module = module.to(device)
+        self.module.to(memory_format=self.format)  # type: ignore[call-overload]
+        self.tensors = tensors(self.module)
+        self.parameters: list[Tensor] = list(self.module.parameters())
+        self._call: Callable[[Tensor], Tensor] = self.module
+        if compiled:
+            # On a GPU every step replays a recorded graph of kernels. Shapes are fixed (dynamic
+            # ones are slower): an epoch's last, short batch is compiled for itself.
+            mode = "reduce-overhead" if device.startswith("cuda") else None
+            self._call = torch.compile(self.module, dynamic=False, mode=mode, backend=BACKEND)
+
+    def start(self, module: nn.Module) -> None:
+        """Take the weights of a new model; the tensors that hold them stay the same."""
+        with torch.no_grad():
+            pairs = zip(tensors(self.module).items(), tensors(module).items(), strict=True)
+            for (_, old), (_, new) in pairs:
+                old.copy_(new)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """See `Net`."""
+        torch.compiler.cudagraph_mark_step_begin()
+        return self._call(images[0].contiguous(memory_format=self.format))[None]
+
+    def state(self) -> dict[str, Tensor]:
+        """See `Net`."""
+        return {name: tensor.detach().clone()[None] for name, tensor in self.tensors.items()}
+
+
+def tensors(module: nn.Module) -> dict[str, Tensor]:
+    """What makes a model: its parameters and the buffers it saves, shared ones once."""
+    saved = module.state_dict(keep_vars=True)
+    own = dict(module.named_parameters()) | dict(module.named_buffers())
+    return {name: tensor for name, tensor in own.items() if name in saved}
+
+
+def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) -> Tensor:
+    """Logits [models x n x classes]; images [n x ...] shared by all, or [models x n x ...]."""
+    one = vmap(
+        lambda own, batch: functional_call(module, own, (batch,)),
+        in_dims=(0, None if images.ndim == 4 else 0),
+    )
+    return one(state, images)
+
+
+def fit(
+    algorithm: Algorithm,
+    loader: Loader,
+    n_train: int,
+    net: Net,
+    group: Sequence[Member],
+    device: str,
+) -> dict[str, Tensor]:
+    """Minimise each model's cross-entropy on its own examples; returns the stacked tensors.
+
+    n_train: training examples in all. With `ema` the tensors are averages over the steps.
+    """
+    assert algorithm.optimizer is not None
+    assert algorithm.schedule is not None
+    optimizer = parts.optimizer(algorithm.optimizer, net.parameters)
+    peak = optimizer.param_groups[0]["lr"]
+    kind = torch.device(device).type
+    half = algorithm.precision != "float32"
+    cast = torch.autocast(kind, getattr(torch, algorithm.precision) if half else None, enabled=half)
+    # Gradients of float16 underflow unless the loss is scaled up; bfloat16 has float32's range.
+    scaler = torch.amp.GradScaler(kind, enabled=algorithm.precision == "float16")
+    which = torch.arange(len(group), device=device)[:, None]
+    average = parts.Average(net.tensors, algorithm.ema) if algorithm.ema else None
+    steps, step = algorithm.epochs * -(-len(group[0].examples) // algorithm.batch), 0
+    for epoch in range(algorithm.epochs):
+        order = np.stack([_shuffled(member, epoch) for member in group])
+        random = augment.draws(algorithm, [member.identity for member in group], epoch, n_train)
+        drawn = _moved(random, device)
+        for inputs, wanted, some in loader.epoch(_moved(order, device), algorithm.batch):
+            if algorithm.augment:
+                own = drawn[:, which, some]
+                inputs = augment.augmented(algorithm, inputs, own)
+            with cast:
+                logits = net.logits(inputs)
+            losses = cross_entropy(
+                logits.flatten(0, 1).float(),
+                wanted.flatten(),
+                reduction="none",
+                label_smoothing=algorithm.label_smoothing,
+            )
+            optimizer.param_groups[0]["lr"] = peak * parts.learning_rate(
+                algorithm.schedule, step, steps
+            )
+            optimizer.zero_grad()
+            # The mean over a model's batch, the sum over models: no gradient crosses models.
+            scaler.scale(losses.sum() / some.shape[1]).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            step += 1
+            if average is not None:
+                average.update()
+    if average is not None:
+        average.put_in_place()
+    return net.state()
+
+
+def _shuffled(member: Member, epoch: int) -> np.ndarray:
+    order = keyed.permutation(len(member.examples), "order", *member.identity, epoch)
+    return member.examples[order]
+
+
+def _moved(array: np.ndarray, device: str) -> Tensor:
+    """To a GPU from locked memory: the host goes on with the next epoch while the GPU computes."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device != "cpu" else tensor

@@ -1,0 +1,72 @@
+"""Where a training loop's batches come from.
+
+A loader is asked, epoch by epoch, for the examples of several models at once, and gives them batch
+by batch in exactly that order: what a model sees depends on its keyed order alone, never on the
+loader.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from modeldiff.dataset import Images
+
+Prepare = Callable[[Tensor], Tensor]
+
+
+class Batch(NamedTuple):
+    """One step's examples of several models.
+
+    images: float32 [models x batch x C x H x W]; labels: int64 [models x batch]; rows: int64
+    [models x batch], which training examples they are.
+    """
+
+    images: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class Loader(Protocol):
+    """Gives batches of training examples on the device."""
+
+    def epoch(self, rows: Tensor, batch: int) -> Iterator[Batch]:
+        """The training examples `rows`, int64 [models x n], in that order, `batch` a step."""
+
+
+class Resident:
+    """All training images decoded once and kept on the device.
+
+    prepare: done to every image, once. None: images change from epoch to epoch, so they are kept
+    as uint8, a quarter of the size, and become float32 in each batch; on a CPU they stay in the
+    file they are mapped from, and the operating system keeps what it has room for.
+    """
+
+    def __init__(self, data: Images, prepare: Prepare | None, device: str):
+        self.images = torch.from_numpy(data.images).to(device)
+        if prepare is not None:
+            self.images = prepare(to_float(self.images))
+        self.labels = torch.from_numpy(data.labels).to(device)
+
+    def epoch(self, rows: Tensor, batch: int) -> Iterator[Batch]:
+        """See `Loader.epoch`."""
+        for some in rows.split(batch, dim=1):
+            yield Batch(to_float(self.images[some]), self.labels[some], some)
+
+
+def opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
+    """What reads `data`: FFCV if its images lie in a file of FFCV's, else they are kept there.
+
+    prepare: what is done to every image, always; None if they change from epoch to epoch.
+    """
+    if data.beton is None:
+        return Resident(data, prepare, device)
+    from modeldiff.training.ffcv import Ffcv
+
+    return Ffcv(data, prepare, device)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1]; float32 images as they are."""
+    return images if images.is_floating_point() else images.float() / 255

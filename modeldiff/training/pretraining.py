@@ -1,0 +1,48 @@
+"""Weights to start from: one model, trained on classes that a study does not compare on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from modeldiff import files
+from modeldiff.dataset import Images
+from modeldiff.dataset.raw import Unread, placed
+from modeldiff.dataset.sources import folder
+from modeldiff.errors import UserError
+from modeldiff.study import Study
+from modeldiff.training import engine
+from modeldiff.training.fit import Member
+
+
+def pretrain(
+    study: Study, name: str, classes: Sequence[str], output: str | Path, *, device: str
+) -> float:
+    """Train one model of the algorithm `name` on `classes` of the study's folder of images.
+
+    output: a state dict (torch's format), which `model.weights` takes. Returns the accuracy on the
+    test images of the classes.
+    """
+    if study.dataset.name != "folder":
+        raise UserError(f"dataset.name: is {study.dataset.name}; pretrain needs `folder`")
+    if name not in study.algorithms:
+        raise UserError(f"algorithm {name!r}: study {study.name} has {', '.join(study.algorithms)}")
+    path, size = study.dataset.options["path"], study.dataset.options["size"]
+    raw = folder(path=path, size=size, classes=classes)
+    train, test = _read(raw.train), _read(raw.test)
+    member = Member((study.seed, name, "pretrain"), np.arange(len(train.labels)))
+    (trained,) = engine.train(
+        study.algorithms[name], train, len(classes), [member], width=1, device=device
+    )
+    predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
+    with files.artefact(output, study.key("full", name), classes=list(classes)) as file:
+        torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
+    return float((predicted == test.labels).mean())
+
+
+def _read(split: Images | Unread) -> Images:
+    images = np.empty(split.images.shape, np.uint8)
+    for place, image in placed(split):
+        images[place] = image
+    return Images(images, split.labels)
