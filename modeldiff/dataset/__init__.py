@@ -1,7 +1,8 @@
 """Data sets: training and test images in an order that never changes."""
 
 from modeldiff.dataset.prepared import Dataset, as_float, prepare, read, read_manifest
-from modeldiff.dataset.sources import BUILT_IN, Images, Raw, digits
+from modeldiff.dataset.raw import Images, Raw
+from modeldiff.dataset.sources import BUILT_IN, digits
 
 __all__ = [
     "BUILT_IN",

@@ -6,14 +6,17 @@ once into targets (a datamodel each; directions are found on them) and verificat
 """
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from modeldiff import components, files, keyed, transformations
-from modeldiff.dataset.sources import BUILT_IN, Images, Raw
+from modeldiff.dataset.raw import Images, Raw, Unread, placed
+from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,43 +38,96 @@ class Dataset:
 
 
 def prepare(study: "Study", output: str | Path) -> None:
-    """Write the manifest `output`, and `train.npz` and `test.npz` beside it."""
+    """Write the manifest `output`, and `train.npy` and `test.npy` beside it.
+
+    Memory holds one image at a time, where the source reads them from files.
+    """
     output = Path(output)
     key = study.key("dataset")
     raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
     _check(raw, study.dataset.name)
-    study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes)
-    planted = None
-    if study.plant is not None:
-        raw, planted = _plant(raw, study.plant, study.seed)
-    order = keyed.permutation(len(raw.test.labels), "verification", study.seed)
-    kept = round(len(order) * study.verification_share)
+    n_test = len(raw.test.labels)
+    study.check_data(len(raw.train.labels), n_test, raw.classes)
+    labels: dict[str, list[int]] = {}
+    planted: dict[str, list[int]] = {}
+    for name, split in (("train", raw.train), ("test", raw.test)):
+        given, chosen = split.labels.copy(), np.zeros(0, np.int64)
+        if study.plant is not None:
+            chosen = _planted(name, given, raw.classes, study.plant, study.seed)
+            planted[f"{name}_examples"] = chosen.tolist()
+            given[chosen] = raw.classes.index(study.plant.label)
+        with files.artefact(output.with_name(f"{name}.npy"), key) as file:
+            _write(file, split, chosen, study.plant)
+        labels[name] = given.tolist()
+    order = keyed.permutation(n_test, "verification", study.seed)
+    kept = round(n_test * study.verification_share)
     manifest = {
         "classes": raw.classes,
         "train": len(raw.train.labels),
-        "test": len(raw.test.labels),
+        "test": n_test,
         "shape": raw.train.images.shape[1:],
         "targets": sorted(order[kept:].tolist()),
         "verification": sorted(order[:kept].tolist()),
-        "planted": planted,
+        "planted": planted or None,
+        "labels": labels,
     }
-    for name, split in (("train", raw.train), ("test", raw.test)):
-        with files.artefact(output.with_name(f"{name}.npz"), key) as file:
-            np.savez_compressed(file, images=split.images, labels=split.labels)
     with files.artefact(output, key) as file:
-        file.write(json.dumps(manifest, indent=1).encode())
+        file.write(json.dumps(manifest).encode())
 
 
-def read(path: str | Path, key: str) -> Dataset:
-    """Read and verify the manifest at `path` and the images beside it, made for `key`."""
+def _write(
+    file: BinaryIO, split: Images | Unread, chosen: np.ndarray, plant: "Plant | None"
+) -> None:
+    """Write images as .npy, one at a time, then put the feature of `plant` on those `chosen`."""
+    shape = split.images.shape
+    np.lib.format.write_array_header_2_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+    )
+    start, size = file.tell(), math.prod(shape[1:])
+
+    def write(place: int, image: np.ndarray) -> None:
+        file.seek(start + place * size)
+        file.write(image.tobytes())
+
+    for place, image in placed(split):
+        write(place, image)
+    if plant is not None:
+        images = np.empty((len(chosen), *shape[1:]), np.uint8)
+        for image, place in zip(images, chosen, strict=True):
+            file.seek(start + int(place) * size)
+            image[:] = np.frombuffer(file.read(size), np.uint8).reshape(shape[1:])
+        marked = transformations.apply(plant.feature, as_float(images), 1.0)
+        for image, place in zip(np.round(marked * 255).astype(np.uint8), chosen, strict=True):
+            write(int(place), image)
+
+
+def _planted(
+    name: str, labels: np.ndarray, classes: Sequence[str], plant: "Plant", seed: int
+) -> np.ndarray:
+    """Which images of other classes get the feature and its label: a difference to be found."""
+    count = {"train": plant.train, "test": round(plant.test * len(labels))}[name]
+    order = keyed.permutation(len(labels), "plant", name, seed)
+    return np.sort(order[labels[order] != classes.index(plant.label)][:count])
+
+
+def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
+    """Read and verify the manifest at `path` and the images beside it, made for `key`.
+
+    Images are mapped from their files, not read into memory.
+    beton: the key of `train.beton`, for a study that trains from it.
+    """
+    manifest = read_manifest(path, key)
     splits = []
     for name in ("train", "test"):
-        split = files.verify(Path(path).with_name(f"{name}.npz"), key)
-        with np.load(split, allow_pickle=False) as arrays:
-            splits.append(Images(arrays["images"], arrays["labels"]))
-    manifest = read_manifest(path, key)
+        split = files.verify(Path(path).with_name(f"{name}.npy"), key)
+        # Copy on write: torch wants arrays that may be written to; the file never is.
+        images = np.load(split, mmap_mode="c", allow_pickle=False)
+        splits.append(Images(images, np.array(manifest["labels"][name], np.int64)))
+    train, test = splits
+    if beton:
+        train = train._replace(beton=files.verify(Path(path).with_name("train.beton"), beton))
     targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
-    return Dataset(splits[0], splits[1], tuple(manifest["classes"]), targets, verification)
+    return Dataset(train, test, tuple(manifest["classes"]), targets, verification)
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
@@ -88,8 +144,9 @@ def as_float(images: np.ndarray) -> np.ndarray:
 
 def _check(raw: Raw, name: str) -> None:
     """Refuse a user's data that cannot be what the contract says."""
-    for split, (images, labels) in (("train", raw.train), ("test", raw.test)):
-        if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
+    for split, given in (("train", raw.train), ("test", raw.test)):
+        images, labels = given.images, given.labels
+        if images.dtype != np.uint8 or len(images.shape) != 4 or len(images) != len(labels):
             raise UserError(
                 f"dataset {name!r}: {split} images are {images.dtype} {images.shape} with "
                 f"{len(labels)} labels; must be uint8 [n x channels x height x width], n labels"
@@ -99,19 +156,3 @@ def _check(raw: Raw, name: str) -> None:
                 f"dataset {name!r}: {split} labels must be 0 to {len(raw.classes) - 1}, "
                 f"one or more of them"
             )
-
-
-def _plant(raw: Raw, plant: "Plant", seed: int) -> tuple[Raw, dict[str, list[int]]]:
-    """Put a feature on images of other classes and relabel them: a difference to be found."""
-    label = raw.classes.index(plant.label)
-    counts = {"train": plant.train, "test": round(plant.test * len(raw.test.labels))}
-    splits, planted = {}, {}
-    for name, split in (("train", raw.train), ("test", raw.test)):
-        order = keyed.permutation(len(split.labels), "plant", name, seed)
-        chosen = np.sort(order[split.labels[order] != label][: counts[name]])
-        images, labels = split.images.copy(), split.labels.copy()
-        marked = transformations.apply(plant.feature, as_float(images[chosen]), 1.0)
-        images[chosen] = np.round(marked * 255).astype(np.uint8)
-        labels[chosen] = label
-        splits[name], planted[f"{name}_examples"] = Images(images, labels), chosen.tolist()
-    return Raw(splits["train"], splits["test"], raw.classes), planted

@@ -1,35 +1,22 @@
 """Where images come from. A user's own source: `function(**options) -> Raw`."""
 
-import io
-import tarfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modeldiff import keyed
+from modeldiff.dataset.case_studies import (
+    GROUPS,
+    IMAGENET,
+    LIVING17,
+    WATERBIRDS,
+    living17,
+    waterbirds,
+)
+from modeldiff.dataset.pictures import Pictures, cropped, listing
+from modeldiff.dataset.raw import Images, Raw, Unread
 from modeldiff.errors import UserError
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
-
-
-class Images(NamedTuple):
-    """Labelled images: uint8 [n x channels x height x width] and int64 [n]."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What a source returns."""
-
-    train: Images
-    test: Images
-    classes: tuple[str, ...]
 
 
 def digits() -> Raw:
@@ -82,13 +69,13 @@ def folder(
     many of each class (None: all).
     Raises UserError that names the path of what is missing or cannot be read.
     """
-    names, files = listing(path)
+    names, read = listing(path)
     wanted = tuple(classes) if classes else tuple(sorted({c for _, c in names}))
     splits = []
     for split, most in (("train", train_per_class), ("test", test_per_class)):
         chosen, labels = [], []
         for label, name in enumerate(wanted):
-            found = sorted(names.get((split, name), ()))
+            found = names.get((split, name), [])
             if len(found) < (most or 1):
                 raise UserError(
                     f"dataset.path: {path}: {split}/{name} holds {len(found)} images; "
@@ -96,57 +83,9 @@ def folder(
                 )
             chosen += found[:most]
             labels += [label] * len(found[:most])
-        decoded = {name: _decoded(name, content, size) for name, content in files(set(chosen))}
-        images = np.stack([decoded[name] for name in chosen])
-        splits.append(Images(images, np.array(labels, np.int64)))
+        images = Pictures(chosen, read, size, cropped)
+        splits.append(Unread(images, np.array(labels, np.int64)))
     return Raw(splits[0], splits[1], wanted)
-
-
-Listing = dict[tuple[str, str], list[str]]
-Reader = Callable[[set[str]], Iterator[tuple[str, bytes]]]
-
-
-def listing(path: str) -> tuple[Listing, Reader]:
-    """Image names by (split, class), and how to read some of them."""
-    root = Path(path)
-    if root.is_dir():
-        members = [p.relative_to(root).as_posix() for p in root.glob("*/*/*")]
-
-        def read(chosen: set[str]) -> Iterator[tuple[str, bytes]]:
-            return ((name, (root / name).read_bytes()) for name in chosen)
-    else:
-        try:
-            with tarfile.open(root) as archive:
-                members = [m.name.removeprefix("./") for m in archive if m.isfile()]
-        except (OSError, tarfile.TarError) as error:
-            raise UserError(f"dataset.path: {path}: is no folder or tar archive: {error}") from None
-
-        def read(chosen: set[str]) -> Iterator[tuple[str, bytes]]:
-            with tarfile.open(root) as archive:  # in the archive's order: it is read once
-                for member in archive:
-                    name = member.name.removeprefix("./")
-                    if name in chosen and (file := archive.extractfile(member)):
-                        yield name, file.read()
-
-    names: Listing = defaultdict(list)
-    for member in members:
-        parts = member.split("/")
-        if len(parts) == 3 and Path(member).suffix.lower() in SUFFIXES:
-            names[parts[0], parts[1]].append(member)
-    return names, read
-
-
-def _decoded(name: str, content: bytes, size: int) -> np.ndarray:
-    """An image file as uint8 [3 x size x size]."""
-    from PIL import Image, ImageOps
-
-    try:
-        image = Image.open(io.BytesIO(content)).convert("RGB")
-    except OSError:
-        raise UserError(f"{name}: is not an image that can be read") from None
-    if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image).transpose(2, 0, 1)
 
 
 class Expected(NamedTuple):
@@ -166,11 +105,33 @@ def expected(name: str, options: Mapping[str, Any]) -> Expected | None:
         return Expected(1200, 597, tuple("0123456789"))
     if name == "cifar10":
         return Expected(50_000, 10_000, tuple(CIFAR10.split()))
-    counts = [options.get(f"{split}_per_class") or 0 for split in ("train", "test")]
-    if name == "folder" and options.get("classes") and all(counts):
-        classes = tuple(options["classes"])
-        return Expected(counts[0] * len(classes), counts[1] * len(classes), classes)
+    if name == "waterbirds" and options["complete"]:
+        train, test = (sum(groups.values()) for groups in GROUPS.values())
+        return Expected(train, test, WATERBIRDS)
+    per, times, classes = "class", 1, options.get("classes")
+    if name == "living17":
+        per, times, classes = "subclass", 4, LIVING17
+    most = [options.get(f"{split}_per_{per}") or 0 for split in ("train", "test")]
+    if classes and all(most):
+        n = len(classes) * times
+        return Expected(n * most[0], n * most[1], tuple(classes))
     return None
 
 
-BUILT_IN: dict[str, Callable[..., Raw]] = {"digits": digits, "cifar10": cifar10, "folder": folder}
+def image_bytes(name: str, options: Mapping[str, Any]) -> int:
+    """Bytes of the prepared training images, about; 0 where it is not known without them."""
+    sizes = expected(name, options)
+    if name == "living17" and sizes is None:
+        n = len(LIVING17) * 4 * (options["train_per_subclass"] or IMAGENET["train"][-1])
+    else:
+        n = sizes.n_train if sizes else 0
+    return n * 3 * int(options.get("size") or 32) ** 2
+
+
+BUILT_IN: dict[str, Callable[..., Raw]] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "folder": folder,
+    "living17": living17,
+    "waterbirds": waterbirds,
+}

@@ -1,0 +1,53 @@
+"""Is a data set complete and readable? Asked before anything trains."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from modeldiff import components
+from modeldiff.components import Component
+from modeldiff.dataset.pictures import Pictures
+from modeldiff.dataset.raw import Unread
+from modeldiff.dataset.sources import BUILT_IN
+from modeldiff.errors import UserError
+
+
+def check(part: Component, checksum: str | None = None) -> Iterator[str]:
+    """Read every image of the data set a config names; yields what was found, in lines.
+
+    checksum: SHA-256 that the files must have, as an earlier check told it; other sources than
+    files have none. Raises UserError with counts for what is incomplete, or not as it should be.
+    """
+    raw = components.find(part.name, BUILT_IN)(**part.options)
+    for name, split in (("train", raw.train), ("test", raw.test)):
+        counts = np.bincount(split.labels, minlength=len(raw.classes))
+        of = ", ".join(f"{c} {n:,}" for c, n in zip(raw.classes, counts, strict=True))
+        yield f"{name}: {len(split.labels):,} images ({of})"
+    pictures = [split.images for split in (raw.train, raw.test) if isinstance(split, Unread)]
+    if pictures:
+        found = _opened(pictures)
+        yield f"every image opens; SHA-256 of all files {found}"
+        if checksum not in (None, found):
+            raise UserError(f"dataset.path: the files' SHA-256 is {found}, not {checksum}")
+    elif checksum is not None:
+        raise UserError(f"--sha256: {part.name} is not read from image files: it has no checksum")
+
+
+def _opened(pictures: list[Pictures]) -> str:
+    """Decode every image file; SHA-256 over names and contents, whatever order they lie in."""
+    files, broken = {}, []
+    for images in pictures:
+        for name, content in images.read(set(images.names)):
+            files[name] = hashlib.sha256(content).hexdigest()
+            try:
+                images.decoded(name, content)
+            except UserError:
+                broken.append(name)
+    if broken:
+        raise UserError(
+            f"dataset.path: {len(broken):,} of {len(files):,} images cannot be opened: "
+            f"{', '.join(sorted(broken)[:3])}{', ...' if len(broken) > 3 else ''}"
+        )
+    text = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,43 @@
+"""What a source of images returns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from modeldiff.dataset.pictures import Pictures
+
+
+class Images(NamedTuple):
+    """Labelled images.
+
+    images: uint8 [n x channels x height x width]; labels: int64 [n]; beton: the same images in a
+    file of FFCV's, where a study trains from one.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    beton: Path | None = None
+
+
+class Unread(NamedTuple):
+    """Labelled images that still lie in their files; labels: int64 [n]."""
+
+    images: Pictures
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a source returns."""
+
+    train: Images | Unread
+    test: Images | Unread
+    classes: tuple[str, ...]
+
+
+def placed(split: Images | Unread) -> Iterator[tuple[int, np.ndarray]]:
+    """Each image, uint8 [channels x height x width], with its place among all, in any order."""
+    return split.images.placed() if isinstance(split, Unread) else enumerate(split.images)
