@@ -2,7 +2,7 @@
 
 A sparse solution touches few columns: the descent runs on the rows and columns of R that the
 working set names, copied together so that they stay in cache. The gradient over all columns is
-computed once per point of the path, to certify it and to choose the next working set.
+computed in float64 after each descent, to certify it and to choose the next working set.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from modeldiff.datamodels.gram import Gram
 from modeldiff.datamodels.lasso import Held, Problem
 
 SWEEPS = 10_000  # of coordinate descent at most, for one target and penalty
@@ -25,23 +26,34 @@ compiled: Any = njit(nogil=True, cache=True, fastmath=True)
 
 def path_errors(
     problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `selection.path_errors`."""
-    errors = torch.full_like(penalties, torch.inf)
+    errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
     best = torch.zeros_like(held.c)
-    shared = problem.gram.correlation().numpy(), held.h.numpy(), held.bias.numpy()
-    each = (problem.c.float(), held.c, held.square, held.mean, penalties, errors, best)
+    shared = (*_sums(problem.gram, problem), *_sums(held.gram, problem), held.bias.numpy())
+    each = (problem.c, held.c, held.square, held.mean, penalties, errors, best, gaps)
     _over_targets(lambda *x: _path(*shared, *x, tolerance, patience, rise), each)
-    return errors, best
+    return errors, best, gaps
 
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """See `selection.refit`."""
-    gram, v, gaps = problem.gram, v.clone(), torch.zeros_like(penalty)
-    shared = gram.counts.numpy(), gram.models, problem.share.numpy(), problem.inverse.numpy()
+    v, gaps = v.clone(), torch.zeros_like(penalty)
+    shared = _sums(problem.gram, problem)
     unit = problem.inverse * problem.scale[:, None]
     _over_targets(lambda *x: _refit(*shared, *x, tolerance), (problem.c, penalty, unit, v, gaps))
     return v, gaps
+
+
+def _sums(gram: Gram, problem: Problem) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """Counts, models, shares of the models and 1 / sd: entries of R, exactly.
+
+    Counts are read over and over, and memory is what binds: as uint16 they are half as much.
+    """
+    counts = gram.counts.numpy()
+    if gram.models < 1 << 16:
+        counts = counts.astype(np.uint16)
+    return counts, gram.models, gram.share().numpy(), problem.inverse.numpy()
 
 
 def _over_targets(work: Callable[..., None], arrays: Sequence[Tensor]) -> None:
@@ -89,32 +101,61 @@ def _descend(q, c, g, v, penalty, tolerance):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _gradient(r, c, v, g):  # type: ignore[no-untyped-def]
-    """g = c - R v, in place."""
-    g[:] = c
+def _gradient(counts, models, share, inverse, c, v, g, rows, scales):  # type: ignore[no-untyped-def]
+    """g = c - R v in float64, from the exact counts.
+
+    rows, scales: room for the columns in v and their factors, 3 longer than v.
+    """
+    w, mean = 0, 0.0
     for j in range(len(v)):
         if v[j] != 0:
-            a, row = v[j], r[j]
-            for k in range(len(g)):
-                g[k] -= a * row[k]
+            rows[w], scales[w] = j, v[j] * inverse[j]
+            mean += scales[w] * share[j]
+            w += 1
+    rows[w : w + 3], scales[w : w + 3] = 0, 0
+    g[:] = 0
+    for j in range(0, w, 4):  # four loads for each store
+        row_a, row_b = counts[rows[j]], counts[rows[j + 1]]
+        row_c, row_d = counts[rows[j + 2]], counts[rows[j + 3]]
+        x_a, x_b, x_c, x_d = scales[j], scales[j + 1], scales[j + 2], scales[j + 3]
+        for k in range(len(g)):
+            g[k] += (x_a * row_a[k] + x_b * row_b[k]) + (x_c * row_c[k] + x_d * row_d[k])
+    for k in range(len(g)):
+        g[k] = c[k] - inverse[k] * (g[k] / models - share[k] * mean)
 
 
 @compiled
-def _join(r, members, old, w, q):  # type: ignore[no-untyped-def]
-    """Copy the rows and columns of the members `old` to `w` from r into q."""
+def _join(counts, models, share, inverse, members, old, w, q):  # type: ignore[no-untyped-def]
+    """Write the rows and columns of R of the members `old` to `w` into q."""
     for i in range(old, w):
-        row = r[members[i]]
+        a = members[i]
+        row, x, mean = counts[a], inverse[a] / models, inverse[a] * share[a]
         for k in range(i + 1):
-            q[i, k] = row[members[k]]
+            b = members[k]
+            q[i, k] = inverse[b] * (x * row[b] - mean * share[b])
     for i in range(w):
         for k in range(max(i + 1, old), w):
             q[i, k] = q[k, i]
 
 
 @compiled
+def _larger(q, old, room):  # type: ignore[no-untyped-def]
+    """The first `old` rows and columns of q, with room for more."""
+    larger = np.empty((room, room), q.dtype)
+    larger[:old, :old] = q[:old, :old]
+    return larger
+
+
+@compiled
 def _path(  # type: ignore[no-untyped-def]
-    r,
-    h,
+    counts,
+    models,
+    share,
+    inverse,
+    held_counts,
+    held_models,
+    held_share,
+    _,
     bias,
     c,
     held_c,
@@ -123,23 +164,27 @@ def _path(  # type: ignore[no-untyped-def]
     penalties,
     errors,
     best,
+    gaps,
     tolerance,
     patience,
     rise,
 ):
     """The path of some targets and its held-out errors; see `selection.path_errors`.
 
-    r: float32 [examples x examples]; c: float32 [targets x examples]; penalties: float32
-    [targets x path]. errors [targets x path] and best (v at the smallest error) are written.
+    c: float64 [targets x examples]; penalties: float64 [targets x path]. errors and gaps
+    [targets x path] and best (v at the smallest error, float32) are written.
+    The descent is in float32; gradients and gaps, of its float32 solution, are in float64.
     Held-out error = held_square - 2 held_c'v + v'h v + (held_mean - bias'v)^2.
     """
     targets, n = c.shape
     room = min(n, 256)
     q = np.empty((room, room), np.float32)
-    hq = np.empty((room, room), np.float32)
+    h = np.empty((room, room), np.float32)
     members = np.empty(n, np.int64)
     inside = np.empty(n, np.bool_)
-    g = np.empty(n, np.float32)
+    rows = np.empty(n + 3, np.int64)
+    scales = np.empty(n + 3)
+    g = np.empty(n)
     v = np.empty(n, np.float32)
     cw = np.empty(n, np.float32)
     gw = np.empty(n, np.float32)
@@ -149,9 +194,8 @@ def _path(  # type: ignore[no-untyped-def]
         v[:] = 0
         inside[:] = False
         w = 0
-        smallest, since = held_square[t] + held_mean[t] ** 2, 0
-        errors[t, 0] = smallest
-        for point in range(1, penalties.shape[1]):
+        smallest, since = np.inf, 0
+        for point in range(penalties.shape[1]):
             penalty = penalties[t, point]
             for _ in range(ROUNDS):
                 old = w
@@ -162,25 +206,18 @@ def _path(  # type: ignore[no-untyped-def]
                         w += 1
                 if w > room:
                     room = min(n, 2 * w)
-                    bigger = np.empty((room, room), np.float32)
-                    bigger[:old, :old] = q[:old, :old]
-                    q = bigger
-                    bigger = np.empty((room, room), np.float32)
-                    bigger[:old, :old] = hq[:old, :old]
-                    hq = bigger
-                _join(r, members, old, w, q)
-                for i in range(old, w):
-                    row = h[members[i]]
-                    for k in range(i + 1):
-                        hq[i, k] = row[members[k]]
+                    q, h = _larger(q, old, room), _larger(h, old, room)
+                _join(counts, models, share, inverse, members, old, w, q)
+                _join(held_counts, held_models, held_share, inverse, members, old, w, h)
                 for i in range(w):
                     j = members[i]
                     cw[i], gw[i], vw[i] = c[t, j], g[j], v[j]
                 _descend(q, cw[:w], gw[:w], vw[:w], np.float32(penalty), 0.5 * tolerance)
                 for i in range(w):
                     v[members[i]] = vw[i]
-                _gradient(r, c[t], v, g)
-                if _gap(c[t], g, v, penalty) <= tolerance:
+                _gradient(counts, models, share, inverse, c[t], v, g, rows, scales)
+                gaps[t, point] = _gap(c[t], g, v, penalty)
+                if gaps[t, point] <= tolerance:
                     break
             error, shift = held_square[t], held_mean[t]
             for i in range(w):
@@ -188,8 +225,8 @@ def _path(  # type: ignore[no-untyped-def]
                     j = members[i]
                     inner = 0.0
                     for k in range(i):
-                        inner += hq[i, k] * vw[k]
-                    error += vw[i] * (2 * inner + hq[i, i] * vw[i] - 2 * held_c[t, j])
+                        inner += h[i, k] * vw[k]
+                    error += vw[i] * (2 * inner + h[i, i] * vw[i] - 2 * held_c[t, j])
                     shift -= bias[j] * vw[i]
             error += shift * shift
             errors[t, point] = error
@@ -203,21 +240,6 @@ def _path(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _exact_gradient(counts, models, share, inverse, c, v, g):  # type: ignore[no-untyped-def]
-    """g = c - R v in float64, from the counts."""
-    g[:] = 0
-    mean = 0.0
-    for j in range(len(v)):
-        if v[j] != 0:
-            a, row = v[j] * inverse[j], counts[j]
-            mean += a * share[j]
-            for k in range(len(g)):
-                g[k] += a * row[k]
-    for k in range(len(g)):
-        g[k] = c[k] - inverse[k] * (g[k] / models - share[k] * mean)
-
-
-@compiled
 def _refit(  # type: ignore[no-untyped-def]
     counts, models, share, inverse, c, penalties, unit, v, gaps, tolerance
 ):
@@ -227,15 +249,16 @@ def _refit(  # type: ignore[no-untyped-def]
     float32 before it is certified.
     """
     targets, n = c.shape
-    room = 0
-    q = np.empty((room, room))
+    q = np.empty((0, 0))
     members = np.empty(n, np.int64)
+    rows = np.empty(n + 3, np.int64)
+    scales = np.empty(n + 3)
     g = np.empty(n)
     for t in range(targets):
         penalty = penalties[t]
         goal = tolerance
         for _ in range(ROUNDS):
-            _exact_gradient(counts, models, share, inverse, c[t], v[t], g)
+            _gradient(counts, models, share, inverse, c[t], v[t], g, rows, scales)
             gaps[t] = _gap(c[t], g, v[t], penalty)
             if gaps[t] <= tolerance:
                 break
@@ -244,17 +267,9 @@ def _refit(  # type: ignore[no-untyped-def]
                 if v[t, j] != 0 or abs(g[j]) >= 0.9 * penalty:
                     members[w] = j
                     w += 1
-            if w > room:
-                room = min(n, w + w // 4)
-                q = np.empty((room, room))
-            for i in range(w):
-                a = members[i]
-                row = counts[a]
-                for k in range(i + 1):
-                    b = members[k]
-                    x = inverse[a] * inverse[b] * (row[b] / models - share[a] * share[b])
-                    q[i, k] = x
-                    q[k, i] = x
+            if w > len(q):
+                q = _larger(q, 0, min(n, w + w // 4))
+            _join(counts, models, share, inverse, members, 0, w, q)
             chosen = members[:w]
             vw = v[t][chosen]
             _descend(q, c[t][chosen], g[chosen], vw, penalty, 0.1 * goal)

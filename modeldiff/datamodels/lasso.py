@@ -7,7 +7,7 @@ scaling its residual, hence a bound on how far P(v) is from the minimum: the dua
 relative to the null objective P(0) = 1/2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -44,6 +44,10 @@ class Problem:
         c = covariance / torch.where(scale > 0, scale, torch.inf)[:, None]
         return cls(gram, c, cross.shift + mean, scale, share, inverse)
 
+    def of_targets(self, which: Tensor) -> "Problem":
+        """The same, of the targets of these indices."""
+        return replace(self, c=self.c[which], mean=self.mean[which], scale=self.scale[which])
+
     def in_mask_units(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Weights, float32 [targets x examples], and intercepts, float64 [targets]."""
         weights = (v * self.inverse * self.scale[:, None]).float()
@@ -68,12 +72,12 @@ class Held:
     """What held-out models say, in the units of the problem that they judge.
 
     The mean squared error of v on them is square - 2 c'v + v'hv + (mean - bias'v)^2.
-    h: covariance of the columns, float32 [examples x examples]; c: with the targets, float32
-    [targets x examples]; square, mean: of the targets, float64 [targets]; bias: mean of the
-    columns, float64 [examples].
+    h = gram.covariance(inverse): of the columns, float32 [examples x examples]; c: with the
+    targets, float32 [targets x examples]; square, mean: of the targets, float64 [targets]; bias:
+    mean of the columns, float64 [examples].
     """
 
-    h: Tensor
+    gram: Gram
     c: Tensor
     square: Tensor
     mean: Tensor
@@ -87,16 +91,16 @@ class Held:
         mean = cross.total / m
         c = (cross.cross / m - mean[:, None] * share) * problem.inverse / scale[:, None]
         return cls(
-            h=gram.covariance(problem.inverse),
+            gram=gram,
             c=c.float(),
             square=(cross.square / m - mean * mean) / scale**2,
             mean=(cross.shift + mean - problem.mean) / scale,
             bias=(share - problem.share) * problem.inverse,
         )
 
-    def error(self, v: Tensor, which: Tensor) -> Tensor:
+    def error(self, v: Tensor, which: Tensor, h: Tensor) -> Tensor:
         """Mean squared error of v, float32 [some targets x examples], of the targets `which`."""
-        spread = (v * (v @ self.h - 2 * self.c[which])).sum(1)
+        spread = (v * (v @ h - 2 * self.c[which])).sum(1)
         return self.square[which] + spread + (self.mean[which] - v.double() @ self.bias).square()
 
 

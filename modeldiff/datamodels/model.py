@@ -1,6 +1,7 @@
 """What a fit returns: weights and intercepts that predict margins, with their certificate."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ from modeldiff.datamodels.gram import blocks
 from modeldiff.errors import UserError
 
 VERSION = 1  # of the file
+PATH_GAP = 1e-4  # at which a point of the path is good enough to be judged
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Datamodels:
         minimises nothing).
     estimator, tolerance: as asked of `fit`.
     n_models, n_failed: models that were used, and left out because a margin is not finite.
+    path: float64 [targets x path], the penalties among which lambda was chosen; path_gap: float32,
+        the gap at each, computed in float64, of the fit on the models that do not choose (of
+        several folds, the largest); NaN where a target's path had ended. Without columns where no
+        path was followed. A point is good enough to be judged from a gap of `PATH_GAP`.
     """
 
     weights: np.ndarray
@@ -36,11 +42,27 @@ class Datamodels:
     tolerance: float
     n_models: int
     n_failed: int
+    path: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    path_gap: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def unconverged(self) -> np.ndarray:
         """Indices of the targets whose gap exceeds the tolerance, int64."""
         return np.flatnonzero(~(self.gap <= self.tolerance))
+
+    @property
+    def unconverged_path(self) -> np.ndarray:
+        """Indices of the targets with a point of the path whose gap exceeds `PATH_GAP`, int64."""
+        return np.flatnonzero((self.path_gap > PATH_GAP).any(axis=1))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Datamodels"]) -> "Datamodels":
+        """The targets of all parts, in order; the parts differ in nothing else."""
+        names = ("weights", "intercept", "lambdas", "gap", "path", "path_gap")
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+        }
+        return replace(parts[0], **arrays)
 
     def predict(self, masks: Any) -> np.ndarray:
         """Margins predicted for masks [models x examples]: float32 [models x targets].

@@ -12,18 +12,18 @@ FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 
 def path_errors(
     problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `selection.path_errors`."""
-    r, c = problem.gram.correlation(), problem.c.float()
+    r, c, h = problem.gram.correlation(), problem.c.float(), held.gram.covariance(problem.inverse)
     step = 1 / largest_eigenvalue(r)
-    errors = torch.full_like(penalties, torch.inf)
+    errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
     v, best = torch.zeros_like(c), torch.zeros_like(c)
     going = torch.arange(len(c), device=c.device)
     for point in range(penalties.shape[1]):
-        if point:  # at the first point nothing has entered
-            penalty = penalties[going, point].float()
-            v[going] = solve(r, c[going], penalty, v[going], step, tolerance)
-        error = held.error(v[going], going)
+        penalty = penalties[going, point]
+        v[going] = solve(r, c[going], penalty.float(), v[going], step, tolerance)
+        gaps[going, point] = certified(problem.of_targets(going), v[going], penalty)
+        error = held.error(v[going], going, h)
         better = going[error < errors[going].amin(1)]
         errors[going, point] = error
         best[better] = v[better]
@@ -31,7 +31,7 @@ def path_errors(
         going = going[(point - at < patience) & (error <= (1 + rise) * smallest)]
         if not len(going):
             break
-    return errors, best
+    return errors, best, gaps
 
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
@@ -44,7 +44,12 @@ def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tup
         r = gram.covariance_rows(slice(None), problem.inverse)
         v = solve(r, c, penalty, v, step, tolerance / 2)
     v = problem.rounded(v)
-    return v, gap(c, problem.gradient(v), v, penalty)
+    return v, certified(problem, v, penalty)
+
+
+def certified(problem: Problem, v: Tensor, penalty: Tensor) -> Tensor:
+    """`lasso.gap` in float64, from the exact counts."""
+    return gap(problem.c, problem.gradient(v), v.double(), penalty)
 
 
 def largest_eigenvalue(r: Tensor) -> float:

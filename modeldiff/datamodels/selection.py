@@ -8,8 +8,8 @@ from torch import Tensor
 from modeldiff.datamodels import proximal
 from modeldiff.datamodels.gram import compiled
 from modeldiff.datamodels.lasso import Held, Problem
+from modeldiff.datamodels.model import PATH_GAP
 
-PATH_TOLERANCE = 1e-4  # gap at which a point of the path is good enough to be judged
 PATIENCE = 3  # points of the path without a smaller held-out error after which a target stops
 RISE = 0.005  # of the held-out error over its smallest value, relative, at which it stops at once
 
@@ -23,21 +23,22 @@ def solver(device: torch.device) -> ModuleType:
     return proximal
 
 
-def path_errors(problem: Problem, held: Held, grid: Tensor) -> tuple[Tensor, Tensor]:
+def path_errors(problem: Problem, held: Held, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean squared error on held-out models along each target's path.
 
     problem: of the models that are not held out; grid: float64 [targets x path], falling, in units
     of the margins, its first point about the penalty that gives v = 0.
     Returns float64 [targets x path], infinite past the point where a target stops because its error
     has risen by `RISE`, or not fallen for `PATIENCE` points (of several folds, only points that all
-    reach can be chosen); and v at the smallest error, float32 [targets x examples].
+    reach can be chosen); v at the smallest error, float32 [targets x examples]; and the relative
+    duality gaps, computed in float64 [targets x path], NaN past that point.
     """
     varies = problem.scale[:, None] > 0
     penalties = torch.where(varies, grid / problem.scale[:, None], 1.0)
-    errors, best = solver(grid.device).path_errors(
-        problem, held, penalties, PATH_TOLERANCE, PATIENCE, RISE
+    errors, best, gaps = solver(grid.device).path_errors(
+        problem, held, penalties, PATH_GAP, PATIENCE, RISE
     )
-    return torch.where(varies, errors * problem.scale[:, None] ** 2, 0.0), best
+    return torch.where(varies, errors * problem.scale[:, None] ** 2, 0.0), best, gaps
 
 
 def refit(

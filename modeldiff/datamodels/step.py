@@ -1,5 +1,10 @@
-"""The datamodels of one algorithm of a study: margins and masks in, one file out."""
+"""The datamodels of one algorithm of a study: margins and masks in, one file out.
 
+A large study splits its targets over jobs: `sum_grams`, then `fit_part` for each, then `write`.
+"""
+
+import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,43 +12,125 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modeldiff import files, margins
-from modeldiff.datamodels import Datamodels, fit, lds
+from modeldiff.datamodels import Datamodels, Grams, fit, lds
+from modeldiff.datamodels.gram import finished
+from modeldiff.datamodels.shared import FAILED
+from modeldiff.errors import Damaged, UserError
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
 
+RANGE = 10_000  # models summed between two looks at the clock
+SAVE = 600  # seconds of summing that a job cut short may lose
 
-def write(
-    study: "Study",
-    name: str,
-    n_train: int,
-    masks: str | Path,
-    gathered: str | Path,
+
+class Regression:
+    """What an algorithm's fits read: masks and margins of the models that are no evaluation's.
+
+    masks: bit-packed, of all subsets; gathered: margins of all models. Both stay on disk.
+    """
+
+    def __init__(
+        self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
+    ):
+        files.verify(masks, study.key("subsets"))
+        self.study, self.name = study, name
+        self.all_masks = Masks.open(masks, n_train)
+        self.all_margins, _ = margins.read(gathered, study.key("margins", name))
+        self.masks = Masks(self.all_masks.packed[study.evaluation_subsets :], n_train)
+        self.margins = self.all_margins[study.evaluation_models :]
+
+
+def sum_grams(data: Regression, output: str | Path) -> None:
+    """Sum the masks' Gram matrices, which all fits of an algorithm share, into `grams.npz`.
+
+    output: JSON, the models summed; `grams.npz` beside it is what later runs start from, so that a
+    job cut short goes on and models that join are added. It is summed from the start if it was made
+    for other settings, or a model that had failed has margins now, or the reverse.
+    Memory and file: see `Grams`.
+    """
+    path, key = Path(output).with_name("grams.npz"), data.study.key("grams", data.name)
+    folds = data.study.config["datamodels"]["folds"]
+    grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
+    try:
+        made = Grams.load(files.verify(path, key))
+        before = len(made.part)
+        same = before <= len(data.margins) and np.array_equal(
+            finished(data.margins, 0, before), made.part != FAILED
+        )
+        grams = made if same else grams
+    except Damaged:
+        pass
+    total, saved = len(data.margins), time.monotonic()
+    while (start := len(grams.part)) < total:
+        grams = grams.extend(data.masks, data.margins, stop=min(start + RANGE, total))
+        if len(grams.part) == total or time.monotonic() - saved > SAVE:
+            with files.artefact(path, key, models=len(grams.part)) as file:
+                grams.save(file)
+            saved = time.monotonic()
+    failed = int((grams.part == FAILED).sum())
+    files.write_json(output, {"key": key, "models": total, "failed": failed})
+
+
+def fit_part(
+    data: Regression,
+    grams: str | Path,
+    part: tuple[int, int],
     output: str | Path,
     *,
     device: str,
 ) -> None:
+    """Fit the targets of one job: of part (i, n) the i-th of n equal shares, i from 0.
+
+    grams: what `sum_grams` wrote. output: .npz, see `Datamodels.save`.
+    """
+    study, (i, n) = data.study, part
+    shares = np.array_split(np.arange(data.margins.shape[1]), n)
+    if n > data.margins.shape[1]:
+        raise UserError(
+            f"datamodels.jobs: {n} for {data.margins.shape[1]} targets: at most so many"
+        )
+    path = files.verify(Path(grams).with_name("grams.npz"), study.key("grams", data.name))
+    settings = study.regression
+    del settings["folds"]  # the sums are of these folds
+    shared = Grams.load(path, device)
+    found = fit(
+        data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
+    )
+    with files.artefact(output, study.key("datamodels", data.name)) as file:
+        found.save(file)
+
+
+def write(
+    data: Regression, output: str | Path, parts: Sequence[str | Path] = (), *, device: str
+) -> None:
     """Fit on all models but the evaluation models, and evaluate on those.
 
-    masks: bit-packed, of all subsets; gathered: margins of all models. Both stay on disk.
+    parts: what the jobs of `fit_part` wrote, in order; without them all targets are fitted here.
     output: .npz, see `Datamodels.save`. Beside it `lds.npz` holds the fields of `Lds`.
     """
-    files.verify(masks, study.key("subsets"))
-    rows, _ = margins.read(gathered, study.key("margins", name))
-    drawn = Masks.open(masks, n_train)
-    held, fitted = study.evaluation_models, study.evaluation_subsets
-    settings = study.config["datamodels"]
-    found = fit(Masks(drawn.packed[fitted:], n_train), rows[held:], device=device, **settings)
-    evaluation = drawn[np.array([study.subset_of(m) for m in range(held)])]
-    quality = lds(found, evaluation, rows[:held])
-    key = study.key("datamodels", name)
-    with files.artefact(output, key) as file:
+    study, key = data.study, data.study.key("datamodels", data.name)
+    if parts:
+        found = Datamodels.joined([read(path, key) for path in parts])
+    else:
+        found = fit(data.masks, data.margins, device=device, **study.regression)
+    held = study.evaluation_models
+    evaluation = data.all_masks[np.array([study.subset_of(m) for m in range(held)])]
+    quality = lds(found, evaluation, data.all_margins[:held])
+    named = {
+        "unconverged": found.unconverged.tolist(),
+        "unconverged_path": found.unconverged_path.tolist(),
+    }
+    for kind, targets in named.items():
+        if targets:
+            print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
+    with files.artefact(output, key, **named) as file:
         found.save(file)
     with files.artefact(Path(output).with_name("lds.npz"), key) as file:
         files.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
 
 def read(path: str | Path, key: str) -> Datamodels:
-    """Datamodels that `write` made for the settings of `key`."""
+    """Datamodels that `write` or `fit_part` made for the settings of `key`."""
     return Datamodels.load(files.verify(path, key))
