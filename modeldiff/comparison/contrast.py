@@ -4,19 +4,26 @@ Both algorithms are trained on the same subsets, so their difference D = A - cB 
 regression of the paired differences of margins on the masks. Its singular vectors are the
 distinguishing directions. Projecting B out of A row by row, as the published method does, leaves
 some of what both share wherever B is noisy (regression dilution); a difference leaves none of it.
-c is 1, but where a difference in scale alone explains most of what differs.
+c is 1, but where a difference in scale alone explains most of what differs. Directions that stand
+out from noise together are known as a plane, not each by itself: within it they are turned until
+each moves few test examples, and those strongly.
 """
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.stats import t
 
 from modeldiff.comparison import significance
-from modeldiff.comparison.found import Comparison, ends, oriented
+from modeldiff.comparison.found import LEVEL, Comparison, ends, oriented
 from modeldiff.comparison.paired import Paired, Ridge
-from modeldiff.comparison.residual import lean, principal_axes, variance_along
+from modeldiff.comparison.residual import lean, principal_axes
+from modeldiff.comparison.rotation import quartimax
+from modeldiff.comparison.spread import GROUPS, variances
 from modeldiff.errors import UserError
+
+REACH = t.ppf(0.975, 2 * (GROUPS - 1))  # of a 95% interval, in standard errors
 
 
 def contrast(
@@ -25,8 +32,8 @@ def contrast(
     margins_b: np.ndarray,
     *,
     directions: int,
-    penalty: float = 1.0,
-    flips: int = 199,
+    penalty: float = 0.5,
+    flips: int = 99,
     seed: int = 0,
     examples: int = 20,
 ) -> Comparison:
@@ -51,7 +58,8 @@ def contrast(
     most = min(models.n_targets, models.n_train, significance.RANK)
     if not 1 <= directions <= most:
         raise UserError(f"directions: {directions}; must be 1 to {most}")
-    halves = [Ridge(masks, chosen, penalty).weights(models) for chosen in models.halves()]
+    ridges = [Ridge(masks, chosen, penalty) for chosen in models.halves()]
+    halves = [ridge.weights(models) for ridge in ridges]
     models = replace(models, scale=coefficient(halves))
     ridge = Ridge(masks, models.used, penalty)
     a, b = ridge.weights(models)
@@ -60,28 +68,53 @@ def contrast(
         raise UserError("margins_a: do not differ from margins_b in any model")
     basis = significance.basis(models, seed)
     seen = basis.T @ difference
-    found = principal_axes(seen, directions)
-    singular = np.linalg.norm(seen @ found.T, axis=0)
-    p_value, null_edge = significance.sign_flips(models, ridge, basis, found, singular, flips, seed)
-    found, projections = oriented(found, difference @ found.T)
-    stability, overlap = agreement(
-        found,
-        [principal_axes(basis.T @ (x - models.scale * y), directions) for x, y in halves],
-        examples,
-    )
+    axes = principal_axes(seen, directions)
+    strengths = np.linalg.norm(seen @ axes.T, axis=0)
+    noise = ridge.noise(models, basis, seen)
+    p_value, null_edge = significance.sign_flips(noise, axes, strengths, flips, seed)
+    together = int((p_value <= LEVEL).sum())
+    found, projections = oriented(*turned(axes, difference @ axes.T, together))
+    singular = np.linalg.norm(projections, axis=0)
+    twice = []
+    for own_a, own_b in halves:
+        half = np.float64(own_a) - models.scale * own_b
+        axes = principal_axes(basis.T @ half, directions)
+        twice.append(nearest(found, turned(axes, half @ axes.T, together)[0]))
+    # Along the directions of each half, the other half's datamodels.
+    crossed = zip(ridges[::-1], halves[::-1], twice, strict=True)
+    measured = [variances(models, *half_and_other) for half_and_other in crossed]
+    variance = np.mean([estimate for estimate, _ in measured], 0)
+    reach = REACH * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    interval = np.maximum(np.stack([variance - reach, variance + reach], 2), 0)
     return Comparison(
         directions=found,
         projections=projections,
         explained=singular**2 / (difference**2).sum(),
-        variance_a=variance_along(a, found),
-        variance_b=variance_along(b, found),
+        variance_a=np.maximum(variance[0], 0),
+        variance_b=np.maximum(variance[1], 0),
+        interval_a=interval[0],
+        interval_b=interval[1],
         lean=lean(a, models.scale * b, found),
         singular_values=singular,
         p_value=p_value,
         null_edge=null_edge,
-        stability=stability,
-        overlap=overlap,
+        stability=np.abs((twice[0] * twice[1]).sum(1)),
+        overlap=overlap(twice[0], twice[1], examples),
     )
+
+
+def turned(
+    directions: np.ndarray, projections: np.ndarray, together: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions and projections, the first `together` turned within their plane, strongest first.
+
+    directions: orthonormal [directions x n_train]; projections: [n_targets x directions].
+    """
+    turn = np.eye(len(directions))
+    rotation = quartimax(projections[:, :together])
+    strongest = np.argsort(-np.linalg.norm(projections[:, :together] @ rotation, axis=0))
+    turn[:together, :together] = rotation[:, strongest]
+    return turn.T @ directions, projections @ turn
 
 
 def coefficient(halves: list[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -105,22 +138,18 @@ def coefficient(halves: list[tuple[np.ndarray, np.ndarray]]) -> float:
     return factor if left.sum() < whole.sum() / 2 else 1.0
 
 
-def agreement(
-    found: np.ndarray, halves: list[np.ndarray], examples: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stability and overlap of each direction (see `Comparison`), float64 [directions].
+def nearest(found: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """For each direction, that of a half of the models which is closest, with the same sign."""
+    cosines = found @ half.T
+    best = np.abs(cosines).argmax(1)
+    signs = np.where(cosines[np.arange(len(found)), best] < 0, -1.0, 1.0)
+    nearby: np.ndarray = half[best] * signs[:, None]
+    return nearby
 
-    found: [directions x n_train]; halves: the same of each half of the models. A direction of a
-    half stands for the direction of all models that it is closest to.
-    """
-    stability, overlap = np.empty(len(found)), np.empty(len(found))
-    for k, v in enumerate(found):
-        near = []
-        for half in halves:
-            cosines = half @ v
-            best = int(np.argmax(np.abs(cosines)))
-            near.append(half[best] * (1 if cosines[best] >= 0 else -1))
-        stability[k] = abs(near[0] @ near[1])
-        first, second = (set(ends(v, examples)[0].tolist()) for v in near)
-        overlap[k] = len(first & second) / len(first)
-    return stability, overlap
+
+def overlap(first: np.ndarray, second: np.ndarray, examples: int) -> np.ndarray:
+    """Share of the strongest `examples` that each direction has in both, float64 [directions]."""
+    strongest = (
+        (set(ends(v, examples)[0]) for v in pair) for pair in zip(first, second, strict=True)
+    )
+    return np.array([len(one & other) / len(one) for one, other in strongest])

@@ -18,7 +18,10 @@ class Comparison:
         the difference of the datamodels (`contrast`).
     explained: float64 [directions], share of the sum of squares of what was decomposed.
     variance_a, variance_b: float64 [directions], variance of each algorithm's datamodels, scaled
-        to unit rows, along the direction (1 would be all of an uncentred row's squared norm).
+        to unit rows, along the direction (1 would be all of an uncentred row's squared norm). Of a
+        contrast: along the direction as one half of the models finds it, of the other half's
+        datamodels, less what noise adds; the mean of both ways round.
+    interval_a, interval_b: float64 [directions x 2], 95% intervals of these over models.
     lean: float64 [directions], whose it is: 1 if only A's weights (scaled as they were compared)
         reach along the direction, -1 if only B's, by the sums of squares over targets.
     singular_values: float64 [directions], in the units of the weights.
@@ -27,7 +30,8 @@ class Comparison:
     null_edge: float64 [directions], the singular value that such noise exceeds with chance LEVEL.
     stability: float64 [directions], |cosine| of the direction found in two halves of the models.
     overlap: float64 [directions], share of its strongest training examples that the halves share.
-    The last four are NaN where they cannot be known (weights alone do not tell their noise).
+    Intervals and the last four are NaN where they cannot be known (weights alone do not tell their
+    noise).
     """
 
     directions: np.ndarray
@@ -35,6 +39,8 @@ class Comparison:
     explained: np.ndarray
     variance_a: np.ndarray
     variance_b: np.ndarray
+    interval_a: np.ndarray
+    interval_b: np.ndarray
     lean: np.ndarray
     singular_values: np.ndarray
     p_value: np.ndarray
@@ -64,6 +70,8 @@ class Comparison:
             projections=projections,
             variance_a=self.variance_b,
             variance_b=self.variance_a,
+            interval_a=self.interval_b,
+            interval_b=self.interval_a,
             lean=-self.lean,
         )
 

@@ -1,7 +1,7 @@
 """Models of two algorithms trained on the same subsets, read in blocks, and ridge on them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,15 +87,22 @@ class Ridge:
 
     inverse: float32 [n_train x n_train], such that `inverse @ covariances` are weights in units
         of the 0/1 mask. Columns that never vary get weight 0.
+    leverage: mean weight of a model's own margin in its prediction.
     """
 
     def __init__(self, masks: Any, chosen: np.ndarray, penalty: float):
         gram = Gram.of(masks, chosen, torch.device("cpu"))
         scale = gram.inverse_deviation()
         correlation = gram.covariance(scale).double().numpy()
-        correlation[np.diag_indices_from(correlation)] += penalty
-        inverse = cho_solve(cho_factor(correlation), np.diag(scale.numpy()))
-        self.inverse = (scale.numpy()[:, None] * inverse).astype(np.float32)
+        diagonal = np.diag_indices_from(correlation)
+        correlation[diagonal] += penalty
+        inverse = cho_solve(cho_factor(correlation), np.eye(len(correlation)))
+        # The trace of (C + penalty)^-1 C; columns that never vary are in neither term.
+        varying = scale.numpy() > 0
+        fitted = varying.sum() - penalty * inverse[diagonal][varying].sum()
+        self.leverage = float(fitted / gram.models)
+        deviation = scale.numpy()
+        self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
         self.masks, self.chosen, self.models = masks, chosen, gram.models
         self.share = gram.share().numpy().astype(np.float32)
 
@@ -117,19 +124,55 @@ class Ridge:
         a, b = ((self.inverse @ (c / self.models)).T for c in covariances)
         return a, b
 
-    def flipped(self, models: Paired, basis: np.ndarray, signs: np.ndarray) -> np.ndarray:
-        """Weights of the differences, each model's multiplied by its sign.
+    def noise(self, models: Paired, basis: np.ndarray, seen: np.ndarray) -> "Noise":
+        """What of the differences the masks do not tell.
 
-        basis: float32 [n_targets x r]; signs: float32 [flips x models]. Returns float32
-        [flips x n_train x r]: of the differences along the basis.
+        basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
-        flips, r = len(signs), basis.shape[1]
-        total = np.zeros((self.masks.shape[1], flips * r), np.float32)
-        for rows, x in self.centred_masks(flips * r):
-            d = models.difference(rows) @ basis
-            flipped = signs[:, rows][:, self.chosen[rows]].T[:, :, None] * d[:, None, :]
+        noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0)
+        product = square = 0.0
+        for rows, x in self.centred_masks(3 * basis.shape[1]):
+            d, predicted = noise.parts(rows, x)
+            product += float((d * predicted).sum(dtype=np.float64))
+            square += float((predicted**2).sum(dtype=np.float64))
+        return replace(noise, share=max(0.0, product / square) if square else 0.0)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Differences of margins less what the masks predict of them, as far as they predict it.
+
+    Each model's prediction is that of a fit without it (all models are taken to have the same
+    leverage, as in generalised cross-validation: masks of one size nearly do), times the `share`
+    that predicts best. If nothing differs, a fit without a model predicts nothing of it: the share
+    is 0 and the noise is the difference itself. More than the difference's own noise is left
+    otherwise, never less.
+    """
+
+    ridge: Ridge
+    models: Paired
+    basis: np.ndarray
+    weights: np.ndarray
+    share: float
+
+    def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differences along the basis, and their predictions: [chosen of the rows x r]."""
+        d, own = self.models.difference(rows) @ self.basis, self.ridge.leverage
+        return d, (x @ self.weights - own * d) / (1 - own)
+
+    def flipped(self, signs: np.ndarray) -> np.ndarray:
+        """Weights of the noise, each model's multiplied by its sign.
+
+        signs: float32 [flips x models]. Returns float32 [flips x n_train x r].
+        """
+        ridge, flips, r = self.ridge, len(signs), self.basis.shape[1]
+        total = np.zeros((len(self.weights), flips * r), np.float32)
+        for rows, x in ridge.centred_masks(flips * r):
+            d, predicted = self.parts(rows, x)
+            noise = d - np.float32(self.share) * predicted
+            flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
             total += x.T @ flipped.reshape(len(d), flips * r)
-        return (self.inverse @ (total / self.models)).reshape(-1, flips, r).transpose(1, 0, 2)
+        return (ridge.inverse @ (total / ridge.models)).reshape(-1, flips, r).transpose(1, 0, 2)
 
 
 def signs(models: int, seed: int, flip: int) -> np.ndarray:

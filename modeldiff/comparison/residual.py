@@ -56,6 +56,8 @@ def compare(
         explained=squares / total,
         variance_a=variance_along(a, found),
         variance_b=variance_along(b, found),
+        interval_a=np.tile(unknown[:, None], 2),
+        interval_b=np.tile(unknown[:, None], 2),
         lean=lean(scaled_a, scaled_b, found),
         singular_values=np.sqrt(squares),
         p_value=unknown,

@@ -4,11 +4,12 @@ If two algorithms do not differ, the margins of model m under A and under B are,
 two draws from one distribution: exchanging them changes nothing but chance. Exchanging both
 margins of a model, for all targets at once, flips the sign of its difference and keeps the
 correlation of its noise across targets. The singular values after many random exchanges are
-therefore those of no difference, for any number of models and any noise: an exact permutation
-test, but for the means and the scale, which are estimated (Freedman & Lane 1983; Winkler et al.
-2014, for sign flips). Direction k is tested with the directions before it removed (Winkler et al.
-2020, for canonical correlations); testing stops at the first that does not stand out, so that the
-chance of any false direction is LEVEL.
+therefore those of no difference, for any number of models and any noise: a permutation test that
+is exact but for the means and the scale, which are estimated. Where the algorithms do differ, what
+the masks predict of the difference is taken away before signs are flipped, else it would be taken
+for noise (Freedman & Lane 1983; Winkler et al. 2014, for sign flips). Direction k is tested with
+the directions before it removed (Winkler et al. 2020, for canonical correlations); testing stops
+at the first that does not stand out, so that the chance of any false direction is LEVEL.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from modeldiff import keyed
 from modeldiff.comparison.found import LEVEL
-from modeldiff.comparison.paired import Paired, Ridge, signs
+from modeldiff.comparison.paired import Noise, Paired, signs
 from modeldiff.datamodels.gram import blocks
 
 RANK = 256  # dimensions of the targets' space that directions are found and tested in
@@ -44,29 +45,23 @@ def basis(models: Paired, seed: int) -> np.ndarray:
 
 
 def sign_flips(
-    models: Paired,
-    ridge: Ridge,
-    basis: np.ndarray,
-    directions: np.ndarray,
-    singular_values: np.ndarray,
-    flips: int,
-    seed: int,
+    noise: Noise, directions: np.ndarray, singular_values: np.ndarray, flips: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Adjusted p-values and null edges of the directions, float64 [directions].
 
     directions: orthonormal [directions x n_train], of the singular values given. Those after the
     first that is not significant carry its p-value, which theirs cannot be below; their edge is
     NaN, since they are not tested.
-    Memory: FLIP_BYTES and flips x r^2, besides what `ridge` holds.
+    Memory: FLIP_BYTES and flips x r^2, besides what `noise` holds.
     """
-    r, n, k = basis.shape[1], models.n_train, len(directions)
+    (n, r), k = noise.weights.shape, len(directions)
     products = np.empty((flips, r, r), np.float32)
     along = np.empty((flips, r, k), np.float32)
     step = max(1, FLIP_BYTES // (4 * n * r))
     for start in range(0, flips, step):
         some = range(start, min(start + step, flips))
-        chosen = np.stack([signs(len(models.used), seed, flip) for flip in some])
-        for flip, weights in zip(some, ridge.flipped(models, basis, chosen), strict=True):
+        chosen = np.stack([signs(len(noise.models.used), seed, flip) for flip in some])
+        for flip, weights in zip(some, noise.flipped(chosen), strict=True):
             products[flip] = weights.T @ weights
             along[flip] = weights.T @ directions.T.astype(np.float32)
     p_value, null_edge = np.full(k, np.nan), np.full(k, np.nan)

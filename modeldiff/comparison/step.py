@@ -1,5 +1,6 @@
 """The comparison of one pair of a study: weights and margins in, one file out."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,8 @@ import numpy as np
 from modeldiff import files, margins
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.found import WAYS, Comparison, ends
+from modeldiff.comparison.paired import Paired
+from modeldiff.comparison.power import Power, power
 from modeldiff.comparison.residual import compare
 from modeldiff.comparison.significance import RANK
 from modeldiff.subsets import Masks
@@ -31,11 +34,11 @@ def write(
     weights: of the pair's two algorithms, [n_targets x n_train]; targets: test example of each row.
     masks: bit-packed, of all subsets; gathered: margins of all models of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
-    (variances always by algorithm: `variance_a` is a's), `<way>.significant`, bool [directions],
-    and the examples at both ends of each direction, int64 [directions x examples], most extreme
-    first: `train_high`, `train_low`, `test_high`, `test_low` (indices of training and test
-    examples). p_value, null_edge, stability and overlap are NaN where they are unknown: always
-    with the method `residual`.
+    (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
+    bool [directions], and the examples at both ends of each direction, int64 [directions x
+    examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
+    training and test examples). What is not known is NaN: intervals, p_value, null_edge, stability
+    and overlap with the method `residual`. A contrast adds `power.<field of Power>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights reach further along it (`lean`); if those are fewer than were asked for,
@@ -43,15 +46,18 @@ def write(
     """
     config = study.config["comparison"]
     if config["method"] == "contrast":
-        found = _contrast(study, pair, masks, gathered, weights[0].shape)
+        found, could = _contrast(study, pair, masks, gathered, weights[0].shape)
     else:
+        could = None
         settings = {k: config[k] for k in ("directions", "rows")}
         found = compare(*weights, **settings), compare(*weights[::-1], **settings)
-    arrays: dict[str, np.ndarray] = {}
+    arrays = {f"power.{k}": np.array(v) for k, v in asdict(could).items()} if could else {}
     for way, one in zip(WAYS, found, strict=True):
         arrays |= {f"{way}.{k}": v for k, v in _fields(one, targets, config["examples"]).items()}
         if way != WAYS[0]:
-            arrays |= {f"{way}.variance_a": one.variance_b, f"{way}.variance_b": one.variance_a}
+            for name in ("variance", "interval"):
+                of_a, of_b = getattr(one, f"{name}_b"), getattr(one, f"{name}_a")
+                arrays |= {f"{way}.{name}_a": of_a, f"{way}.{name}_b": of_b}
     with files.artefact(output, study.key("comparison", *pair)) as file:
         files.write_arrays(file, arrays)
 
@@ -62,8 +68,8 @@ def _contrast(
     masks: str | Path,
     gathered: tuple[str | Path, str | Path],
     shape: tuple[int, ...],
-) -> tuple[Comparison, Comparison]:
-    """Both ways of the contrast of the models that no evaluation is made on."""
+) -> tuple[tuple[Comparison, Comparison], Power]:
+    """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     config, n_targets, n_train = study.config["comparison"], *shape
     files.verify(masks, study.key("subsets"))
     drawn = Masks.open(masks, n_train).packed[study.evaluation_subsets :]
@@ -81,8 +87,17 @@ def _contrast(
         seed=study.seed,
         examples=config["examples"],
     )
-    k = config["directions"]
-    return found.only(own(found.lean, k)), found.only(own(-found.lean, k)).reversed()
+    k, models = config["directions"], Paired.of(Masks(drawn, n_train), a, b)
+    typical = float(np.abs([models.mean_a, models.mean_b]).mean())
+    could = power(
+        float(found.null_edge[0]),
+        int(models.used.sum()),
+        n_train,
+        n_targets,
+        config["penalty"],
+        typical,
+    )
+    return (found.only(own(found.lean, k)), found.only(own(-found.lean, k)).reversed()), could
 
 
 def own(lean: np.ndarray, k: int) -> np.ndarray:
