@@ -114,7 +114,8 @@ def kind(entry: dict[str, Any]) -> str:
         return " or ".join(f"`{'null' if v is None else v}`" for v in entry["enum"])
     if "anyOf" in entry:
         choices = [f"`{v}`" for option in entry["anyOf"] for v in option.get("enum", ())]
-        return ", ".join([*choices, "or an import path"])
+        last = entry["anyOf"][-1]
+        return ", ".join([*choices, f"or {'an import path' if '$ref' in last else kind(last)}"])
     if "pattern" in entry and "import" in str(entry.get("$ref")):
         return "import path"
     types = entry.get("type", "")

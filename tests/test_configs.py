@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modeldiff.jobs import cut
 from modeldiff.study import Study
 
 CONFIGS = sorted(
@@ -21,5 +22,5 @@ def test_a_config_can_be_planned(path, repository, tmp_path):
     command += ["--workflow-profile", repository / "profiles/default"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    jobs = len(study.algorithms) * len(list(study.shards(study.models)))
+    jobs = sum(len(list(cut(study, "training", a, tmp_path))) for a in study.algorithms)
     assert f"train {jobs} " in " ".join(ended.stdout.split()) + " "
