@@ -30,6 +30,7 @@ include: "rules/report.smk"
 # On a cluster these are not worth a job: they run where Snakemake runs.
 localrules:
     all,
+    check_data,
     dataset,
     subsets,
     margins,

@@ -113,7 +113,10 @@ def _explain(error: ValidationError) -> tuple[Path_, str]:
             return path, f"is {value!r}; must be {_type_words(rule)}{_number_hint(value, rule)}"
         case "enum" | "anyOf":
             options = rule if error.validator == "enum" else rule[0]["enum"]
-            own = "" if error.validator == "enum" else ", or an import path `package.module:name`"
+            other = ", or an import path `package.module:name`"
+            if rule[-1] == {"type": "integer", "minimum": 1}:
+                other = " or a whole number of at least 1"
+            own = "" if error.validator == "enum" else other
             near = difflib.get_close_matches(str(value), [str(o) for o in options], 1)
             hint = f" (did you mean `{near[0]}`?)" if near else ""
             return path, f"is {value!r}; must be {' or '.join(map(str, options))}{own}{hint}"
@@ -186,6 +189,16 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     if split["models"] < held_out + 20:
         what = f"is {split['models']}, of which {held_out} are for evaluation"
         yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+
+    wanted, limit = (config["training"][k] for k in ("minutes_per_job", "minutes"))
+    if wanted is not None and wanted >= limit:
+        what = f"is {wanted}; must be below `minutes`, {limit}, the time limit of a job"
+        yield ("training", "minutes_per_job"), what
+
+    for name, entry in algorithms.items():
+        if entry.get("precision") == "float16" and not config["training"]["gpu"]:
+            what = "is float16, for GPUs only; `training: {gpu: 1}`, or bfloat16, would be right"
+            yield ("algorithms", name, "precision"), what
 
     for name, entry in config["verification"]["transformations"].items():
         if entry["strengths"] != sorted(entry["strengths"]):

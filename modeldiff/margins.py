@@ -8,6 +8,8 @@ import numpy as np
 from modeldiff import files
 from modeldiff.errors import Damaged
 
+MISSING = "missing: "  # so begins the cause of a model that was never trained
+
 
 def gather(paths: Sequence[str | Path], shard_key: str, output: str | Path, key: str) -> None:
     """Write the rows of all shards, in order, into one .npy file.

@@ -12,7 +12,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     # Silent where nothing differs (measured: docs/when-not-to-believe-a-direction.md).
     "best": {
-        "training": {"margin": "max"},
+        "training": {"margin": "log_odds"},
         "datamodels": {"estimator": "ridge"},
         "comparison": {"method": "contrast"},
     },

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modeldiff import checks, files
+from modeldiff import checks, files, jobs
 from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
 
@@ -120,9 +120,10 @@ def _algorithm(
 ) -> Algorithm:
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
     full_models = study.config["verification"]["models"]
-    found = Algorithm(models=study.models, full_models=full_models)
+    compared = name in study.compared
+    found = Algorithm(models=study.models if compared else 0, full_models=full_models)
     of, key = stretches.setdefault(name, []), study.key("training", name)
-    for models in study.shards(study.models):
+    for models in _cut(study, "training", name, folder):
         label = f"{models.start}-{models.stop}"
         record = _record(folder / name / "shards" / f"{label}.npy", key)
         if record is not None:
@@ -138,22 +139,32 @@ def _algorithm(
         found.running += done
         if said:
             stopped[str(log)] = said
-    for models in study.shards(full_models):
+    for models in _cut(study, "full", name, folder):
         path = folder / name / "full" / f"{models.start}-{models.stop}.npz"
         found.full += len(models) * (_record(path, study.key("full", name)) is not None)
     found.room = next(_missing(study, folder, name, found), "done")
     return found
 
 
+def _cut(study: Study, room: str, name: str, folder: Path) -> list[range]:
+    """What each job trains; nothing before it was measured how much that is."""
+    try:
+        return list(jobs.cut(study, room, name, folder))
+    except Damaged:
+        return []
+
+
 def _missing(study: Study, folder: Path, name: str, found: Algorithm) -> Iterator[str]:
     """Rooms whose result is not there, in the order of the walk."""
-    pairs = [pair for pair in study.pairs if name in pair]
-    own = folder / name
+    compared, own = name in study.compared, folder / name
+    pairs = [pair for pair in study.pairs if name in study.verified(*pair)]
     there = {
         "training": found.trained == found.models,
-        "margins": _record(own / "margins.npy", study.key("margins", name)),
-        "datamodels": _record(own / "datamodels.npz", study.key("datamodels", name)),
-        "comparison": all(
+        "margins": not compared or _record(own / "margins.npy", study.key("margins", name)),
+        "datamodels": not compared
+        or _record(own / "datamodels.npz", study.key("datamodels", name)),
+        "comparison": not compared
+        or all(
             _record(folder / f"{a}-vs-{b}/comparison.npz", study.key("comparison", a, b))
             for a, b in pairs
         ),
@@ -203,6 +214,11 @@ def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str]:
     return done, last if last and not BAR.search(last) else ""
 
 
+def last_word(log: Path) -> str:
+    """The last line of a job's log, unless it is a progress bar."""
+    return _progress(log, [])[1]
+
+
 def _at_a_time(stretches: list[Stretch]) -> float | None:
     """Jobs that ran side by side, on average over the time in which any ran."""
     busy, end = 0.0, float("-inf")
@@ -230,7 +246,8 @@ def lines(status: Status) -> Iterator[str]:
 def line(status: Status) -> str:
     """The training of all algorithms in one line."""
     parts = []
-    for name, own in status.algorithms.items():
+    compared = {name: own for name, own in status.algorithms.items() if own.models}
+    for name, own in compared.items():
         trained = own.trained + own.running
         more = f", {own.failed} failed" if own.failed else ""
         if 0 < trained < own.models:

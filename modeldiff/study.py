@@ -4,30 +4,36 @@ No torch here: Snakemake reads this module to build its plan.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from modeldiff import checks, files
 from modeldiff.components import Component
+from modeldiff.dataset.sources import image_bytes
 from modeldiff.errors import UserError
 
 # Raised when a room computes something else from the same settings, so that stale artefacts are
 # made again: editing an installed package triggers nothing in Snakemake.
 VERSIONS = {
-    "dataset": 1,
+    "dataset": 2,
+    "beton": 1,
     "subsets": 1,
+    "calibration": 1,
     "training": 1,
     "full": 1,
     "margins": 1,
+    "grams": 1,
     "datamodels": 1,
-    "comparison": 2,
+    "comparison": 3,
     "predictions": 1,
-    "verification": 1,
+    "verification": 2,
     "report": 1,
 }
+
+RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Algorithm:
     epochs: int
     batch: int
     label_smoothing: float
+    precision: str
+    ema: float | None  # decay per step
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Algorithm":
@@ -57,6 +65,8 @@ class Algorithm:
             epochs=entry.get("epochs", 0),
             batch=entry.get("batch", 0),
             label_smoothing=entry.get("label_smoothing", 0.0),
+            precision=entry.get("precision", "float32"),
+            ema=entry.get("ema"),
             **parts,
         )
 
@@ -152,6 +162,15 @@ class Study:
         for path, what in checks.against_data(self.config, n_train, n_test, classes):
             raise UserError(f"study {self.name}: {checks.dotted(path)}: {what}")
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The algorithms of pairs. Others get no datamodels: they show effects in between."""
+        return tuple(name for name in self.algorithms if any(name in p for p in self.pairs))
+
+    def verified(self, a: str, b: str) -> tuple[str, ...]:
+        """Whose effects stand in a pair's table: its own two and the algorithms of no pair."""
+        return (a, b, *(name for name in self.algorithms if name not in self.compared))
+
     # Which models there are. The evaluation models come first, so that a study can grow without
     # any model changing its number.
 
@@ -171,10 +190,22 @@ class Study:
             return model // self.repeats
         return model - self.evaluation_models + self.evaluation_subsets
 
-    def shards(self, models: int) -> Iterator[range]:
-        """`models` models cut into the ranges that one job trains each."""
-        size = self.config["training"]["shard"]
-        return (range(i, min(i + size, models)) for i in range(0, models, size))
+    def at_width(self, width: int) -> "Study":
+        """The same study, its models trained `width` at once: they are the same models."""
+        training = self.config["training"] | {"width": width}
+        return replace(self, config=self.config | {"training": training})
+
+    @property
+    def beton(self) -> str | None:
+        """The key of the FFCV file that training reads; None if images stay on the device."""
+        chosen = self.config["training"]["loader"]
+        large = image_bytes(self.dataset.name, self.dataset.options) > RESIDENT
+        return self.key("beton") if chosen == "ffcv" or (chosen == "auto" and large) else None
+
+    @property
+    def regression(self) -> dict[str, Any]:
+        """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
+        return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
 
     # Which settings each result depends on.
 
@@ -188,28 +219,39 @@ class Study:
         match room:
             case "dataset":
                 own |= {"seed": self.seed, "dataset": config["dataset"]}
+            case "beton":
+                own |= {"jpeg": config["training"]["jpeg"], "dataset": self.settings("dataset")}
             case "subsets":
                 own |= {"subsets": config["subsets"]} | self.settings("dataset")
+            case "calibration":
+                own |= {k: config["training"][k] for k in ("gpu", "threads", "width")}
+                own |= {"training": self.settings("training", *of)}
             case "training" | "full":
                 own |= {"name": of[0], "algorithm": config["algorithms"][of[0]]}
                 own |= {"dataset": self.settings("dataset")}
+                if self.beton and config["training"]["jpeg"]:  # else both loaders give the same
+                    own |= {"jpeg": config["training"]["jpeg"]}
                 if room == "training":
                     own |= {k: config["subsets"][k] for k in ("alpha", "evaluation")}
                     own |= {"margin": config["training"]["margin"]}
             case "margins":
                 own |= {"models": self.models, "training": self.settings("training", *of)}
+            case "grams":  # not of how many models: those that join are added
+                own |= {"folds": config["datamodels"]["folds"]}
+                own |= {"training": self.settings("training", *of)}
             case "datamodels":
-                own |= {
-                    "datamodels": config["datamodels"],
-                    "margins": self.settings("margins", *of),
-                }
+                own |= {"datamodels": self.regression, "margins": self.settings("margins", *of)}
             case "comparison":
                 own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
                 own |= {"datamodels": [self.settings("datamodels", name) for name in of]}
             case "predictions":
                 own |= {"verification": config["verification"], "full": self.settings("full", *of)}
             case "verification":
-                own |= {"predictions": [self.settings("predictions", name) for name in of]}
+                own |= {
+                    "predictions": [
+                        self.settings("predictions", name) for name in self.verified(*of)
+                    ]
+                }
             case "report":
                 own |= {"config": config}
         return own

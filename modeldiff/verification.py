@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from modeldiff import files, keyed, transformations
 from modeldiff.dataset import Dataset, as_float
+from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ def _probability(logits: "Tensor", c: int) -> np.ndarray:
 def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     """Effects with 95% bootstrap intervals, one row per condition and kind of interval.
 
-    predictions: for each algorithm, what `predict` wrote.
+    predictions: for each algorithm (`Study.verified` of a pair), what `predict` wrote.
     Columns: transformation, strength, class, algorithm, measure (softmax | argmax), effect,
     over (what is resampled: both | models | images), low, high, n_models, n_images. Effects are
     differences of probability, -1 to 1.
@@ -84,6 +87,11 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
         with np.load(path, allow_pickle=False) as arrays:
             for label, transformation in study.transformations.items():
                 moved = arrays[label]
+                if moved.shape[2] == 0:
+                    raise UserError(
+                        f"algorithms.{name}: every model trained on all data diverged, so that no "
+                        "effect can be measured; lower its learning rate, or leave it out"
+                    )
                 conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
                 for (i, measure), (j, strength), over in conditions:
                     low, high = interval(moved[i, j], over)
@@ -109,24 +117,30 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
 
 
 def write(study: Study, predictions: dict[str, str | Path], output: str | Path) -> None:
-    """Write the table of `effects` as CSV."""
+    """Write the table of `effects` as CSV; the first two algorithms are the pair."""
     table = effects(study, predictions)
-    with files.artefact(output, study.key("verification", *predictions)) as file:
+    a, b, *_ = predictions
+    with files.artefact(output, study.key("verification", a, b)) as file:
         table.to_csv(file, index=False)
 
 
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
-    """95% percentile bootstrap interval of the mean of `moved` [models x images].
+    """95% bootstrap interval of the mean of `moved` [models x images].
 
     over: resample "models", "images", or "both" independently (the pigeonhole bootstrap, which
     errs on the wide side). The resamples are keyed by the shape alone, so intervals of
-    algorithms that are compared share them.
+    algorithms that are compared share them. Percentiles are moved outwards as far as Student's t
+    goes beyond the normal for so few models or images (Hesterberg 2015, "expanded percentiles");
+    how often the intervals cover: benchmarks/intervals.py.
     """
     models, images = moved.shape
     by_model = _weights(models, "models") if over != "images" else np.full((1, models), 1 / models)
     by_image = _weights(images, "images") if over != "models" else np.full((1, images), 1 / images)
     means = ((by_model @ moved) * by_image).sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    n = {"models": models, "images": images, "both": min(models, images)}[over]
+    n = max(n, 2)  # of one, its value
+    reach = student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))
+    low, high = np.quantile(means, norm.cdf([-reach, reach]))
     return float(low), float(high)
 
 

@@ -2,7 +2,7 @@
 import re
 import sys
 
-from modeldiff import status
+from modeldiff import jobs, status
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -11,7 +11,7 @@ try:
 except UserError as error:
     sys.exit(f"modeldiff: {error}")
 
-DATASET = {"train": "train.npz", "test": "test.npz", "dataset": "manifest.json"}
+DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 
 
 wildcard_constraints:
@@ -36,6 +36,14 @@ onstart:
     )
 
 
+# What a run that failed leaves undone, and how to go on: Snakemake's own last words name a log.
+onerror:
+    from modeldiff import missing
+
+    for line in missing.lines(study):
+        print(f"modeldiff: {line}", file=sys.stderr, flush=True)
+
+
 def result(path):
     """A file of this study."""
     return f"{study.folder}/{path}"
@@ -51,19 +59,59 @@ def dataset_files():
     return {k: result(f"dataset/{v}") for k, v in DATASET.items()}
 
 
+def training_files():
+    """The prepared data set, and the file of FFCV's where training reads that."""
+    beton = {"beton": result("dataset/train.beton")} if study.beton else {}
+    return dataset_files() | beton
+
+
+def cut(room, algorithm):
+    """What each training job of `room` trains; where jobs follow from a calibration, once it is made."""
+    if jobs.measured(study):
+        checkpoints.calibrate.get(algorithm=algorithm)
+    return jobs.cut(study, room, algorithm, study.folder)
+
+
 def shards(wildcards):
     """All shards of an algorithm, in order."""
-    name = f"{wildcards.algorithm}/shards"
-    return [
-        result(f"{name}/{s.start}-{s.stop}.npy") for s in study.shards(study.models)
-    ]
+    name = wildcards.algorithm
+    ranges = cut("training", name)
+    return [result(f"{name}/shards/{r.start}-{r.stop}.npy") for r in ranges]
 
 
-def checkpoints(wildcards):
+def full_models(wildcards):
     """All files of full-data models of an algorithm, in order."""
-    models = study.config["verification"]["models"]
-    name = f"{wildcards.algorithm}/full"
-    return [result(f"{name}/{s.start}-{s.stop}.npz") for s in study.shards(models)]
+    name = wildcards.algorithm
+    return [result(f"{name}/full/{r.start}-{r.stop}.npz") for r in cut("full", name)]
+
+
+def width(wildcards, attempt):
+    """Models trained at once. Like `gpu` it is what a job is given, not what its models depend on."""
+    name = wildcards.algorithm
+    return jobs.width(study, name, result(f"{name}/calibration.json"))
+
+
+def memory(wildcards, attempt):
+    """MB, more at each retry."""
+    return study.config["training"]["memory"] * attempt
+
+
+def minutes(wildcards, attempt):
+    """Time limit, more at each retry."""
+    return study.config["training"]["minutes"] * attempt
+
+
+def regression_memory(wildcards, attempt):
+    """MB, more at each retry."""
+    return study.config["datamodels"]["memory"] * attempt
+
+
+def fits(wildcards):
+    """The fits of an algorithm that are jobs of their own; none where one job does it all."""
+    n = study.config["datamodels"]["jobs"]
+    return [
+        result(f"{wildcards.algorithm}/fits/{i}-of-{n}.npz") for i in range(n) if n > 1
+    ]
 
 
 def of_pair(path):
@@ -77,5 +125,10 @@ def pairs(path):
 
 
 def of_algorithms(path):
-    """The file `path` of every algorithm."""
-    return [result(f"{name}/{path}") for name in study.algorithms]
+    """The file `path` of every algorithm that is compared."""
+    return [result(f"{name}/{path}") for name in study.compared]
+
+
+def of_verified(path):
+    """The file `path` of each algorithm whose effects stand beside a pair's."""
+    return lambda wc: [result(f"{name}/{path}") for name in study.verified(wc.a, wc.b)]

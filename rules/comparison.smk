@@ -25,4 +25,4 @@ rule comparison:
     shell:
         "python -m modeldiff comparison {params.study:q} {wildcards.a:q} {wildcards.b:q}"
         " --datamodels {input.datamodels:q} --margins {input.margins:q} --masks {input.masks:q}"
-        " --dataset {input.dataset:q} --output {output:q} &> {log:q}"
+        " --dataset {input.dataset:q} --threads {threads} --output {output:q} &> {log:q}"

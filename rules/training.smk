@@ -1,6 +1,34 @@
+# Only where the config asks for it: measured by a job like those that train.
+checkpoint calibrate:
+    input:
+        **training_files(),
+    output:
+        result("{algorithm}/calibration.json"),
+    log:
+        result("logs/calibrate/{algorithm}.log"),
+    benchmark:
+        result("benchmarks/calibrate/{algorithm}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
+    threads: study.config["training"]["threads"]
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=study.config["training"]["gpu"],
+    params:
+        study=result("study.json"),
+        key=key("calibration", "algorithm"),
+    message:
+        "Measure how fast {wildcards.algorithm} is trained"
+    shell:
+        "python -m modeldiff calibrate {params.study:q} {wildcards.algorithm:q}"
+        " --dataset {input.dataset:q} --gpu {resources.gpu} --threads {threads}"
+        " --output {output:q} &> {log:q}"
+
+
 rule train:
     input:
-        **dataset_files(),
+        **training_files(),
     output:
         result("{algorithm}/shards/{first}-{stop}.npy"),
     log:
@@ -11,9 +39,10 @@ rule train:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
     resources:
-        mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
-        runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
+        mem_mb=memory,
+        runtime=minutes,
         gpu=study.config["training"]["gpu"],
+        width=width,
     params:
         study=result("study.json"),
         key=key("training", "algorithm"),
@@ -22,12 +51,13 @@ rule train:
     shell:
         "python -m modeldiff train {params.study:q} {wildcards.algorithm:q}"
         " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
-        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
+        " --gpu {resources.gpu} --threads {threads} --width {resources.width}"
+        " --output {output:q} &> {log:q}"
 
 
 rule train_full:
     input:
-        **dataset_files(),
+        **training_files(),
     output:
         result("{algorithm}/full/{first}-{stop}.npz"),
     log:
@@ -38,9 +68,10 @@ rule train_full:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
     resources:
-        mem_mb=lambda wc, attempt: study.config["training"]["memory"] * attempt,
-        runtime=lambda wc, attempt: study.config["training"]["minutes"] * attempt,
+        mem_mb=memory,
+        runtime=minutes,
         gpu=study.config["training"]["gpu"],
+        width=width,
     params:
         study=result("study.json"),
         key=key("full", "algorithm"),
@@ -49,4 +80,5 @@ rule train_full:
     shell:
         "python -m modeldiff train --full {params.study:q} {wildcards.algorithm:q}"
         " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
-        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
+        " --gpu {resources.gpu} --threads {threads} --width {resources.width}"
+        " --output {output:q} &> {log:q}"

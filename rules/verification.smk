@@ -1,7 +1,7 @@
 rule predictions:
     input:
         **dataset_files(),
-        checkpoints=checkpoints,
+        checkpoints=full_models,
     output:
         result("{algorithm}/predictions.npz"),
     log:
@@ -28,7 +28,7 @@ rule predictions:
 
 rule verification:
     input:
-        predictions=of_pair("predictions.npz"),
+        predictions=of_verified("predictions.npz"),
     output:
         result("{a}-vs-{b}/effects.csv"),
     log:
@@ -49,4 +49,4 @@ rule verification:
         "Tabulate effects on {wildcards.a} and {wildcards.b}"
     shell:
         "python -m modeldiff verification {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " --predictions {input.predictions:q} --output {output:q} &> {log:q}"
+        " {input.predictions:q} --output {output:q} &> {log:q}"

@@ -1,11 +1,15 @@
-"""Arguments and options that commands share."""
+"""Arguments and options that commands share, and what is made of them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modeldiff.errors import UserError
+from modeldiff.study import Study
+
+if TYPE_CHECKING:
+    from modeldiff.datamodels.step import Regression
 
 FILE = click.Path(path_type=Path)
 
@@ -36,16 +40,28 @@ def output_option(command: Any) -> Any:
 data_option = click.option(
     "--dataset", "manifest", type=FILE, required=True, help="Manifest of the prepared data set."
 )
+masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
+margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
 gpu_option = click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
 threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
 json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
 
 
-def torch_device(gpu: int, threads: int) -> str:
-    """The torch device for a job that was given `gpu` GPUs and `threads` CPU threads."""
-    import torch
+def known(study: Study, algorithm: str) -> None:
+    """UserError unless the study has the algorithm."""
+    if algorithm not in study.algorithms:
+        names = ", ".join(study.algorithms)
+        raise UserError(f"algorithm {algorithm!r}: study {study.name} has {names}")
 
-    torch.set_num_threads(threads)
-    if gpu and not torch.cuda.is_available():
-        raise UserError("--gpu: no GPU is visible to torch here; set `training: {gpu: 0}`")
-    return "cuda" if gpu else "cpu"
+
+def regression(
+    study: Path, algorithm: str, manifest: Path, masks: Path, margins: Path
+) -> "Regression":
+    """What the fits of an algorithm read."""
+    from modeldiff import dataset
+    from modeldiff.datamodels.step import Regression
+
+    s = Study.read(study)
+    known(s, algorithm)
+    n_train = dataset.read_manifest(manifest, s.key("dataset"))["train"]
+    return Regression(s, algorithm, n_train, masks, margins)

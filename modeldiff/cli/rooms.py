@@ -8,15 +8,19 @@ from pathlib import Path
 import click
 import numpy as np
 
+from modeldiff import devices
 from modeldiff.cli.options import (
     FILE,
     Range,
     data_option,
     gpu_option,
+    known,
+    margins_option,
+    masks_option,
     output_option,
+    regression,
     study_argument,
     threads_option,
-    torch_device,
 )
 from modeldiff.errors import UserError
 from modeldiff.study import Study
@@ -30,6 +34,21 @@ def dataset(study: Path, output: Path) -> None:
     from modeldiff import dataset
 
     dataset.prepare(Study.read(study), output)
+
+
+@click.command()
+@study_argument
+@data_option
+@output_option
+def beton(study: Path, manifest: Path, output: Path) -> None:
+    """Write the training images in FFCV's format."""
+    from modeldiff import dataset
+    from modeldiff.training import ffcv
+
+    s = Study.read(study)
+    train = dataset.read(manifest, s.key("dataset")).train
+    jpeg = s.config["training"]["jpeg"]
+    ffcv.write(train.images, train.labels, output, s.key("beton"), jpeg)
 
 
 @click.command()
@@ -51,6 +70,7 @@ def subsets(study: Path, manifest: Path, output: Path) -> None:
 @data_option
 @click.option("--models", type=Range(), required=True, help="Which models, first:stop.")
 @click.option("--full", is_flag=True, help="On the full training set; writes weights.")
+@click.option("--width", type=click.IntRange(1), help="Models at once.  [default: the study's]")
 @gpu_option
 @threads_option
 @output_option
@@ -60,6 +80,7 @@ def train(
     manifest: Path,
     models: range,
     full: bool,
+    width: int | None,
     gpu: int,
     threads: int,
     output: Path,
@@ -69,11 +90,39 @@ def train(
 
     s = Study.read(study)
     known(s, algorithm)
-    device = torch_device(gpu, threads)
+    width = width or s.config["training"]["width"]
+    if not isinstance(width, int):
+        raise UserError("--width: must be given, since the study has `width: auto`")
+    device = devices.claim(gpu, threads)
     from modeldiff import training
 
+    s = s.at_width(width)
     job = training.train_full if full else training.train_shard
-    job(s, algorithm, dataset.read(manifest, s.key("dataset")), models, output, device=device)
+    data = dataset.read(manifest, s.key("dataset"), beton=s.beton)
+    job(s, algorithm, data, models, output, device=device)
+    training.finish()
+
+
+@click.command()
+@study_argument
+@click.argument("algorithm")
+@data_option
+@gpu_option
+@threads_option
+@output_option
+def calibrate(
+    study: Path, algorithm: str, manifest: Path, gpu: int, threads: int, output: Path
+) -> None:
+    """Measure how many models of ALGORITHM at once train fastest, and how long one takes."""
+    from modeldiff import dataset
+
+    s = Study.read(study)
+    known(s, algorithm)
+    device = devices.claim(gpu, threads)
+    from modeldiff.training import calibration
+
+    data = dataset.read(manifest, s.key("dataset"), beton=s.beton)
+    calibration.calibrate(s, algorithm, data, output, device=device)
 
 
 @click.command()
@@ -93,8 +142,64 @@ def margins(study: Path, algorithm: str, shards: tuple[Path, ...], output: Path)
 @click.command()
 @study_argument
 @click.argument("algorithm")
-@click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
-@click.option("--margins", type=FILE, required=True, help="Margins of all models.")
+@masks_option
+@margins_option
+@data_option
+@threads_option
+@output_option
+def grams(
+    study: Path,
+    algorithm: str,
+    masks: Path,
+    margins: Path,
+    manifest: Path,
+    threads: int,
+    output: Path,
+) -> None:
+    """Sum what the fits of ALGORITHM share into grams.npz beside OUTPUT, which says of what."""
+    devices.claim(0, threads)
+    from modeldiff.datamodels import step
+
+    step.sum_grams(regression(study, algorithm, manifest, masks, margins), output)
+
+
+@click.command()
+@study_argument
+@click.argument("algorithm")
+@masks_option
+@margins_option
+@click.option("--grams", type=FILE, required=True, help="What `modeldiff grams` wrote.")
+@click.option("--part", type=(int, int), required=True, help="Which share of the targets: i n.")
+@data_option
+@gpu_option
+@threads_option
+@output_option
+def fit(
+    study: Path,
+    algorithm: str,
+    masks: Path,
+    margins: Path,
+    grams: Path,
+    part: tuple[int, int],
+    manifest: Path,
+    gpu: int,
+    threads: int,
+    output: Path,
+) -> None:
+    """Fit the I-th of N shares of the targets of ALGORITHM, I from 0."""
+    device = devices.claim(gpu, threads)
+    from modeldiff.datamodels import step
+
+    data = regression(study, algorithm, manifest, masks, margins)
+    step.fit_part(data, grams, part, output, device=device)
+
+
+@click.command()
+@study_argument
+@click.argument("algorithm")
+@click.argument("parts", type=FILE, nargs=-1)
+@masks_option
+@margins_option
 @data_option
 @gpu_option
 @threads_option
@@ -102,6 +207,7 @@ def margins(study: Path, algorithm: str, shards: tuple[Path, ...], output: Path)
 def datamodels(
     study: Path,
     algorithm: str,
+    parts: tuple[Path, ...],
     masks: Path,
     margins: Path,
     manifest: Path,
@@ -109,15 +215,12 @@ def datamodels(
     threads: int,
     output: Path,
 ) -> None:
-    """Fit the datamodels of ALGORITHM and see how well they predict."""
-    s = Study.read(study)
-    known(s, algorithm)
-    device = torch_device(gpu, threads)
-    from modeldiff import dataset
+    """Fit the datamodels of ALGORITHM, or join PARTS, and see how well they predict."""
+    device = devices.claim(gpu, threads)
     from modeldiff.datamodels import step
 
-    n_train = dataset.read_manifest(manifest, s.key("dataset"))["train"]
-    step.write(s, algorithm, n_train, masks, margins, output, device=device)
+    data = regression(study, algorithm, manifest, masks, margins)
+    step.write(data, output, parts, device=device)
 
 
 @click.command()
@@ -125,8 +228,9 @@ def datamodels(
 @click.argument("pair", nargs=2)
 @click.option("--datamodels", "fits", type=FILE, nargs=2, required=True, help="Of both, in order.")
 @click.option("--margins", "gathered", type=FILE, nargs=2, required=True, help="Of both, too.")
-@click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
+@masks_option
 @data_option
+@threads_option
 @output_option
 def comparison(
     study: Path,
@@ -135,12 +239,14 @@ def comparison(
     gathered: tuple[Path, Path],
     masks: Path,
     manifest: Path,
+    threads: int,
     output: Path,
 ) -> None:
     """Find what sets the two algorithms of PAIR apart, both ways."""
     from modeldiff import comparison, dataset
     from modeldiff.datamodels import step
 
+    devices.claim(0, threads)
     s = Study.read(study)
     targets = np.array(dataset.read_manifest(manifest, s.key("dataset"))["targets"])
     a, b = (
@@ -170,7 +276,7 @@ def predictions(
     """Measure how every transformation moves the models in CHECKPOINTS."""
     s = Study.read(study)
     known(s, algorithm)
-    device = torch_device(gpu, threads)
+    device = devices.claim(gpu, threads)
     from modeldiff import dataset, verification
 
     data = dataset.read(manifest, s.key("dataset"))
@@ -180,15 +286,19 @@ def predictions(
 @click.command()
 @study_argument
 @click.argument("pair", nargs=2)
-@click.option("--predictions", "moved", type=FILE, nargs=2, required=True, help="Of both.")
+@click.argument("predictions", type=FILE, nargs=-1, required=True)
 @output_option
 def verification(
-    study: Path, pair: tuple[str, str], moved: tuple[Path, Path], output: Path
+    study: Path, pair: tuple[str, str], predictions: tuple[Path, ...], output: Path
 ) -> None:
-    """Tabulate the effects on the two algorithms of PAIR, with intervals."""
+    """Tabulate effects, with intervals, on the algorithms of PAIR and on those of no pair.
+
+    PREDICTIONS: of the pair, then of the others in the order of the config.
+    """
     from modeldiff import verification
 
-    verification.write(Study.read(study), dict(zip(pair, moved, strict=True)), output)
+    s = Study.read(study)
+    verification.write(s, dict(zip(s.verified(*pair), predictions, strict=True)), output)
 
 
 @click.command()
@@ -211,9 +321,13 @@ def found(summary: Path) -> None:
 
 COMMANDS = (
     dataset,
+    beton,
     subsets,
+    calibrate,
     train,
     margins,
+    grams,
+    fit,
     datamodels,
     comparison,
     predictions,
@@ -221,10 +335,3 @@ COMMANDS = (
     report,
     found,
 )
-
-
-def known(study: Study, algorithm: str) -> None:
-    """UserError unless the study has the algorithm."""
-    if algorithm not in study.algorithms:
-        names = ", ".join(study.algorithms)
-        raise UserError(f"algorithm {algorithm!r}: study {study.name} has {names}")

@@ -10,10 +10,10 @@ import click
 import jinja2
 import yaml
 
-from modeldiff import checks, files
+from modeldiff import checks, devices, files
 from modeldiff import plan as plans
 from modeldiff import status as states
-from modeldiff.cli.options import FILE, json_option, torch_device
+from modeldiff.cli.options import FILE, json_option, study_argument
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -68,23 +68,62 @@ def check(config: Path, output: Path | None, as_json: bool) -> None:
 
 @click.command()
 @config_argument
-@click.option("--models", type=click.IntRange(1), help="Models of each algorithm in the pilot.")
-@json_option
-def plan(config: Path, models: int | None, as_json: bool) -> None:
-    """Train a few models of CONFIG's algorithms and say what the study will cost.
+@click.option("--sha256", help="Checksum that the image files must have, as told before.")
+def check_data(config: Path, sha256: str | None) -> None:
+    """Check that CONFIG's data are complete and that every image opens.
 
-    Seconds per model, hours, jobs and disk of the whole study's training. The pilot trains as many
-    models of each algorithm as are trained at once (at least 5), and keeps none.
+    Nothing is written. Exit code 1 and one line, with the counts expected and found, if not.
+    """
+    from modeldiff.dataset import check
+
+    for line in check.check(Study.read(config).dataset, sha256):
+        click.echo(line)
+
+
+@click.command()
+@config_argument
+@click.option("--lds", type=click.FloatRange(0, 1, True, True), help="Models for this LDS, too.")
+@json_option
+def plan(config: Path, lds: float | None, as_json: bool) -> None:
+    """Train a little of CONFIG's algorithms and say what the study will cost.
+
+    Seconds per model, hours, jobs and disk of the whole study. What is trained is not kept. How
+    many models a wanted LDS needs is told from the models that the study has trained so far.
     """
     study = Study.read(config)
     outline = plans.outline(study)
     training = study.config["training"]
-    device = torch_device(training["gpu"], training["threads"])
+    device = devices.claim(training["gpu"], training["threads"])
     from modeldiff import pilot
 
-    cost = pilot.measure(study, device=device, models=models)
-    text = "\n".join([*plans.lines(outline), *pilot.lines(cost)])
-    show(outline | cost, as_json, text)
+    cost = pilot.measure(study, device=device)
+    text = [*plans.lines(outline), *pilot.lines(cost)]
+    if lds is not None:
+        from modeldiff import growth
+
+        cost["models_for_lds"] = growth.forecast(study, lds)
+        text += growth.lines(study, lds, cost["models_for_lds"])
+    show(outline | cost, as_json, "\n".join(text))
+
+
+@click.command()
+@config_argument
+@click.argument("algorithm")
+@click.option("--classes", required=True, help="Which to train on, divided by commas.")
+@click.option("--output", "-o", type=FILE, required=True, help="The weights to write.")
+def pretrain(config: Path, algorithm: str, classes: str, output: Path) -> None:
+    """Train one model of CONFIG's ALGORITHM on other classes of its images, and keep its weights.
+
+    For studies of what pre-training changes: `model: {weights: OUTPUT}` starts from them. All
+    training images of the classes are used; the accuracy on their test images is told.
+    """
+    study = Study.read(config)
+    training = study.config["training"]
+    device = devices.claim(training["gpu"], training["threads"])
+    from modeldiff.training import pretraining
+
+    accuracy = pretraining.pretrain(study, algorithm, classes.split(","), output, device=device)
+    click.echo(f"{output}: written; accuracy {accuracy:.1%} on the test images of {classes}")
 
 
 @click.command()
@@ -105,6 +144,20 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
         if not watch or found.report:
             return
         time.sleep(2)
+
+
+@click.command()
+@study_argument
+def give_up(study: Path) -> None:
+    """Go on without the models whose jobs cannot be finished.
+
+    STUDY is a config or a results folder's study.json. Writes shards without margins for all that
+    is missing, if that is no more than `training.allow_missing`; no run of the study may be going.
+    """
+    from modeldiff import missing
+
+    said = list(missing.give_up(Study.read(study)))
+    click.echo("\n".join(said) or "no model is missing")
 
 
 @click.command()
@@ -155,4 +208,4 @@ def show(content: Any, as_json: bool, text: str) -> None:
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (new, check, plan, status, compare)
+COMMANDS = (new, check, check_data, plan, pretrain, status, give_up, compare)

@@ -166,7 +166,7 @@ def histogram(values: np.ndarray, title: str, description: str) -> Spec:
 
 
 def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> Spec:
-    """Effect on both algorithms by strength, with intervals over models and images."""
+    """Effect on a pair's algorithms by strength, with intervals over models and images."""
     table = pair.effects
     rows = table[
         (table["transformation"] == transformation)
@@ -179,13 +179,15 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
         | {k: r[k] * 100 for k in ("effect", "low", "high")}
         for r in rows.to_dict("records")
     ]
-    who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [pair.a, pair.b]}}
+    names = rows["algorithm"].unique().tolist()
+    who = {"field": "algorithm", "type": "nominal", "scale": {"domain": names}}
     colour = {"color": who | {"legend": LEGEND}}
     shape = {"shape": who | {"legend": LEGEND}}
-    x = _field("x", f"Strength of {transformation}", scale={"domain": [0, 1]})
+    strongest = float(rows["strength"].max())
+    x = _field("x", f"Strength of {transformation}", scale={"domain": [0, strongest]})
     title = f"Change of p({target}), points"
     return _spec(
-        f"Effect of {transformation} on p({target}) by strength, under {pair.a} and {pair.b}.",
+        f"Effect of {transformation} on p({target}) by strength, under {' and '.join(names)}.",
         height,
         data={"values": points},
         encoding={"x": x},

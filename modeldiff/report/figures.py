@@ -1,6 +1,7 @@
 """Figures as files: what `snakemake --report` and papers show. The same study, the same bytes."""
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -82,13 +83,14 @@ def lds(results: Results, name: str) -> Figure:
 
 
 def effect(results: Results, p: int, transformation: str) -> Figure:
-    """Effect of a feature on both algorithms against its strength, with 95% intervals."""
+    """Effect of a feature on a pair's algorithms against its strength, with 95% intervals."""
     pair = results.pairs[p]
     figure, axes = _figure(5.6, 3.8)
     table = pair.effects
     rows = table[(table["transformation"] == transformation) & (table["over"] == "both")]
     rows = rows[rows["measure"] == "softmax"]
-    for name, colour, mark in zip((pair.a, pair.b), COLOURS, MARKS, strict=False):
+    names = zip(rows["algorithm"].unique(), cycle(COLOURS), cycle(MARKS), strict=False)
+    for name, colour, mark in names:
         own = rows[rows["algorithm"] == name]
         x, y = own["strength"].to_numpy(), own["effect"].to_numpy() * 100
         low, high = own["low"].to_numpy() * 100, own["high"].to_numpy() * 100

@@ -31,5 +31,5 @@ def figures(study: Study) -> Iterator[FigureFile]:
                 path = f"direction-{pair}-{way}-{i + 1:02d}.png"
                 more = {"way": name, "direction": str(i + 1)}
                 yield FigureFile("direction", path, (p, w, i), more)
-    for name in study.algorithms:
+    for name in study.compared:
         yield FigureFile("lds", f"lds-{name}.svg", (name,), {"algorithm": name})

@@ -40,6 +40,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
     )
     pages.filters |= {
         "chance": chance,
+        "spread": spread,
         "points": points,
         "percent": percent,
         "interval": interval,
@@ -152,10 +153,18 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
     """A direction in one line."""
     pair = results.pairs[p]
     return (
-        f"Variance {percent(way.variance_a[i], 2)} under {pair.a}, "
-        f"{percent(way.variance_b[i], 2)} under {pair.b}; {percent(way.explained[i])} of what "
+        f"Variance {spread(way, 'a', i, 2)} under {pair.a}, "
+        f"{spread(way, 'b', i, 2)} under {pair.b}; {percent(way.explained[i])} of what "
         f"differs. {chance(way, i)} Strongest test images: {classes(results, way, i, SHOWN)}."
     )
+
+
+def spread(way: Way, side: str, i: int, digits: int = 1) -> str:
+    """A direction's variance under "a" or "b", with its interval where that is known."""
+    value = percent(getattr(way, f"variance_{side}")[i], digits)
+    low, high = getattr(way, f"interval_{side}")[i]
+    known = not np.isnan(low)
+    return f"{value} [{percent(low, digits)}, {percent(high, digits)}]" if known else value
 
 
 def chance(way: Way, i: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modeldiff import files
+from modeldiff import files, jobs
 from modeldiff.report.results import Results
 
 
@@ -35,12 +35,12 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
     """The files of the study's own jobs: a folder may also hold those of earlier settings."""
     study = results.study
     names, pairs = list(results.algorithms), [pair.name for pair in results.pairs]
-    full = study.config["verification"]["models"]
     yield "dataset", [folder / "dataset.tsv"]
     yield "subsets", [folder / "subsets.tsv"]
-    for room, models in (("train", study.models), ("full", full)):
-        shards = [f"{a}-{s.start}-{s.stop}" for a in names for s in study.shards(models)]
-        yield room, [folder / room / f"{name}.tsv" for name in shards]
+    for room, of in (("train", "training"), ("full", "full")):
+        cuts = {name: jobs.cut(study, of, name, results.folder) for name in names}
+        ranges = [f"{name}-{r.start}-{r.stop}" for name, cut in cuts.items() for r in cut]
+        yield room, [folder / room / f"{name}.tsv" for name in ranges]
     for room in ("margins", "datamodels", "predictions"):
         yield room, [folder / room / f"{name}.tsv" for name in names]
     for room in ("comparison", "verification"):

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from modeldiff import comparison, dataset, files, margins
+from modeldiff.comparison.power import Power
 from modeldiff.datamodels import Datamodels, Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 
 BLOCK = 1 << 24  # margins read at a time
+_POWER = [f.name for f in fields(Power)]
 NUMBERS, COUNTS = ("strength", "effect", "low", "high"), ("n_models", "n_images")
 
 
@@ -56,6 +58,8 @@ class Way:
     explained: np.ndarray
     variance_a: np.ndarray
     variance_b: np.ndarray
+    interval_a: np.ndarray
+    interval_b: np.ndarray
     train_high: np.ndarray
     train_low: np.ndarray
     test_high: np.ndarray
@@ -70,7 +74,7 @@ class Pair:
     """Two algorithms compared.
 
     agreement: float64 [targets], cosine of the two algorithms' datamodels; 0 where one is 0.
-    effects: see `verification.effects`.
+    effects: see `verification.effects`. power: None where directions were not tested.
     """
 
     a: str
@@ -78,6 +82,7 @@ class Pair:
     ways: tuple[Way, ...]
     agreement: np.ndarray
     effects: pd.DataFrame
+    power: Power | None
 
     @property
     def name(self) -> str:
@@ -123,7 +128,7 @@ def read(path: str | Path) -> Results:
         folder=folder,
         data=dataset.read(manifest, key),
         planted=dataset.read_manifest(manifest, key)["planted"],
-        algorithms={name: _algorithm(study, folder, name) for name in study.algorithms},
+        algorithms={name: _algorithm(study, folder, name) for name in study.compared},
         pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
     )
 
@@ -175,8 +180,10 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
             first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
             names = [f.name for f in fields(Way)[3:]]
             ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
+        could = {k: arrays[f"power.{k}"].item() for k in _POWER if f"power.{k}" in arrays}
     weights = (_datamodels(study, folder, name).weights for name in (a, b))
-    return Pair(a, b, tuple(ways), _cosines(*weights), table)
+    power = Power(**could) if could else None
+    return Pair(a, b, tuple(ways), _cosines(*weights), table, power)
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from modeldiff import __version__
+from modeldiff import __version__, margins
 from modeldiff.report.results import Pair, Results, Trained, Way
 
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
@@ -39,11 +39,13 @@ def _algorithm(algorithm: Trained) -> dict[str, Any]:
     return {
         "models": algorithm.models,
         "failed": len(algorithm.failed),
+        "missing": sum(c.startswith(margins.MISSING) for c in algorithm.failed.values()),
         "accuracy": {
             "mean": number(fit.mean()) if len(fit) else None,
             "sd": number(fit.std(ddof=1)) if len(fit) > 1 else None,
         },
-        "lds": {k: number(getattr(lds, k)) for k in ("mean", "low", "high", "ceiling")},
+        "lds": {k: number(getattr(lds, k)) for k in ("mean", "low", "high", "ceiling")}
+        | {"silent": lds.n_silent},  # targets whose datamodel predicts nothing
     }
 
 
@@ -53,6 +55,8 @@ def _directions(way: Way) -> list[dict[str, Any]]:
             "rank": i + 1,
             "variance_a": number(way.variance_a[i]),
             "variance_b": number(way.variance_b[i]),
+            "interval_a": [number(x) for x in way.interval_a[i]],
+            "interval_b": [number(x) for x in way.interval_b[i]],
             "train_examples": way.train_high[i].tolist(),
             "test_examples": way.test_high[i].tolist(),
             "p_value": number(way.p_value[i]),

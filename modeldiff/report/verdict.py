@@ -58,6 +58,7 @@ def tested(results: Results, pair: Pair) -> list[Tested]:
     found = []
     for name in results.study.transformations:
         rows = chosen[chosen["transformation"] == name]
+        rows = rows[rows["algorithm"].isin([pair.a, pair.b])]
         full = rows[rows["strength"] == rows["strength"].max()].to_dict("records")
         mover, other = sorted(full, key=lambda row: -abs(row["effect"]))
         found.append(Tested(name, mover["class"], mover, other))
