@@ -1,20 +1,20 @@
-"""Does `modeldiff plan` predict what training costs? CPU time of the real jobs beside it.
+"""Does `modeldiff plan` predict what a study costs? CPU time of the real study beside it.
 
     python benchmarks/plan.py [CONFIG]
 
-Runs the plan, then every training job of the study as Snakemake would, one after another, in a
-temporary folder, and prints both in CPU seconds (user and system, with the start of each process).
+Runs the plan, then the whole study through Snakemake in a temporary folder, and prints both in CPU
+seconds (user and system, of all processes; Snakemake's own are in the real ones only).
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from modeldiff import dataset
-from modeldiff.study import Study
+REPOSITORY = Path(__file__).parents[1]
 
 
 def children() -> float:
@@ -24,24 +24,23 @@ def children() -> float:
 
 
 def main(config: str) -> None:
-    study, tool = Study.read(config), [sys.executable, "-m", "modeldiff"]
-    plan = subprocess.run([*tool, "plan", config, "--json"], check=True, stdout=subprocess.PIPE)
-    predicted = json.loads(plan.stdout)["hours"] * 3600
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        dataset.prepare(study, folder / "manifest.json")
-        study.write(folder / "study.json")
-        before, full = children(), study.config["verification"]["models"]
-        for algorithm in study.algorithms:
-            for more, models in (([], study.models), (["--full"], full)):
-                for shard in study.shards(models):
-                    words = [*tool, "train", folder / "study.json", algorithm, *more]
-                    words += ["--dataset", folder / "manifest.json", "--output", folder / "out"]
-                    words += ["--models", f"{shard.start}:{shard.stop}"]
-                    subprocess.run(words, check=True)
-        real = children() - before
+    tool = [sys.executable, "-m", "modeldiff", "plan", config, "--json"]
+    plan = json.loads(subprocess.run(tool, check=True, stdout=subprocess.PIPE).stdout)
+    predicted = (plan["hours"] + plan["cpu_hours_after"]) * 3600
+    before = children()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "snakemake", "-s", REPOSITORY / "Snakefile", "--cores"]
+        command += ["1", "--directory", folder, "--configfile", config, "--workflow-profile"]
+        command += [REPOSITORY / "profiles/default"]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        with open(Path(folder) / "log", "w") as log:
+            how = {"stdout": log, "stderr": log, "env": os.environ | {"PATH": path}}
+            subprocess.run(command, check=True, **how)
+    real = children() - before
     print(f"predicted {predicted:.1f} CPU s, real {real:.1f} CPU s: {predicted / real - 1:+.0%}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "config/config.yaml")
+    main(
+        str(Path(sys.argv[1] if len(sys.argv) > 1 else REPOSITORY / "config/config.yaml").resolve())
+    )

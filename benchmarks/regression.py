@@ -6,21 +6,22 @@ the fit on all models at it, to a relative duality gap of 1e-6 or less. The gap 
 all in the same way: in float64, from the masks. Peers solve a sample of the targets, and their time
 is scaled to all targets. Times compared are CPU seconds over all threads, which other work on the
 machine hardly disturbs: the ratio is that of wall times if every solver keeps all cores busy. Their
-tolerance is the loosest of a few that reaches the gap on the sample. `stopped` grants them what
+tolerance is the loosest of a few that reaches the gap on the sample. "Stopped" grants them what
 ours does by itself: to end the path two points past the smallest held-out error.
 
-    python benchmarks/regression.py                            # the table in LOG.md
-    python benchmarks/regression.py --sizes 3000x1200x500 --sample 4
-    python benchmarks/regression.py --sizes 5000x2500x400 10000x2500x400 --peers  # ours alone
+    python benchmarks/regression.py --output docs/regression.md
+    python benchmarks/regression.py --sizes 3000x1200x500:4 --growth   # 4 targets for the peers
 """
 
 import argparse
 import json
+import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,17 @@ from skglm.solvers import AndersonCD
 from sklearn.linear_model import lasso_path
 from threadpoolctl import threadpool_limits
 
-from modeldiff import datamodels
+from modeldiff import datamodels, files
+from modeldiff.datamodels import regression
+from modeldiff.datamodels.gram import Cross
+from modeldiff.datamodels.shared import Grams
 from modeldiff.subsets import Masks
 
 PATH, MIN_RATIO, GAP = 20, 0.01, 1e-6
-SIZES = "1350x1200x450 3000x1200x500 9000x2500x800 20000x5000x1000"
+SIZES = "1350x1200x450:4 3000x1200x500:4 9000x2500x800:2 20000x5000x1000:1"
+GROWTH = "10000x2500x400 5000x2500x400 20000x2500x400 10000x1250x400 10000x5000x400 "
+GROWTH += "10000x2500x200 10000x2500x800"
+PEERS = ("scikit_learn", "celer", "skglm")
 PLANTED = 20  # examples that a target depends on
 
 
@@ -65,10 +72,34 @@ def read_data(folder: Path, examples: int) -> tuple[Masks, np.ndarray]:
     )
 
 
+class Stages:
+    """CPU seconds spent in each stage of a fit."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("X'X", "X'y", "path", "refit"), 0.0)
+        for name, owner, call in (
+            ("X'X", Grams, "of"),
+            ("X'y", Cross, "of"),
+            ("path", regression, "path_errors"),
+            ("refit", regression, "refit"),
+        ):
+            setattr(owner, call, self._timed(name, getattr(owner, call)))
+
+    def _timed(self, name: str, call: Callable) -> Callable:
+        def timed(*arguments):
+            start = time.process_time()
+            result = call(*arguments)
+            self.seconds[name] += time.process_time() - start
+            return result
+
+        return timed
+
+
 def ours(folder: Path, examples: int) -> None:
     """Fit in this process, of its own so that its peak memory can be told; print one JSON line."""
     masks, margins = read_data(folder, examples)
     datamodels.fit(masks[:100][:, :50], margins[:100, :3])  # compiles
+    stages = Stages()
     start = np.array([time.perf_counter(), time.process_time()])
     fit = datamodels.fit(masks, margins, path=PATH, min_ratio=MIN_RATIO, tolerance=GAP)
     seconds, cpu = np.array([time.perf_counter(), time.process_time()]) - start
@@ -76,7 +107,16 @@ def ours(folder: Path, examples: int) -> None:
     # Linux only; ru_maxrss would count what the parent held when it started this process.
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) / 2**20  # from KiB
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}))
+    print(json.dumps({"wall": seconds, "cpu": cpu, "peak": peak, "stages": stages.seconds}))
+
+
+def run_ours(folder: Path, size: str, noise: float) -> tuple[dict, datamodels.Datamodels]:
+    """Write the data of a size, and fit them in a process of its own."""
+    models, examples, targets = map(int, size.split("x"))
+    write_data(folder, models, examples, targets, noise)
+    command = [sys.executable, __file__, "--ours", str(folder), str(examples)]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return json.loads(told), datamodels.Datamodels.load(folder / "fit.npz")
 
 
 class Peers:
@@ -152,75 +192,142 @@ def largest_penalty(peers: Peers, t: int) -> float:
     return abs(peers.crosses[1][:, t]).max() / len(peers.parts[1][1])
 
 
-def compare(size: str, sample_size: int, noise: float, only: list[str]) -> None:
+def measured_rates() -> tuple[float, float]:
+    """Bytes per second of reading and writing memory, and float32 operations of a product."""
+    a, x = torch.ones(1 << 27), torch.ones(2048, 2048)
+    b, y = torch.empty_like(a), torch.empty_like(x)
+    best = [np.inf, np.inf]
+    for _ in range(5):
+        for i, call in enumerate((lambda: b.copy_(a), lambda: torch.mm(x, x, out=y))):
+            start = time.perf_counter()
+            call()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return 2 * a.nbytes / best[0], 2 * len(x) ** 3 / best[1]
+
+
+def floor(size: str, fit: datamodels.Datamodels, rates: tuple[float, float]) -> tuple[float, str]:
+    """Seconds that the least work takes at the measured rates, and what most of them are.
+
+    Products: half of X'X, and X'y, as float32 matrix products. Memory: for each point of the path
+    that was visited, the 16-bit rows of the Gram matrix of as many columns as the solution has.
+    """
     models, examples, targets = map(int, size.split("x"))
-    cores = torch.get_num_threads()
+    points = np.isfinite(fit.path_gap).sum(1)
+    read = (2 * examples * points * (fit.weights != 0).sum(1)).sum() / rates[0]
+    products = (models * examples**2 + 2 * models * examples * targets) / rates[1]
+    return read + products, "memory" if read > products else "arithmetic"
+
+
+def compare(size: str, sample_size: int, noise: float, rates: tuple[float, float]) -> list[str]:
+    """A row of the table for each solver."""
+    targets, examples = int(size.split("x")[2]), int(size.split("x")[1])
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_data(folder, models, examples, targets, noise)
-        command = [sys.executable, __file__, "--ours", name, str(examples)]
-        result = json.loads(
-            subprocess.run(command, capture_output=True, check=True, text=True).stdout
-        )
-        masks, margins = read_data(folder, examples)
-        fit = datamodels.Datamodels.load(folder / "fit.npz")
+        result, fit = run_ours(Path(name), size, noise)
+        masks, margins = read_data(Path(name), examples)
         sample = np.linspace(0, targets - 1, sample_size).astype(int)
         peers = Peers(masks, margins, sample)
-    scale = masks[:].std(0)
-    gaps = [peers.gap(i, fit.weights[t] * scale, fit.lambdas[t]) for i, t in enumerate(sample)]
-    nonzero = (fit.weights != 0).sum(1).mean()
-    print(
-        f"\n{size}, {nonzero:.0f} non-zero weights per target, peak {result['peak']:.2f} GiB, "
-        f"wall {result['seconds']:.2f} s on {cores} cores"
-    )
-    print(f"{'solver':28} {'CPU s':>9} {'ratio':>7} {'worst gap':>10}  tolerance")
-    print(
-        f"{'ours':28} {result['cpu']:9.2f} {1:7.1f} {max(gaps):10.1e}  (all: {fit.gap.max():.1e})"
-    )
-    ends = {}
-    gram_seconds = peers.sum_grams() if "scikit_learn" in only else 0.0
-    for name in only:
+    gaps = [
+        peers.gap(i, fit.weights[t] * masks[:].std(0), fit.lambdas[t]) for i, t in enumerate(sample)
+    ]
+    least, kind = floor(size, fit, rates)
+    stages = ", ".join(f"{k} {v:.2g}" for k, v in result["stages"].items())
+    binds = max(result["stages"], key=result["stages"].get)
+    rows = [
+        f"| {size} | ours | {result['wall']:.2f} | {result['cpu']:.2f} | 1 | {max(gaps):.1e} (of "
+        f"all {fit.gap.max():.1e}) | {result['peak']:.2f} | {least / result['wall']:.0%} ({kind}) "
+        f"| {binds} ({stages}) |"
+    ]
+    gram_seconds = peers.sum_grams()
+    for name in PEERS:
         path = getattr(peers, name)
         path(0, 0, np.array([largest_penalty(peers, 0)]), None, 1e-3)  # compiles
-        for stopped in (False, True):
-            for tolerance in (1e-4, 1e-5, 1e-6, 1e-7):
-                seconds, worst = 0.0, 0.0
-                for i in range(sample_size):
+        ends, tolerances = [PATH] * sample_size, [1e-4, 1e-5, 1e-6, 1e-7]
+        for label in (name, f"{name}, stopped"):
+            for tolerance in tuple(tolerances):
+                seconds, worst, next_ends = 0.0, 0.0, []
+                for i, end in enumerate(ends):
                     grid = largest_penalty(peers, i) * MIN_RATIO ** (np.arange(PATH) / (PATH - 1))
-                    grid = grid[: ends[i] if stopped else None]
                     with threadpool_limits(1):  # threads that wait for others burn CPU time
-                        took, penalty, v = peers.job(path, i, grid, tolerance)
-                    ends[i] = np.searchsorted(-grid, -penalty) + 3
+                        took, penalty, v = peers.job(path, i, grid[:end], tolerance)
+                    next_ends.append(np.searchsorted(-grid, -penalty) + 3)
                     seconds += took
                     worst = max(worst, peers.gap(i, v, penalty))
                     if worst > GAP:
                         break
                 if worst <= GAP:
                     break
+                tolerances.remove(tolerance)
+            ends = next_ends if len(next_ends) == sample_size else ends
             total = seconds / sample_size * targets
-            if name == "scikit_learn":
-                total += gram_seconds
-            label = f"{name}{', stopped' if stopped else ''}"
-            print(
-                f"{label:28} {total:9.1f} {total / result['cpu']:7.1f} {worst:10.1e}  "
-                f"{tolerance:.0e}", flush=True,
-            )  # fmt: skip
+            total += gram_seconds if name == "scikit_learn" else 0
+            missed = "" if worst <= GAP else " (missed)"
+            rows.append(
+                f"| | {label.replace('_', '-')} | | {total:.1f} | {total / result['cpu']:.1f} | "
+                f"{worst:.1e}{missed} | | | |"
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def growth(sizes: list[str], noise: float) -> list[str]:
+    """A row for each size: ours alone."""
+    rows = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            result, fit = run_ours(Path(name), size, noise)
+        told = f"{result['wall']:.2f} | {result['cpu']:.2f} | {fit.gap.max():.1e}"
+        rows.append(f"| {size} | {told} | {result['peak']:.2f} |")
+        print(rows[-1], flush=True)
+    return rows
+
+
+def page(rates: tuple[float, float], rows: list[str], grown: list[str]) -> str:
+    versions = ", ".join(
+        f"{p} {version(p)}" for p in ("torch", "numpy", "numba", "scikit-learn", "celer", "skglm")
+    )
+    made = files.origin()
+    return "\n".join([
+        "# How fast the regression is", "",
+        f"{made['made'][:10]}, {torch.get_num_threads()} cores of {made['hardware']['cpu']}, "
+        f"Python {platform.python_version()}, {versions}. Measured here: {rates[0] / 1e9:.1f} GB/s "
+        f"of memory, {rates[1] / 1e9:.0f} Gop/s in float32 products. Made by "
+        "`python benchmarks/regression.py --output docs/regression.md`, whose head says what each "
+        "solver does; one run of each.", "",
+        "Times in seconds, memory in GiB. Peers solve a sample of the targets (the last number of "
+        "a size in the script), scaled to all. Ratio: CPU seconds over ours. Floor: the products "
+        "as float32 matrix products, and one reading of the Gram matrix's rows per target and "
+        "point of its path, at the rates above, as a share of our wall time.", "",
+        "| models x examples x targets | solver | wall | CPU | ratio | worst gap | peak | floor | "
+        "most CPU seconds in |", "|---|---|---|---|---|---|---|---|---|", *rows, "",
+        "## Growth", "", "Ours, one factor at a time.", "",
+        "| models x examples x targets | wall | CPU | worst gap | peak |", "|---|---|---|---|---|",
+        *grown, "",
+        "## The paper's size", "",
+        "50,000 examples x 100,000 models x 10,000 targets x 100 penalties has not been measured: "
+        "no GPU was at hand. `python benchmarks/regression_paper.py 50000x100000x10000` is the "
+        "run; only a small one, on a CPU, has been made (by the tests).", "",
+    ])  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", nargs="+", default=SIZES.split())
-    parser.add_argument("--sample", type=int, default=4, help="targets that the peers solve")
+    parser.add_argument("--sizes", nargs="*", default=SIZES.split(), help="size:targets of peers")
+    parser.add_argument("--growth", nargs="*", default=GROWTH.split())
     parser.add_argument("--noise", type=float, default=1.0, help="in sd of the planted signal")
-    parser.add_argument("--peers", nargs="*", default=["scikit_learn", "celer", "skglm"])
+    parser.add_argument("--output", type=Path, help="where the page goes")
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
         ours(Path(arguments.ours[0]), int(arguments.ours[1]))
         return
-    print(f"{torch.get_num_threads()} cores")
+    rates, rows = measured_rates(), []
     for size in arguments.sizes:
-        compare(size, arguments.sample, arguments.noise, arguments.peers)
+        of, sample = size.split(":")
+        rows += compare(of, int(sample), arguments.noise, rates)
+    text = page(rates, rows, growth(arguments.growth, arguments.noise))
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text)
 
 
 if __name__ == "__main__":
