@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from modeldiff import comparison, dataset, margins, subsets, training, verification
+from modeldiff import comparison, dataset, jobs, margins, subsets, training, verification
 from modeldiff.datamodels import step
 from modeldiff.dataset import Raw, digits
 from modeldiff.study import Study
@@ -52,16 +52,16 @@ def build(config: dict, folder: Path) -> Path:
 
 def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: Path) -> None:
     shards = []
-    for models in study.shards(study.models):
+    for models in jobs.cut(study, "training", name, at.parent):
         shards.append(at / f"shards/{models.start}-{models.stop}.npy")
         training.train_shard(study, name, data, models, shards[-1], device="cpu")
     margin_key = study.key("margins", name)
     margins.gather(shards, study.key("training", name), at / "margins.npy", margin_key)
     fit = at / "datamodels.npz"
     n = len(data.train.labels)
-    step.write(study, name, n, masks, at / "margins.npy", fit, device="cpu")
+    step.write(step.Regression(study, name, n, masks, at / "margins.npy"), fit, device="cpu")
     full = []
-    for models in study.shards(study.config["verification"]["models"]):
+    for models in jobs.cut(study, "full", name, at.parent):
         full.append(at / f"full/{models.start}-{models.stop}.npz")
         training.train_full(study, name, data, models, full[-1], device="cpu")
     verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 from conftest import EMBEDDED, small
 
-from modeldiff import files, status
+from modeldiff import files, jobs, status
 from modeldiff.cli import main
 from modeldiff.study import Study
 
@@ -153,7 +153,7 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
         text = json.dumps(record | {"key": key}, indent=1)
         files.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
         at = f"{study.folder}/{name}/shards"
-        for models in study.shards(study.models):
+        for models in jobs.cut(study, "training", name, study.folder):
             with open(f"{at}/{models.start}-{models.stop}.npy", "w"):
                 pass
             with open(f"{at}/{models.start}-{models.stop}.npy.json", "w") as file:
@@ -298,15 +298,15 @@ def test_a_file_named_like_markup_stays_text(call, scored, tmp_path):
 def test_plan_prices_the_whole_study_and_keeps_nothing(call, config, tmp_path):
     """That it is right within 30% is shown by benchmarks/plan.py, on a machine of its own."""
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(small(config)))
-    code, said, _ = call("plan", "small.yaml", "--models", "6", "--json")
+    code, said, _ = call("plan", "small.yaml", "--json")
     assert code == 0
     found = json.loads(said)
     assert (found["training_jobs"], found["device"]) == (10, "CPU")
     seconds = 10 * found["seconds_per_start"]
     for cost in found["algorithms"].values():
-        assert (cost["models_of_pilot"], cost["full_models_of_pilot"]) == (6, 4)
+        assert cost["width"] == 15
         assert cost["seconds_per_full_model"] > 0
         seconds += 120 * cost["seconds_per_model"] + 4 * cost["seconds_per_full_model"]
     assert found["hours"] * 3600 == pytest.approx(seconds)
-    assert found["models_for_lds"] is None
+    assert found["cpu_hours_after"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]

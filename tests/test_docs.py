@@ -66,7 +66,7 @@ def test_every_command_that_is_named_exists_and_every_link_leads_somewhere(repos
     path = repository / name
     for document in sorted(path.glob("*.md")) if path.is_dir() else [path]:
         text = document.read_text()
-        for command in re.findall(r"^(?:    |\$ )?modeldiff ([a-z]+)", text, re.M):
+        for command in re.findall(r"^(?:    |\$ )?modeldiff ([a-z-]+)", text, re.M):
             assert command in main.commands, f"{document.name}: modeldiff {command}"
         for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
             if "://" not in link:

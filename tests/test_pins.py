@@ -56,7 +56,7 @@ def test_every_rule_names_an_environment_that_exists(repository):
     for path in (repository / "rules").glob("*.smk"):
         text = path.read_text()
         named = re.findall(r'conda:\n\s+"\.\./(envs/\S+)"', text)
-        assert len(named) == len(re.findall(r"^rule ", text, re.M)), path
+        assert len(named) == len(re.findall(r"^(?:rule|checkpoint) ", text, re.M)), path
         assert all((repository / name).exists() for name in named)
 
 

@@ -36,10 +36,10 @@ def test_summary_is_the_contract(study_json):
     assert (content["study"], content["version"]) == ("small", __version__)
     assert list(content["algorithms"]) == ["plain", "masked"]
     for algorithm in content["algorithms"].values():
-        assert list(algorithm) == ["models", "failed", "accuracy", "lds"]
+        assert list(algorithm) == ["models", "failed", "missing", "accuracy", "lds"]
         assert algorithm["models"] == 120
         assert list(algorithm["accuracy"]) == ["mean", "sd"]
-        assert list(algorithm["lds"]) == ["mean", "low", "high", "ceiling"]
+        assert list(algorithm["lds"]) == ["mean", "low", "high", "ceiling", "silent"]
         assert all(isinstance(x, NUMBER) for x in algorithm["lds"].values())
     assert [c["way"] for c in content["comparisons"]] == ["a-minus-b", "b-minus-a"]
     for way in content["comparisons"]:
@@ -47,12 +47,12 @@ def test_summary_is_the_contract(study_json):
         assert (way["a"], way["b"]) == ("plain", "masked")
         assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
         for d in way["directions"]:
-            keys = ["rank", "variance_a", "variance_b", "train_examples", "test_examples"]
-            keys += ["p_value", "significant"]
-            assert d["p_value"] is None  # the embedded study's method tests nothing
-            assert d["significant"] is False
+            keys = ["rank", "variance_a", "variance_b", "interval_a", "interval_b"]
+            keys += ["train_examples", "test_examples", "p_value", "significant"]
             assert list(d) == keys
-            assert all(type(i) is int for k in keys[3:5] for i in d[k])
+            assert all(low <= high for low, high in (d["interval_a"], d["interval_b"]))
+            assert d["significant"] is (d["p_value"] <= 0.05)
+            assert all(type(i) is int for k in keys[5:7] for i in d[k])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4
     assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])
@@ -252,6 +252,10 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "No difference found" in silent
     assert "none of 20 directions stands out" in silent
     assert "smallest p = 0.4" in silent
+    could = loaded.pairs[0].power
+    assert could is not None
+    assert not could.enough  # 70 models see little
+    assert f"about {could.needed:,} models of each would show it" in silent
     untested = pages(p_value=np.full(10, np.nan), significant=nothing)
     assert "No difference found" not in untested
     assert "A direction alone proves nothing" in untested
@@ -276,6 +280,7 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             projections=rng.normal(size=(len(targets), k)),
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
             **{f: rng.random(k) for f in ("p_value", "stability")},
+            **{f: rng.random((k, 2)) for f in ("interval_a", "interval_b")},
             significant=rng.random(k) < 0.5,
             **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},
             **{f"test_{end}": rng.integers(0, len(targets), (k, 20)) for end in ("high", "low")},

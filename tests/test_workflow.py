@@ -48,11 +48,19 @@ class Workflow:
         output, _ = process.communicate()
         return process.returncode, output
 
-    def planned(self):
-        """How many jobs of each rule a dry run announces."""
-        code, output = self.run("--dry-run")
+    def planned(self, *wanted):
+        """How many jobs of each rule a dry run announces, for some files or all."""
+        code, output = self.run("--dry-run", *wanted)
         assert code == 0, output
         return jobs(output)
+
+    def modeldiff(self, *words):
+        """Run `modeldiff`; its exit code and what it said."""
+        command = [sys.executable, "-m", "modeldiff", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout + done.stderr
 
     def file(self, path):
         return self.folder / RESULTS / path

@@ -3,15 +3,17 @@
     python tests/slurm/chaos.py --seeds 20
 
 Every seed runs the study in a folder of its own, through Snakemake's local executor. The victim
-may be Snakemake itself, a shell, a training job, any step. A run that ends is unlocked and started
-again, while jobs that a killed Snakemake left behind go on; that is all the help it gets. In the
-end its summary.json must be, byte for byte, that of a run that nothing disturbed.
+may be Snakemake itself, a shell, a training job, any step; it is sent KILL or TERM. A run that ends
+is started again, unlocked first where a killed Snakemake left its lock, while jobs that it left
+behind go on; that is all the help it gets. In the end its summary.json must be, byte for byte, that
+of a run that nothing disturbed.
 """
 
 import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="runs (20)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
-    parser.add_argument("--every", type=float, default=8, help="mean seconds between kills (8)")
+    parser.add_argument("--every", type=float, default=10, help="mean seconds between kills (10)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (reference := Path(folder) / "reference").mkdir()
@@ -65,7 +67,7 @@ def run(folder: Path, rng: random.Random | None, every: float) -> tuple[bytes, C
     config = small(json.loads(json.dumps(parse(REPOSITORY / "config/config.yaml"))))
     config["training"] = {"shard": 60, "width": 6}
     for algorithm in config["algorithms"].values():
-        algorithm["epochs"] = 10
+        algorithm["epochs"] = 6
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile")]
     command += ["--workflow-profile", str(REPOSITORY / "profiles/default"), "--cores", "2"]
@@ -76,7 +78,8 @@ def run(folder: Path, rng: random.Random | None, every: float) -> tuple[bytes, C
         with open(folder / "log", "a") as log:
             how = {"cwd": folder, "stdout": log, "stderr": log}
             environment = os.environ | {"PATH": python}
-            subprocess.run([*command, "--unlock"], **how, env=environment, check=True)
+            if list(folder.glob(".snakemake/locks/*")):
+                subprocess.run([*command, "--unlock"], **how, env=environment, check=True)
             process = subprocess.Popen(command, **how, env=environment)
             while process.poll() is None:
                 try:
@@ -106,11 +109,11 @@ def of_study(folder: Path) -> list[psutil.Process]:
 
 
 def kill_one(folder: Path, rng: random.Random) -> list[str]:
-    """Kill a random process of the study; returns what it was."""
+    """Send KILL or TERM to a random process of the study; returns what it was."""
     try:
         victim = rng.choice(of_study(folder))
         line = victim.cmdline()
-        victim.kill()
+        victim.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM]))
     except (IndexError, psutil.Error):
         return []  # it ended by itself
     if "snakemake" in line:

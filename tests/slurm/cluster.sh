@@ -49,7 +49,10 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
+# A step that takes more memory than it asked for is killed.
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill,UsePss
 # Quick: a dead node is noticed after seconds; ended jobs are remembered (the plugin's need).
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2
 SlurmdTimeout=10
@@ -97,13 +100,18 @@ start_node() {
   must usable "$1"
 }
 
+start_controller() {
+  rm -f "$F/run/slurmctld.pid"
+  SLURM_CONF=$F/slurm.conf slurmctld </dev/null >>"$F/log/slurmctld.out" 2>&1
+  must "$F/bin/sinfo" -h
+}
+
 start() {
   configure
   munged --key-file="$F/munge/key" --socket="$F/run/munge.socket" --pid-file="$F/run/munged.pid" \
     --log-file="$F/log/munged.log" --seed-file="$F/munge/seed"
   must munge -n -S "$F/run/munge.socket"
-  SLURM_CONF=$F/slurm.conf slurmctld </dev/null >"$F/log/slurmctld.out" 2>&1
-  must "$F/bin/sinfo" -h
+  start_controller
   for node in $NODES; do start_node "$node"; done
 }
 
@@ -133,5 +141,5 @@ case ${1:-} in
   node-down) node_down "$3" ;;
   node-up) start_node "$3" ;;
   env) echo "export PATH='$F/bin':\"\$PATH\"" ;;
-  *) sed -n '2,11p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,13p' "$0" >&2; exit 2 ;;
 esac

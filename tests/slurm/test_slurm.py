@@ -5,6 +5,7 @@ Training asks Slurm for a GPU, a fake one here, and runs on the CPU.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -63,18 +64,20 @@ def cluster():
 class Workflow:
     """A small study, its training long enough to be disturbed, in a folder of its own."""
 
-    def __init__(self, repository, folder, environment):
+    def __init__(self, repository, folder, environment, name="small"):
         config = json.loads(json.dumps(small(parse(repository / "config/config.yaml"))))
         config["training"] = {"shard": 60, "width": 4}
         for algorithm in config["algorithms"].values():
-            algorithm["epochs"] = 20
-        self.config, self.folder, self.environment = config, folder, environment
+            algorithm["epochs"] = 60
+        self.config, self.folder, self.environment = config | {"study": name}, folder, environment
+        self.results = folder / "results" / name
         self.command = [sys.executable, "-m", "snakemake", "-s", repository / "Snakefile"]
-        self.command += ["--directory", folder, "--configfile", folder / "config.yaml"]
-        self.log = folder / "snakemake.log"
+        self.command += ["--directory", folder, "--configfile", folder / f"{name}.yaml"]
+        self.log = folder / f"{name}.log"
 
     def start(self, *extra):
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
+        text = yaml.safe_dump(self.config, sort_keys=False)
+        (self.folder / f"{self.config['study']}.yaml").write_text(text)
         with open(self.log, "w") as log:
             command = [*self.command, *extra]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
@@ -84,28 +87,42 @@ class Workflow:
         return self.start(*extra).wait(), self.log.read_text()
 
     def summary(self):
-        return (self.folder / "results/small/summary.json").read_bytes()
+        return (self.results / "summary.json").read_bytes()
 
 
 @pytest.fixture
-def on_slurm(repository, tmp_path, cluster):
-    workflow = Workflow(repository, tmp_path, cluster.environment)
-    workflow.command += ["--workflow-profile", repository / "profiles/slurm"]
-    # Users wait 20 seconds, we do not.
-    workflow.command += ["--slurm-init-seconds-before-status-checks", "1"]
-    yield workflow
-    workflow.process.kill()  # after a failed test
-    workflow.process.wait()
+def submitted(repository, tmp_path, cluster):
+    """Makes workflows that run on the cluster, all in one folder."""
+    made = []
+
+    def make(name):
+        workflow = Workflow(repository, tmp_path, cluster.environment, name)
+        workflow.command += ["--workflow-profile", repository / "profiles/slurm"]
+        # Users wait 20 seconds, we do not.
+        workflow.command += ["--slurm-init-seconds-before-status-checks", "1"]
+        made.append(workflow)
+        return workflow
+
+    yield make
+    for workflow in made:  # after a failed test
+        workflow.process.kill()
+        workflow.process.wait()
 
 
-def training(folder):
-    """The training processes in `folder` that are past their imports."""
+@pytest.fixture
+def on_slurm(submitted):
+    return submitted("small")
+
+
+def training(workflow):
+    """The workflow's training processes that are past their imports."""
     for process in psutil.process_iter(["cmdline", "name"]):
         try:
             line = process.info["cmdline"] or []
             if line[1:4] != ["-m", "modeldiff", "train"] or "--full" in line:
                 continue
-            if process.cwd() == str(folder) and process.cpu_times().user > 4:
+            own = workflow.folder / line[4] == workflow.results / "study.json"
+            if own and process.cwd() == str(workflow.folder) and process.cpu_times().user > 4:
                 yield process
         except psutil.Error:
             pass
@@ -116,7 +133,7 @@ def victim(workflow, process, seen):
     deadline = time.time() + 240
     while time.time() < deadline:
         assert process.poll() is None, workflow.log.read_text()
-        for each in training(workflow.folder):
+        for each in training(workflow):
             try:
                 environment = each.environ()
             except psutil.Error:
@@ -129,10 +146,15 @@ def victim(workflow, process, seen):
     raise AssertionError(f"no training job was seen\n{workflow.log.read_text()}")
 
 
-def test_every_fault_at_once_changes_nothing(repository, tmp_path, on_slurm, cluster):
-    """Scancel, SIGKILL, a time limit, a dead node; then Snakemake itself is killed."""
+def test_every_fault_at_once_changes_nothing(repository, tmp_path, submitted, cluster):
+    """Scancel, SIGKILL, a time limit, a dead node; then Snakemake itself is killed.
+
+    Meanwhile another study runs in the same folder on the same cluster.
+    """
     request = ["--set-resources", "train:gres=gpu:1"]
+    on_slurm, other = submitted("small"), submitted("other")
     process, seen = on_slurm.start(*request), set()
+    other.start(*request, "--", "results/other/plain/margins.npy")
 
     _, job, node = victim(on_slurm, process, seen)
     assert cluster.ask("squeue", "-h", "-j", job, "-O", "tres-per-node") == ["gres:gpu:1"]
@@ -145,7 +167,7 @@ def test_every_fault_at_once_changes_nothing(repository, tmp_path, on_slurm, clu
     psutil.wait_procs([each], timeout=120)
     _, job, _ = victim(on_slurm, process, seen)
     cluster.ask("scancel", job)
-    shards = on_slurm.folder / "results/small"
+    shards = on_slurm.results
     deadline = time.time() + 60
     while not list(shards.glob("*/shards/.*.partial")):
         assert time.time() < deadline, "no partial state was seen"
@@ -173,6 +195,19 @@ def test_every_fault_at_once_changes_nothing(repository, tmp_path, on_slurm, clu
     code, said = local.run()
     assert code == 0, said
     assert on_slurm.summary() == local.summary()
+    assert other.process.wait() == 0, other.log.read_text()
+    margins = [w.results / "plain/margins.npy" for w in (other, local)]
+    assert margins[0].read_bytes() == margins[1].read_bytes()  # it differs by its name alone
+
+
+def test_a_job_killed_for_its_memory_gets_twice_as_much(on_slurm, cluster):
+    on_slurm.config["training"]["memory"] = 400  # torch alone takes as much
+    code, said = on_slurm.run("results/small/plain/shards/0-60.npy")
+    assert code == 0, said
+    jobs = re.findall(r"has been submitted with SLURM jobid (\d+)", said)
+    asked = ["".join(cluster.ask("scontrol", "--oneliner", "show", "job", job)) for job in jobs]
+    assert len(asked) >= 2
+    assert ["mem=400M" in asked[0], "mem=800M" in asked[1]] == [True, True]
 
 
 def test_a_gpu_is_asked_for_and_its_absence_is_one_line(on_slurm):
