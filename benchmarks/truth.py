@@ -4,8 +4,9 @@ Kinds of planted differences (`planted.py`), sizes of the planted group, alpha, 
 and `paper` as the presets have them, and `raw`, the published package's scaling on ridge
 datamodels. `plain` is compared with `masked`, which cannot see what was planted, and with replicas
 of itself (the same recipe on the same subsets under other names: whatever differs is chance).
-Directions looked at, fixed in advance: the first two of a minus b. Margins and scores are kept, so
-that a run that was cut goes on; several runs at once share the work.
+Directions looked at, fixed in advance: the first two of a minus b. Margins are kept in a cache,
+scores in docs/truth.jsonl, so that a run that was cut goes on, elsewhere too; several runs at once
+share the work.
 
     python benchmarks/truth.py --output docs/truth.md
 """
@@ -34,6 +35,7 @@ from modeldiff.study import VERSIONS, digest
 from modeldiff.training import Member, train
 from modeldiff.training.shard import margin
 
+SCORES = Path(__file__).parents[1] / "docs" / "truth.jsonl"  # a line for each comparison and method
 MODELS = 1500  # of each algorithm, all used to fit
 FLIPS = 39
 MARGINS = ("max", "log_odds")
@@ -188,9 +190,9 @@ def tables(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def scored(log: Path, key: dict[str, Any]) -> list[dict[str, Any]]:
+def scored(key: dict[str, Any]) -> list[dict[str, Any]]:
     """The scores of a comparison that were kept."""
-    kept = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    kept = [json.loads(line) for line in SCORES.read_text().splitlines()] if SCORES.exists() else []
     return [row for row in kept if row.items() >= key.items()]
 
 
@@ -206,25 +208,25 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.cache.mkdir(parents=True, exist_ok=True)
-    log = options.cache / f"scores-{VERSIONS['comparison']}.jsonl"
     names = ("kind", "k", "alpha", "seed")
     rows: list[dict[str, Any]] = []
     for of, a, b in plan(options.seeds):
         if of[0].startswith("photos") and not PHOTOS.exists():
             continue
         key = dict(zip((*names, "a", "b"), (*of, a, b), strict=True))
+        key["version"] = VERSIONS["comparison"]
         if options.kept:
-            rows += scored(log, key)
+            rows += scored(key)
             continue
         with (options.cache / f"{digest(key)}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if options.output else fcntl.LOCK_NB))
             except BlockingIOError:
                 continue
-            had = scored(log, key)
+            had = scored(key)
             missing = [m for m in options.methods if m not in {row["method"] for row in had}]
             new = [key | scores for scores in compare(of, a, b, missing, options.cache)]
-            with log.open("a") as file:
+            with SCORES.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in new)
         for row in new:
             print(row, flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import small
-from test_workflow import Workflow
+from test_workflow import Workflow, jobs
 
 from modeldiff import files, subsets
 from modeldiff.checks import parse
@@ -157,6 +157,28 @@ def test_summing_that_was_killed_goes_on(repository, tmp_path, monkeypatch):
     expected = Grams.of(regression.masks, regression.margins)
     for a, b in zip(Grams.load(tmp_path / "grams.npz").parts, expected.parts, strict=True):
         np.testing.assert_array_equal(a.counts, b.counts)
+
+
+def test_a_study_that_grows_trains_and_sums_what_joins(repository, tmp_path):
+    """Through Snakemake: a finished study with more models is as one that had them from the start."""
+    wanted = ("results/small/plain/datamodels.npz", "results/small/plain/lds.npz")
+    made = []
+    for name, counts in (("grows", (120, 150)), ("fresh", (150,))):
+        (tmp_path / name).mkdir()
+        workflow = Workflow(repository, tmp_path / name)
+        workflow.config["datamodels"]["jobs"] = 2
+        for count in counts:
+            workflow.config["subsets"]["models"] = count
+            code, output = workflow.run("--", wanted[0])
+            assert code == 0, output
+        made.append([np.load(tmp_path / name / path) for path in wanted])
+        if name == "grows":
+            assert jobs(output)["train"] == 1
+            assert jobs(output)["fit"] == 2
+    for grown, fresh in zip(*made, strict=True):
+        assert grown.keys() == fresh.keys()
+        for array in grown:
+            np.testing.assert_array_equal(grown[array], fresh[array], err_msg=array)
 
 
 def test_more_jobs_than_targets_are_refused(repository, tmp_path):

@@ -7,6 +7,8 @@
 #   cluster.sh stop FOLDER        stop exactly what was started there
 #   cluster.sh node-down FOLDER NODE    crash a node with all its processes
 #   cluster.sh node-up FOLDER NODE      and boot it again
+#   cluster.sh controller-down FOLDER   kill slurmctld
+#   cluster.sh controller-up FOLDER     and start it again
 #   eval "$(cluster.sh env FOLDER)"     sbatch, squeue ... of this cluster
 set -euo pipefail
 NODES="n1 n2"
@@ -67,7 +69,7 @@ CONF
   printf 'AutoDetect=off\nNodeName=n[1-2] Name=gpu File=%s/gpu[0-1]\n' "$F" >"$F/gres.conf"
   printf 'CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n' >"$F/cgroup.conf"
   # Snakemake's plugin wipes SLURM_CONF in its jobs, PATH stays: hence a wrapper for each command.
-  for name in sbatch srun squeue scancel sinfo scontrol sacct; do
+  for name in sbatch srun squeue scancel sinfo scontrol; do
     printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/%s "$@"\n' "$F/slurm.conf" $name >"$F/bin/$name"
     chmod 755 "$F/bin/$name"
   done
@@ -140,6 +142,8 @@ case ${1:-} in
   stop) stop ;;
   node-down) node_down "$3" ;;
   node-up) start_node "$3" ;;
+  controller-down) kill -KILL $(pids slurmctld) ;;
+  controller-up) start_controller ;;
   env) echo "export PATH='$F/bin':\"\$PATH\"" ;;
-  *) sed -n '2,13p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,15p' "$0" >&2; exit 2 ;;
 esac

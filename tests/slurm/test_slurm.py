@@ -29,7 +29,9 @@ class Cluster:
 
     def __init__(self, folder):
         self.folder = folder
-        here = f"{folder / 'bin'}:{Path(sys.executable).parent}"
+        # As docs/slurm.md says for a cluster without accounting.
+        profile = SCRIPT.parents[2] / "profiles/slurm/bin"
+        here = f"{profile}:{folder / 'bin'}:{Path(sys.executable).parent}"
         self.environment = os.environ | {"PATH": f"{here}:{os.environ['PATH']}"}
 
     def do(self, what, *more):
@@ -208,6 +210,15 @@ def test_a_job_killed_for_its_memory_gets_twice_as_much(on_slurm, cluster):
     asked = ["".join(cluster.ask("scontrol", "--oneliner", "show", "job", job)) for job in jobs]
     assert len(asked) >= 2
     assert ["mem=400M" in asked[0], "mem=800M" in asked[1]] == [True, True]
+
+
+def test_a_controller_that_is_away_for_a_minute_is_waited_for(on_slurm, cluster):
+    process = on_slurm.start("results/small/plain/shards/0-60.npy")
+    victim(on_slurm, process, set())
+    cluster.do("controller-down")
+    time.sleep(60)
+    cluster.do("controller-up")
+    assert process.wait(timeout=240) == 0, on_slurm.log.read_text()
 
 
 def test_a_gpu_is_asked_for_and_its_absence_is_one_line(on_slurm):
