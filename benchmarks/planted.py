@@ -7,6 +7,7 @@ cannot. Everything is drawn from the case's seed.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,18 @@ def mislabelled(raw: Raw, k: int, seed: int) -> tuple[Raw, Any]:
     return changed, [np.sort(ones[near]), np.sort(chosen)]
 
 
+@cache
 def photos() -> Raw:
     """Four classes of CIFAR-10 at 8 x 8 pixels, 300 training and 150 test images of each."""
     sizes = {"train_per_class": 300, "test_per_class": 150}
-    return folder(path=str(PHOTOS), size=8, classes=CLASSES, **sizes)
+    files = folder(path=str(PHOTOS), size=8, classes=CLASSES, **sizes)
+    splits = []
+    for names, labels in (files.train, files.test):
+        images = np.empty(names.shape, np.uint8)
+        for place, image in names.placed():
+            images[place] = image
+        splits.append(Images(images, labels))
+    return Raw(*splits, files.classes)
 
 
 def _preprocess(name: str, **options: Any) -> dict[str, Any]:

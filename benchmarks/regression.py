@@ -321,7 +321,9 @@ def main() -> None:
         ours(Path(arguments.ours[0]), int(arguments.ours[1]))
         return
     with tempfile.TemporaryDirectory() as name:
-        run_ours(Path(name), "1000x600x100", arguments.noise)  # compiles all kernels, once per machine
+        run_ours(
+            Path(name), "1000x600x100", arguments.noise
+        )  # compiles all kernels, once per machine
     rates, rows = measured_rates(), []
     for size in arguments.sizes:
         of, sample = size.split(":")

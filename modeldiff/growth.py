@@ -8,22 +8,18 @@ models there are, on half of them and on all give it, and the limit, by least sq
 and halves all are fitted, and averaged.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import t as student
 
-from modeldiff import dataset, files, jobs, margins
+from modeldiff import trained
 from modeldiff.datamodels import fit
 from modeldiff.datamodels.evaluation import spearman
-from modeldiff.errors import Damaged
 from modeldiff.study import Study
-from modeldiff.subsets import Masks
 
 PARTS = (4, 2, 1)  # disjoint sets of models: quarters, halves, all
 FEWEST = 30  # models in the smallest part
@@ -86,7 +82,7 @@ def of(
         blocks = [slice(i * size, (i + 1) * size) for i in range(parts)]
         own = []
         for block in blocks:
-            predicted = fit(Rows(masks, block), rows[block], **how).predict(truth_masks)
+            predicted = fit(trained.Rows(masks, block), rows[block], **how).predict(truth_masks)
             own.append([spearman(predicted[k], truth[k]).mean() for k in kept])
         models.append(size)
         scores.append(np.mean(own, axis=0))
@@ -96,24 +92,6 @@ def of(
     shape = masks.shape[1], penalty
     (limit, noise), *left_out = (_fitted(np.array(models), curve, *shape) for curve in curves)
     return Growth(np.array(models), curves[0], limit, noise, np.array(left_out), *shape)
-
-
-class Rows:
-    """Some rows of masks, unpacked only when they are read."""
-
-    dtype = np.dtype(bool)
-
-    def __init__(self, masks: Any, rows: slice | np.ndarray):
-        self.masks = masks
-        self.rows = np.arange(masks.shape[0])[rows]
-        self.shape = (len(self.rows), masks.shape[1])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        chosen: np.ndarray = self.masks[self.rows[rows]]
-        return chosen
 
 
 def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndarray:
@@ -159,34 +137,22 @@ def _needed(limit: float, noise: float, n_train: int, penalty: float, wanted: fl
 
 def read(study: Study, name: str) -> Growth | None:
     """The growth of an algorithm's LDS, from the shards there are; None if they are too few."""
-    folder = Path(study.folder)
-    made = jobs.finished(study, "training", name, folder)
-    key = study.key("training", name)
-    shards = [folder / name / f"shards/{start}-{made[start]}.npy" for start in sorted(made)]
-    models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)] or [np.arange(0)])
-    held = int((models < study.evaluation_models).sum())
-    if len(models) - held < FEWEST * PARTS[0] or held < study.evaluation_models:
+    made = trained.read(study, name)
+    if made is None:
         return None
-    try:
-        manifest = dataset.read_manifest(folder / "dataset/manifest.json", study.key("dataset"))
-        packed = files.verify(folder / "subsets/masks.npy", study.key("subsets"))
-    except Damaged:
+    held = int((made.models < study.evaluation_models).sum())
+    if len(made.models) - held < FEWEST * PARTS[0] or held < study.evaluation_models:
         return None
-    with tempfile.TemporaryDirectory() as temporary:
-        gathered = Path(temporary) / "margins.npy"
-        margins.gather(shards, key, gathered, key)
-        rows, _ = margins.read(gathered, key)
-        masks = Masks.open(packed, manifest["train"])
-        drawn = np.array([study.subset_of(m) for m in models])
-        truth = np.array([_mean(rows[drawn == s]) for s in range(study.evaluation_subsets)])
-        known = np.isfinite(truth).all(1)
-        return of(
-            Rows(masks, drawn[held:]),
-            rows[held:],
-            masks[: study.evaluation_subsets][known],
-            truth[known],
-            **study.regression,
-        )
+    subsets = range(study.evaluation_subsets)
+    truth = np.array([_mean(made.margins[made.subset == s]) for s in subsets])
+    known = np.isfinite(truth).all(1)
+    return of(
+        trained.Rows(made.masks, made.subset[held:]),
+        made.margins[held:],
+        made.masks[: study.evaluation_subsets][known],
+        truth[known],
+        **study.regression,
+    )
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:

@@ -44,3 +44,15 @@ def test_more_models_see_less():
     assert (could.group, could.moved) == (1, 1)
     assert not could.enough
     assert could.needed > 300
+
+
+def test_half_of_the_models_foretell_what_all_will_show():
+    """Noise alone, so that its edge is what the whole study will meet."""
+    foretold, met = [], []
+    for seed in range(6):
+        masks, a, b = simulated(seed)
+        for half, planned, found in ((MODELS // 2, MODELS, foretold), (MODELS, None, met)):
+            rows = masks[:half], a[:half], b[:half]
+            edge = contrast(*rows, directions=1, flips=39, seed=seed).null_edge[0]
+            found.append(power.of_models(*rows, edge, 0.5, planned).smallest)
+    assert np.median(foretold) == pytest.approx(np.median(met), rel=0.15)

@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner
 from conftest import small
 
-from modeldiff import datamodels, dataset, files, growth, jobs, subsets
+from modeldiff import datamodels, dataset, files, foresight, growth, jobs, subsets
 from modeldiff.cli import main
 from modeldiff.study import Study
 
@@ -98,6 +98,7 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
         size=(650, n_targets)
     )
     for name in study.algorithms:
+        rows = rows + random.normal(size=rows.shape)
         for models in list(jobs.cut(study, "training", name, study.folder))[:-1]:  # one is missing
             facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
             path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
@@ -105,7 +106,15 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
                 np.save(file, rows[models.start : models.stop].astype(np.float32))
     result = CliRunner().invoke(main, ["plan", "small.yaml", "--lds", "0.9", "--json"])
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)["models_for_lds"]
+    told = json.loads(result.stdout)
+    found = told["models_for_lds"]
     assert list(found["plain"]["lds"]) == ["145", "290", "580"]  # of 630 models, 50 evaluate
     # How near it comes to the truth is tested above, over many draws.
     assert 580 < found["plain"]["low"] <= found["plain"]["models"] <= found["plain"]["high"]
+    power = told["power"]["plain vs masked"]
+    assert power["group"] == round(n_train / 100)
+    assert 0 < power["smallest"] < power["typical"]
+    assert power["needed"] < 600
+    assert "what differences it can show is told once 170 models" in next(
+        foresight.lines(study, {"plain vs masked": None})
+    )

@@ -88,7 +88,8 @@ def plan(config: Path, lds: float | None, as_json: bool) -> None:
     """Train a little of CONFIG's algorithms and say what the study will cost.
 
     Seconds per model, hours, jobs and disk of the whole study. What is trained is not kept. How
-    many models a wanted LDS needs is told from the models that the study has trained so far.
+    many models a wanted LDS needs, and what differences a contrast will be able to show, is told
+    from the models that the study has trained so far.
     """
     study = Study.read(config)
     outline = plans.outline(study)
@@ -98,6 +99,11 @@ def plan(config: Path, lds: float | None, as_json: bool) -> None:
 
     cost = pilot.measure(study, device=device)
     text = [*plans.lines(outline), *pilot.lines(cost)]
+    if study.config["comparison"]["method"] == "contrast":
+        from modeldiff import foresight
+
+        cost["power"] = foresight.forecast(study)
+        text += foresight.lines(study, cost["power"])
     if lds is not None:
         from modeldiff import growth
 

@@ -11,10 +11,13 @@ less the more of them are in a subset, so that a smaller alpha sees what more mo
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
+
+from modeldiff.comparison.paired import Paired
 
 SHARES = 0.01, 0.05  # of the training images in the group, of the test images that it moves
 
@@ -42,12 +45,20 @@ class Power:
 
 
 def power(
-    edge: float, models: int, n_train: int, n_targets: int, penalty: float, typical: float
+    edge: float,
+    models: int,
+    n_train: int,
+    n_targets: int,
+    penalty: float,
+    typical: float,
+    planned: int | None = None,
 ) -> Power:
-    """See `Power` and `smallest`."""
+    """See `Power` and `smallest`; planned: of a comparison of so many models, foretold."""
     counts = zip(SHARES, (n_train, n_targets), strict=True)
     group, moved = (max(1, round(share * n)) for share, n in counts)
     sizes = {"group": group, "moved": moved}
+    if planned:
+        edge, models = edge_with(planned, edge, models, n_train, penalty), planned
     return Power(
         **sizes,
         smallest=smallest(edge, models, n_train, penalty, **sizes),
@@ -56,8 +67,23 @@ def power(
     )
 
 
+def of_models(
+    masks: Any,
+    a: np.ndarray,
+    b: np.ndarray,
+    edge: float,
+    penalty: float,
+    planned: int | None = None,
+) -> Power:
+    """The power of a comparison by margins; masks, a, b: as for `contrast`; the rest as above."""
+    models = Paired.of(masks, a, b)
+    typical = float(np.abs([models.mean_a, models.mean_b]).mean())
+    used, sizes = int(models.used.sum()), (models.n_train, models.n_targets)
+    return power(edge, used, *sizes, penalty, typical, planned)
+
+
 def smallest(
-    edge: float, models: int, n_train: int, penalty: float, *, group: int, moved: int
+    edge: float, models: float, n_train: int, penalty: float, *, group: int, moved: int
 ) -> float:
     """Smallest shift of margins that stands out, in the margin's unit.
 
@@ -65,6 +91,12 @@ def smallest(
     """
     kept, _ = moments(n_train / models, penalty)
     return float(edge / kept * np.sqrt(group / moved))
+
+
+def edge_with(wanted: float, edge: float, models: int, n_train: int, penalty: float) -> float:
+    """The edge of the null with `wanted` models, from that found with `models`."""
+    (_, own), (_, noise) = (moments(n_train / n, penalty) for n in (wanted, models))
+    return float(edge * np.sqrt(own / wanted / (noise / models)))
 
 
 def models_for(
@@ -78,12 +110,10 @@ def models_for(
     moved: int,
 ) -> int:
     """Models with which a shift of `size` stands out; arguments as for `smallest`."""
-    _, noise = moments(n_train / models, penalty)
 
     def excess(log_models: float) -> float:
-        wanted = np.exp(log_models)
-        _, own = moments(n_train / wanted, penalty)
-        at = edge * np.sqrt(own / wanted / (noise / models))
+        wanted = float(np.exp(log_models))
+        at = edge_with(wanted, edge, models, n_train, penalty)
         return smallest(at, wanted, n_train, penalty, group=group, moved=moved) - size
 
     least = np.log(n_train / 100)

@@ -9,8 +9,7 @@ import numpy as np
 from modeldiff import files, margins
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.found import WAYS, Comparison, ends
-from modeldiff.comparison.paired import Paired
-from modeldiff.comparison.power import Power, power
+from modeldiff.comparison.power import Power, of_models
 from modeldiff.comparison.residual import compare
 from modeldiff.comparison.significance import RANK
 from modeldiff.subsets import Masks
@@ -77,8 +76,9 @@ def _contrast(
         margins.read(path, study.key("margins", name))[0][study.evaluation_models :]
         for path, name in zip(gathered, pair, strict=True)
     )
+    chosen = Masks(drawn, n_train)
     found = contrast(
-        Masks(drawn, n_train),
+        chosen,
         a,
         b,
         directions=min(n_targets, n_train, RANK),
@@ -87,16 +87,8 @@ def _contrast(
         seed=study.seed,
         examples=config["examples"],
     )
-    k, models = config["directions"], Paired.of(Masks(drawn, n_train), a, b)
-    typical = float(np.abs([models.mean_a, models.mean_b]).mean())
-    could = power(
-        float(found.null_edge[0]),
-        int(models.used.sum()),
-        n_train,
-        n_targets,
-        config["penalty"],
-        typical,
-    )
+    could = of_models(chosen, a, b, float(found.null_edge[0]), config["penalty"])
+    k = config["directions"]
     return (found.only(own(found.lean, k)), found.only(own(-found.lean, k)).reversed()), could
 
 
