@@ -160,7 +160,7 @@ def test_summing_that_was_killed_goes_on(repository, tmp_path, monkeypatch):
 
 
 def test_a_study_that_grows_trains_and_sums_what_joins(repository, tmp_path):
-    """Through Snakemake: a finished study with more models is as one that had them from the start."""
+    """Through Snakemake: the finished study, grown, equals one that was as large from the start."""
     wanted = ("results/small/plain/datamodels.npz", "results/small/plain/lds.npz")
     made = []
     for name, counts in (("grows", (120, 150)), ("fresh", (150,))):
