@@ -18,7 +18,7 @@ from modeldiff.study import Algorithm, Study
 from modeldiff.training import engine
 from modeldiff.training.fit import Member
 
-SHORT = (1, 3)  # epochs of the two trainings
+SHORT = (3, 1)  # epochs of the two trainings; the longer first: it warms up
 WIDEST = 512  # models at once
 GAIN = 0.05  # less is not worth twice the memory
 PATIENCE = 2  # widths in a row that do not pay
@@ -93,14 +93,14 @@ def seconds(
         for m, mask in enumerate(masks)
     ]
     algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]
-    if algorithm.train is not None or algorithm.epochs <= SHORT[1]:
+    if algorithm.train is not None or algorithm.epochs <= SHORT[0]:
         return _group(algorithm, data, members, width, device, clock, compiled)
-    (few, _), (more, at_once) = (
+    (more, at_once), (few, _) = (
         _group(replace(algorithm, epochs=e), data, members, width, device, clock, compiled)
         for e in SHORT
     )
-    epoch = (more - few) / (SHORT[1] - SHORT[0])
-    return few + (algorithm.epochs - SHORT[0]) * epoch, at_once
+    epoch = (more - few) / (SHORT[0] - SHORT[1])
+    return more + (algorithm.epochs - SHORT[0]) * epoch, at_once
 
 
 def _group(
