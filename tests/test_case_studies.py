@@ -36,6 +36,7 @@ from modeldiff.training.vision import torchvision
 CONFIGS = Path(__file__).parents[1] / "config"
 STUDIES = ("sgd", "augmentation", "pretraining")
 NAMES = sorted(p.stem for p in CONFIGS.glob("*.yaml") if set(p.stem.split("-")) & set(STUDIES))
+NAMES.append("cifar10-mini")  # with its own net
 ROOMS = "dataset beton subsets train margins datamodels comparison predictions verification report"
 
 
@@ -55,7 +56,7 @@ def cut(name: str, folder: Path) -> dict:
         algorithm |= {"epochs": 14, "batch": 8, "precision": "float32"}
         algorithm["model"] = {"name": "mlp", "hidden": 16}
         algorithm["optimizer"]["lr"] = 0.02
-        if pretrained:
+        if pretrained or name == "cifar10-mini":
             algorithm |= {"epochs": 12, "batch": 5}
             algorithm["optimizer"]["lr"] = 0.02
             algorithm["model"] = {"name": "convnet", "width": 8}

@@ -75,7 +75,7 @@ def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, 
 def test_check_looks_for_the_data_and_counts_them(call, repository, tmp_path):
     config = yaml.safe_load((repository / "config/cifar10-mini.yaml").read_text())
     config["dataset"] = {"name": "folder", "path": "images", "size": 16}
-    config["verification"]["transformations"]["watermark"]["class"] = "cat"
+    del config["verification"]["transformations"]["truck"]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     code, _, error = call("check", "mine.yaml")
     assert code == 1
@@ -86,7 +86,7 @@ def test_check_looks_for_the_data_and_counts_them(call, repository, tmp_path):
             for i in range(n):
                 (tmp_path / "images" / split / name / f"{i}.png").touch()
     found = json.loads(call("check", "mine.yaml", "--json")[1])
-    assert (found["train"], found["targets"], found["verification_images"]) == (600, 60, 20)
+    assert (found["train"], found["targets"], found["verification_images"]) == (600, 40, 40)
     config["algorithms"]["low_noise"]["batch"] = 301
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     assert "batch: is 301, but a subset has 300 examples" in call("check", "mine.yaml")[2]
