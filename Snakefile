@@ -35,6 +35,7 @@ localrules:
     subsets,
     margins,
     verification,
+    candidates,
     report,
 
 

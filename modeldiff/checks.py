@@ -204,6 +204,11 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
         if entry["strengths"] != sorted(entry["strengths"]):
             yield ("verification", "transformations", name, "strengths"), "must rise"
 
+    full = config["verification"]["models"]
+    if (tried := config["verification"].get("candidates", 0)) > full:
+        what = f"is {tried}; must be at most `models`, {full}: candidates train none of their own"
+        yield ("verification", "candidates"), what
+
     sizes = expected(config["dataset"]["name"], config["dataset"])
     if sizes is not None:  # else the dataset step checks the same once it has the images
         yield from against_data(config, *sizes)

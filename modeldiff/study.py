@@ -30,6 +30,8 @@ VERSIONS = {
     "comparison": 3,
     "predictions": 1,
     "verification": 2,
+    "trials": 1,
+    "candidates": 1,
     "report": 1,
 }
 
@@ -111,6 +113,7 @@ class Study:
     algorithms: dict[str, Algorithm]
     pairs: tuple[tuple[str, str], ...]
     transformations: dict[str, Transformation]
+    candidates: int  # full-data models that candidates are tried on; 0: none are proposed
 
     @classmethod
     def load(cls, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> "Study":
@@ -150,6 +153,7 @@ class Study:
                 )
                 for k, v in checked["verification"]["transformations"].items()
             },
+            candidates=checked["verification"].get("candidates", 0),
         )
 
     @classmethod
@@ -245,13 +249,20 @@ class Study:
                 own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
                 own |= {"datamodels": [self.settings("datamodels", name) for name in of]}
             case "predictions":
-                own |= {"verification": config["verification"], "full": self.settings("full", *of)}
+                own |= {"full": self.settings("full", *of)}
+                shown = {k: v for k, v in config["verification"].items() if k != "candidates"}
+                own |= {"verification": shown}
             case "verification":
                 own |= {
                     "predictions": [
                         self.settings("predictions", name) for name in self.verified(*of)
                     ]
                 }
+            case "trials":
+                own |= {"models": self.candidates, "full": self.settings("full", *of)}
+            case "candidates":
+                own |= {"trials": [self.settings("trials", name) for name in of]}
+                own |= {"comparison": self.settings("comparison", *of)}
             case "report":
                 own |= {"config": config}
         return own

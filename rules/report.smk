@@ -10,6 +10,7 @@ rule report:
         predictions=of_algorithms("predictions.npz"),
         comparisons=pairs("comparison.npz"),
         effects=pairs("effects.csv"),
+        candidates=pairs("candidates.csv") if study.candidates else [],
     output:
         result("summary.json"),
         result("report.html"),

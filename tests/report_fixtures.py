@@ -20,11 +20,12 @@ def study_json(repository, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def hostile_json(repository, tmp_path_factory) -> Path:
-    """The same with classes named like markup; they also stand in the config."""
+    """The same with candidates, and classes named like markup; they also stand in the config."""
     config = small(parse(repository / EMBEDDED))
     config["dataset"]["name"] = "report_studies:hostile"
     config["dataset"]["plant"]["class"] = report_studies.HOSTILE[0]
     config["verification"]["transformations"]["watermark"]["class"] = report_studies.HOSTILE[0]
+    config["verification"]["candidates"] = 4
     path = report_studies.build(config, tmp_path_factory.mktemp("hostile"))
     report.write(path)
     return path

@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from modeldiff import comparison, dataset, jobs, margins, subsets, training, verification
+from modeldiff import (
+    candidates,
+    comparison,
+    dataset,
+    jobs,
+    margins,
+    subsets,
+    training,
+    verification,
+)
 from modeldiff.datamodels import step
 from modeldiff.dataset import Raw, digits
 from modeldiff.study import Study
@@ -47,6 +56,13 @@ def build(config: dict, folder: Path) -> Path:
         comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz", **paths)
         moved = {x: at / x / "predictions.npz" for x in (a, b)}
         verification.write(study, moved, pair / "effects.csv")
+        if study.candidates:
+            manifest, trials = (
+                at / "dataset/manifest.json",
+                (at / a / "trials.npz", at / b / "trials.npz"),
+            )
+            compared = pair / "comparison.npz"
+            candidates.propose(study, (a, b), manifest, trials, compared, pair / "candidates.csv")
     return at / "study.json"
 
 
@@ -65,3 +81,5 @@ def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: 
         full.append(at / f"full/{models.start}-{models.stop}.npz")
         training.train_full(study, name, data, models, full[-1], device="cpu")
     verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")
+    if study.candidates:
+        candidates.attempt(study, name, data, full, at / "trials.npz", device="cpu")

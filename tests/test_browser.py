@@ -191,6 +191,7 @@ def test_hostile_names_stay_text(browser, hostile_json):
     assert report_studies.HOSTILE[0] in page.inner_text("[data-chart=opening]")
     for button in page.locator(".ranks button").all():
         button.click()
+        assert page.locator(".panel table tbody tr").count() > 0
     page.locator(".panel .example").first.click()
     assert page.locator("dialog script, .panel script, main b:has-text('bold')").count() == 0
     assert page.locator("img:not([src^='data:'])").count() == 0

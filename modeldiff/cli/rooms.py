@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from modeldiff import devices
+from modeldiff.cli.candidates import candidates, trials
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -332,6 +333,8 @@ COMMANDS = (
     comparison,
     predictions,
     verification,
+    trials,
+    candidates,
     report,
     found,
 )

@@ -63,6 +63,16 @@ function enlarge(split, index) {
 }
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
+function proposals({ head, tables, about }, i) {
+  const row = (tag, cells) => element("tr", {}, ...cells.map((text) => element(tag, {}, text)));
+  const body = [element("thead", {}, row("th", head)), element("tbody", {}, ...tables[i].map((cells) => row("td", cells)))];
+  return [
+    element("h4", {}, "Candidates to try"),
+    element("div", { class: "scroll" }, element("table", {}, ...body)),
+    element("p", {}, about),
+  ];
+}
+
 const ENDS = { high: "positive end", low: "negative end" };
 function show(pair, way, i) {
   const direction = content.pairs[pair].ways[way];
@@ -74,6 +84,7 @@ function show(pair, way, i) {
       element("h4", {}, `${split === "test" ? "Test" : "Training"} images, ${ENDS[end]}`),
       element("div", { class: "strip" }, ...strip(examples, split)),
     ]),
+    ...(direction.candidates ? proposals(direction.candidates, i) : []),
   );
   for (const button of document.querySelectorAll(`[data-direction^="${pair} "]`))
     button.setAttribute("aria-pressed", button.dataset.direction === `${pair} ${way} ${i}`);

@@ -20,7 +20,9 @@ from markupsafe import Markup
 from modeldiff import transformations
 from modeldiff.dataset import as_float
 from modeldiff.report import charts, images, provenance
-from modeldiff.report.results import Results, Way
+from modeldiff.report.proposals import proposed
+from modeldiff.report.provenance import part
+from modeldiff.report.results import Pair, Results, Way
 from modeldiff.report.verdict import classes, tested, verdict
 
 SHOWN = 12  # examples at each end of a direction
@@ -92,7 +94,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
 def _content(results: Results) -> dict[str, Any]:
     """What the page's script reads: charts, directions, influences, images."""
     data = results.data
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {
             "ways": [
                 {
@@ -100,6 +102,7 @@ def _content(results: Results) -> dict[str, Any]:
                     "directions": _directions(results, way),
                     "about": [_about(results, p, way, i) for i in range(len(way.directions))],
                 }
+                | _candidates(pair, way)
                 for way in pair.ways
             ]
         }
@@ -157,6 +160,36 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
         f"{spread(way, 'b', i, 2)} under {pair.b}; {percent(way.explained[i])} of what "
         f"differs. {chance(way, i)} Strongest test images: {classes(results, way, i, SHOWN)}."
     )
+
+
+def _candidates(pair: Pair, way: Way) -> dict[str, Any]:
+    """What the library offers for each direction, if asked for: tables, and how to read them."""
+    if not len(pair.candidates):
+        return {}
+    tables = [
+        [
+            [
+                f"{part(row['options'] | {'name': row['transformation']})}, {row['strength']:g}",
+                row["class"],
+                points(row["effect_a"]),
+                points(row["effect_b"]),
+                f"{points(row['difference'])} {interval(row)}",
+                "yes" if row["apart"] else "no",
+            ]
+            for row in proposed(pair, way, i)
+        ]
+        for i in range(len(way.directions))
+    ]
+    tried = pair.candidates.iloc[0]
+    about = (
+        f"What of the library moves {way.first} more than {way.second}, in points, over "
+        f"{tried['models_a']} and {tried['models_b']} models, on images that directions were found "
+        f"on. The intervals hold for all {tried['attempts']} attempts at once; beyond chance is "
+        "what leaves out 0. These are ideas: a person decides, and puts one to the test on other "
+        "images, at strengths of one's own, under verification: transformations."
+    )
+    head = ["Candidate, strength", "Towards", pair.a, pair.b, "Difference", "Beyond chance"]
+    return {"candidates": {"head": head, "tables": tables, "about": about}}
 
 
 def spread(way: Way, side: str, i: int, digits: int = 1) -> str:

@@ -45,6 +45,9 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
         yield room, [folder / room / f"{name}.tsv" for name in names]
     for room in ("comparison", "verification"):
         yield room, [folder / room / f"{name}.tsv" for name in pairs]
+    if study.candidates:
+        yield "trials", [folder / "trials" / f"{name}.tsv" for name in names]
+        yield "candidates", [folder / "candidates" / f"{name}.tsv" for name in pairs]
 
 
 def origins(results: Results) -> list[dict[str, Any]]:
@@ -68,6 +71,9 @@ def _artefacts(results: Results) -> Iterator[Path]:
     for pair in results.pairs:
         for file in ("comparison.npz", "effects.csv"):
             yield results.folder / pair.name / file
+    if results.study.candidates:
+        yield from (results.folder / name / "trials.npz" for name in results.algorithms)
+        yield from (results.folder / pair.name / "candidates.csv" for pair in results.pairs)
 
 
 def differences(algorithms: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
@@ -87,14 +93,14 @@ def _flat(entry: Any, at: str = "") -> Iterator[tuple[str, str]]:
         for key, value in entry.items():
             yield from _flat(value, f"{at}.{key}" if at else key)
     elif isinstance(entry, list):
-        yield at, ", then ".join(map(_words, entry)) or "nothing"
+        yield at, ", then ".join(map(part, entry)) or "nothing"
     else:
         yield at, str(entry)
 
 
-def _words(part: Any) -> str:
-    """A part of an algorithm: its name, and its options in brackets."""
-    if not isinstance(part, dict):
-        return str(part)
-    options = ", ".join(f"{k} {v}" for k, v in part.items() if k != "name")
-    return f"{part['name']} ({options})" if options else part["name"]
+def part(entry: Any) -> str:
+    """A part of a config: its name, and its options in brackets."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    options = ", ".join(f"{k} {v}" for k, v in entry.items() if k != "name")
+    return f"{entry['name']} ({options})" if options else str(entry["name"])

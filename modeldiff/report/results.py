@@ -18,7 +18,8 @@ from modeldiff.study import Study
 
 BLOCK = 1 << 24  # margins read at a time
 _POWER = [f.name for f in fields(Power)]
-NUMBERS, COUNTS = ("strength", "effect", "low", "high"), ("n_models", "n_images")
+NUMBERS = ("strength", "effect", "effect_a", "effect_b", "difference", "low", "high")
+COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "models_b", "images")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Pair:
 
     agreement: float64 [targets], cosine of the two algorithms' datamodels; 0 where one is 0.
     effects: see `verification.effects`. power: None where directions were not tested.
+    candidates: see `candidates.propose`; empty where none are asked for.
     """
 
     a: str
@@ -83,6 +85,7 @@ class Pair:
     agreement: np.ndarray
     effects: pd.DataFrame
     power: Power | None
+    candidates: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -171,8 +174,6 @@ def _datamodels(study: Study, folder: Path, name: str) -> Datamodels:
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
     of = folder / f"{a}-vs-{b}"
     effects = files.verify(of / "effects.csv", study.key("verification", a, b))
-    table = pd.read_csv(effects, dtype=str, keep_default_na=False)  # a class may be called "NA"
-    table = table.astype(dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int))
     compared = files.verify(of / "comparison.npz", study.key("comparison", a, b))
     with np.load(compared, allow_pickle=False) as arrays:
         ways = []
@@ -183,7 +184,17 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
         could = {k: arrays[f"power.{k}"].item() for k in _POWER if f"power.{k}" in arrays}
     weights = (_datamodels(study, folder, name).weights for name in (a, b))
     power = Power(**could) if could else None
-    return Pair(a, b, tuple(ways), _cosines(*weights), table, power)
+    candidates = pd.DataFrame()
+    if study.candidates:
+        key = study.key("candidates", a, b)
+        candidates = _table(files.verify(of / "candidates.csv", key))
+    return Pair(a, b, tuple(ways), _cosines(*weights), _table(effects), power, candidates)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
+    types = dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int)
+    return table.astype({name: types[name] for name in table if name in types})
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
+from modeldiff.report.proposals import proposed
 from modeldiff.report.results import Pair, Results, Trained, Way
 
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
@@ -24,7 +25,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "version": __version__,
         "algorithms": {name: _algorithm(a) for name, a in results.algorithms.items()},
         "comparisons": [
-            {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(way)}
+            {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(pair, way)}
             for pair in results.pairs
             for way in pair.ways
         ],
@@ -49,7 +50,7 @@ def _algorithm(algorithm: Trained) -> dict[str, Any]:
     }
 
 
-def _directions(way: Way) -> list[dict[str, Any]]:
+def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:
     return [
         {
             "rank": i + 1,
@@ -62,7 +63,20 @@ def _directions(way: Way) -> list[dict[str, Any]]:
             "p_value": number(way.p_value[i]),
             "significant": bool(way.significant[i]),
         }
+        | ({"candidates": _candidates(pair, way, i)} if len(pair.candidates) else {})
         for i in range(len(way.directions))
+    ]
+
+
+def _candidates(pair: Pair, way: Way, i: int) -> list[dict[str, Any]]:
+    """The intervals [low, high] hold for all `attempts` at once."""
+    names = ("transformation", "options", "strength", "class")
+    numbers = ("effect_a", "effect_b", "difference", "low", "high")
+    return [
+        {k: row[k] for k in names}
+        | {k: number(row[k]) for k in numbers}
+        | {"apart": row["apart"], "attempts": row["attempts"]}
+        for row in proposed(pair, way, i)
     ]
 
 

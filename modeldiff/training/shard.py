@@ -1,5 +1,6 @@
 """One training job: a range of models in, one file out."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -116,14 +117,23 @@ def train_full(
 
 
 def load_full(
-    study: Study, name: str, data: Dataset, paths: Sequence[str | Path], *, device: str
+    study: Study,
+    name: str,
+    data: Dataset,
+    paths: Sequence[str | Path],
+    *,
+    device: str,
+    first: int = sys.maxsize,
 ) -> Iterator[Trained]:
-    """The models that `train_full` wrote, a file at a time."""
+    """The models that `train_full` wrote, or the `first` of them, a file at a time."""
     algorithm = study.algorithms[name]
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     for path in paths:
+        if first == 0:
+            return
         with np.load(files.verify(path, study.key("full", name)), allow_pickle=False) as arrays:
-            state = {key: torch.from_numpy(arrays[key]).to(device) for key in arrays.files}
+            state = {k: torch.from_numpy(arrays[k][:first]).to(device) for k in arrays.files}
+        first -= len(next(iter(state.values())))
         yield Trained(algorithm, module, state)
 
 

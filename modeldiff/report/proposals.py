@@ -1,0 +1,20 @@
+"""What the library of transformations offers for a direction; a person decides."""
+
+import json
+from typing import Any
+
+from modeldiff.report.results import Pair, Way
+
+MOST = 5  # candidates of a direction
+
+
+def proposed(pair: Pair, way: Way, i: int) -> list[dict[str, Any]]:
+    """The first candidates for direction `i` (from 0): columns of `candidates.propose`, and
+    `apart`, whether the interval leaves out 0.
+    """
+    table = pair.candidates
+    own = table[(table["way"] == way.name) & (table["direction"] == i + 1)]
+    return [
+        row | {"options": json.loads(row["options"]), "apart": row["low"] > 0 or row["high"] < 0}
+        for row in own.head(MOST).to_dict("records")
+    ]
