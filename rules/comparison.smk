@@ -12,7 +12,9 @@ rule comparison:
         result("benchmarks/comparison/{a}-vs-{b}.tsv")
     conda:
         "../envs/modeldiff.yaml"
-    threads: 2
+    # One: BLAS threads that wait for each other spin, and beside other work a comparison of seconds
+    # takes minutes. `--set-threads comparison=8` where there are tens of thousands of examples.
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
