@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modeldiff.datamodels import linear
+from modeldiff.datamodels import linear, own
 from modeldiff.datamodels.gram import Cross, blocks, read
 from modeldiff.datamodels.lasso import Held, Problem
 from modeldiff.datamodels.model import Datamodels
@@ -49,7 +49,8 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example.
+        each example; or the import path of one's own (`modeldiff.datamodels.own`), which the
+        settings below, but for `targets`, do not reach.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
     held_out: models that choose lambda: a share (None: 0.1; spread evenly, so models 9, 19, ...),
         or their indices. folds: instead, K-fold cross-validation (model i in fold i modulo K).
@@ -63,8 +64,10 @@ def fit(
     are read in blocks. 20,000 models x 5,000 examples x 1,000 targets take 1.3 GiB (measured).
     Raises UserError for shapes that do not match and settings that make no sense.
     """
-    if estimator not in ESTIMATORS:
-        raise UserError(f"estimator: {estimator!r} is none of {', '.join(ESTIMATORS)}")
+    if estimator not in ESTIMATORS and ":" not in estimator:
+        raise UserError(
+            f"estimator: {estimator!r} is none of {', '.join(ESTIMATORS)}, and no import path"
+        )
     if len(masks.shape) != 2 or len(margins.shape) != 2 or masks.shape[0] != margins.shape[0]:
         raise UserError(
             f"masks {tuple(masks.shape)} and margins {tuple(margins.shape)}: must be [models x "
@@ -84,6 +87,8 @@ def fit(
     chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
     if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
         raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
+    if ":" in estimator:
+        return own.fit(masks, margins, estimator, chosen, tolerance)
     if grams is None:
         grams = Grams.of(masks, margins, held_out, folds, device)
     elif held_out is not None or folds is not None:
