@@ -45,4 +45,4 @@ rule all:
         result("report.html"),
         result("summary.json"),
         # Results in their own right: one that was found damaged is made again.
-        of_algorithms("margins.npy"),
+        of_fitted("margins.npy"),

@@ -72,8 +72,9 @@ def rows(at: str, entry: dict[str, Any], schema: dict[str, Any], when: str) -> I
         child = resolved(given, schema) | (more if isinstance(more, dict) else {})
         path = f"{at}.{name}".lstrip(".")
         default = "required" if name in entry.get("required", ()) else ""
-        if name in otherwise.get("required", ()):
-            default = "required unless " + ", ".join(f"`{k}`" for k in entry["if"]["required"])
+        for rule in (entry, *entry.get("allOf", ())):
+            if name in rule.get("else", {}).get("required", ()):
+                default = f"required unless {unless(rule['if'])}"
         if "description" in child or "type" in child or "enum" in child:
             yield row(path, child, default, when)
         yield from rows(path, child, schema, when)
@@ -98,6 +99,12 @@ def condition(rule: dict[str, Any], met: bool) -> str:
     if not names:
         return ""
     return f"{'' if met else 'not '}{', '.join(f'`{n}`' for n in names)}: "
+
+
+def unless(rule: dict[str, Any]) -> str:
+    """The keys that a condition asks for, in words."""
+    keys = [key for each in rule.get("anyOf", [rule]) for key in each["required"]]
+    return " or ".join(f"`{key}`" for key in keys)
 
 
 def row(path: str, entry: dict[str, Any], default: str, when: str) -> str:

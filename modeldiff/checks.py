@@ -177,18 +177,17 @@ def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> st
 
 def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     """What no schema can say: keys that contradict each other or the data."""
-    algorithms, split = config["algorithms"], config["subsets"]
+    algorithms = config["algorithms"]
     yield from presets.contradicted(config)
     yield from _imports(config)
     yield from _pairs(config["comparison"]["pairs"], algorithms)
+    yield from _scores(config)
+    yield from _subsets(config)
 
-    held_out = split["evaluation"]["subsets"] * split["evaluation"]["repeats"]
-    if held_out < 50:
-        what = f"{held_out} models to evaluate on are too few; subsets times repeats must be 50"
-        yield ("subsets", "evaluation", "subsets"), f"{what} or more"
-    if split["models"] < held_out + 20:
-        what = f"is {split['models']}, of which {held_out} are for evaluation"
-        yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+    estimator, split = (config["datamodels"][k] for k in ("estimator", "jobs"))
+    if ":" in estimator and split > 1:
+        what = f"is {split}; an estimator of your own fits all targets at once: 1 would be right"
+        yield ("datamodels", "jobs"), what
 
     wanted, limit = (config["training"][k] for k in ("minutes_per_job", "minutes"))
     if wanted is not None and wanted >= limit:
@@ -219,7 +218,7 @@ def against_data(
 ) -> Iterator[tuple[Path_, str]]:
     """What is wrong with a config for a data set of that many examples and these classes."""
     yield from _classes(config, classes)
-    alpha = config["subsets"]["alpha"]
+    alpha = config["subsets"]["alpha"] if "subsets" in config else 1.0
     chosen = subsets.size(n_train, alpha)
     if chosen < 1:
         what = f"is {alpha}: a subset of {n_train} training images has none"
@@ -253,6 +252,53 @@ def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Ite
         seen.add(frozenset(pair))
 
 
+def _scores(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """Algorithms whose scores come from elsewhere."""
+    compared = {name for pair in config["comparison"]["pairs"] for name in pair}
+    for name, entry in config["algorithms"].items():
+        if "scores" not in entry:
+            continue
+        at, scores = ("algorithms", name), entry["scores"]
+        given: list[tuple[Path_, str]] = [
+            ((*at, "scores", "checkpoints", i), file)
+            for i, file in enumerate(scores.get("checkpoints", ()))
+        ]
+        if "path" in scores:
+            given.append(((*at, "scores", "path"), scores["path"]))
+        for path, file in given:
+            if not Path(file).is_file():
+                yield path, f"is {file!r}, which is no file here; must be there"
+        trained = bool(entry.keys() & {"train", "optimizer"})
+        if "model" not in entry:
+            if trained or scores["name"] == "trak":
+                yield (*at, "model"), "is missing"
+            for key in ("preprocess", "flip_average"):
+                if entry[key]:
+                    yield (*at, key), "is not used without `model`: remove it"
+        elif scores["name"] == "file" and not trained:
+            yield (*at, "model"), "is not used without `optimizer` or `train`: remove it"
+        if name in compared and config["comparison"]["method"] == "contrast":
+            what = f"is contrast, which compares models, but {name} has scores in their place"
+            yield ("comparison", "method"), f"{what}; `residual` would be right"
+
+
+def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    """Enough models, wherever datamodels are fitted."""
+    if "subsets" not in config:
+        compared = [name for pair in config["comparison"]["pairs"] for name in pair]
+        if any("scores" not in config["algorithms"][name] for name in compared):
+            yield ("subsets",), "is missing"
+        return
+    split = config["subsets"]
+    held_out = split["evaluation"]["subsets"] * split["evaluation"]["repeats"]
+    if held_out < 50:
+        what = f"{held_out} models to evaluate on are too few; subsets times repeats must be 50"
+        yield ("subsets", "evaluation", "subsets"), f"{what} or more"
+    if split["models"] < held_out + 20:
+        what = f"is {split['models']}, of which {held_out} are for evaluation"
+        yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+
+
 def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
     plant = config["dataset"].get("plant")
     named: list[tuple[Path_, str]] = (
@@ -267,18 +313,22 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
 
 def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
     """Import every part of the user's own, and see whether it takes the options given."""
-    entries: list[tuple[Path_, Mapping[str, Any]]] = [(("dataset",), config["dataset"])]
+    entries: list[tuple[Path_, str]] = [
+        (("dataset", "name"), config["dataset"]["name"]),
+        (("datamodels", "estimator"), config["datamodels"]["estimator"]),
+    ]
     for name, algorithm in config["algorithms"].items():
         at: Path_ = ("algorithms", name)
-        entries += [((*at, k), algorithm[k]) for k in ("model", "train") if k in algorithm]
+        parts = (k for k in ("model", "train") if k in algorithm)
+        entries += [((*at, k, "name"), algorithm[k]["name"]) for k in parts]
         for kind in ("preprocess", "augment"):
             steps = enumerate(algorithm.get(kind, ()))
-            entries += [((*at, kind, i), step) for i, step in steps]
+            entries += [((*at, kind, i, "name"), step["name"]) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
-        entries.append((("verification", "transformations", name), entry))
-    for path, entry in entries:
-        if ":" in entry["name"]:
+        entries.append((("verification", "transformations", name, "name"), entry["name"]))
+    for path, part in entries:
+        if ":" in part:
             try:
-                components.load(entry["name"])
+                components.load(part)
             except UserError as error:
-                yield (*path, "name"), str(error)
+                yield path, str(error)

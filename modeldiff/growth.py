@@ -165,7 +165,7 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 def forecast(study: Study, wanted: float) -> dict[str, Any]:
     """For each algorithm that is compared what is known of its LDS, and the models it needs."""
     found: dict[str, Any] = {}
-    for name in study.compared:
+    for name in study.fitted:
         growth = read(study, name)
         found[name] = growth and {
             "lds": dict(zip(growth.models.tolist(), growth.lds.tolist(), strict=True)),

@@ -61,7 +61,7 @@ def give_up(study: Study) -> Iterator[str]:
 def _unfinished(study: Study) -> dict[str, list[range]]:
     """What each algorithm lacks of its models on subsets, if it lacks any."""
     found = {}
-    for name in study.algorithms:
+    for name in study.fitted:
         try:
             ranges = jobs.unfinished(study, "training", name, study.folder)
         except Damaged:  # it was not even measured

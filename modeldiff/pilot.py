@@ -37,7 +37,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         data, reading = _data(study, folder)
         start = started + reading
         algorithms = {
-            own: _algorithm(study, own, data, folder, device, start) for own in study.algorithms
+            own: _algorithm(study, own, data, folder, device, start) for own in study.trained
         }
         after = _after(study, data)
     count = sum(cost["jobs"] for cost in algorithms.values())
@@ -51,7 +51,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         "training_jobs": count,
         "hours": training / 3600,
         "cpu_hours_after": (after + others * start) / 3600,
-        "seconds_per_job": start + max(cost["longest"] for cost in algorithms.values()),
+        "seconds_per_job": start + max((c["longest"] for c in algorithms.values()), default=0),
         "disk_mb": _disk(study, data, algorithms) / 1e6,
     }
 
@@ -98,9 +98,11 @@ def _after(study: Study, data: Dataset) -> float:
     """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
 
     Measured on up to `MOST` models and targets, and taken to grow in proportion to either. How long
-    a lasso takes depends on the margins themselves.
+    a lasso takes depends on the margins themselves. Scores from elsewhere cost next to nothing.
     """
     clock, config = time.process_time, study.config["comparison"]
+    if not study.fitted:
+        return 0.0
     real = study.models - study.evaluation_models, len(data.targets)
     models, targets = (min(n, most) for n, most in zip(real, MOST, strict=True))
     masks = subsets.draw(len(data.train.labels), range(models), study.alpha, study.seed)
@@ -108,7 +110,7 @@ def _after(study: Study, data: Dataset) -> float:
     a, b = noise.astype(np.float32)
     start = clock()
     fits = [fit(masks, rows, **study.regression).weights for rows in (a, b)]
-    fitting = (clock() - start) / 2 * len(study.compared)
+    fitting = (clock() - start) / 2 * len(study.fitted)
     directions, start = min(config["directions"], targets), clock()
     if config["method"] == "residual":
         compare(*fits, directions=directions, rows=config["rows"])
@@ -133,8 +135,8 @@ def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     full = study.config["verification"]["models"]
     images = data.train.images.nbytes + data.test.images.nbytes
     total = study.n_subsets * n_train / 8 + images
-    for cost in algorithms.values():
-        total += margins + n_targets * n_train * 4 + full * cost["bytes_per_full_model"]
+    total += len(study.fitted) * margins + len(study.compared) * n_targets * n_train * 4
+    total += full * sum(cost["bytes_per_full_model"] for cost in algorithms.values())
     directions = study.config["comparison"]["directions"]
     return total + len(study.pairs) * 2 * directions * (n_train + n_targets) * 4
 

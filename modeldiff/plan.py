@@ -36,7 +36,10 @@ def outline(study: Study) -> dict[str, Any]:
         "verification_images": known and known.n_test - (targets or 0),
         "classes": known and len(known.classes),
         "subset": known and subsets.size(known.n_train, study.alpha),
-        "algorithms": list(study.algorithms),
+        "algorithms": list(study.names),
+        "fitted": list(study.fitted),
+        "trained": list(study.trained),
+        "scores": {name: list(study.given(name)) for name in study.scores},
         "pairs": [list(pair) for pair in study.pairs],
         "models": study.models,
         "full_models": full,
@@ -50,7 +53,7 @@ def training_jobs(study: Study) -> int:
     cuts = (
         jobs.cut(study, room, name, study.folder)
         for room in ("training", "full")
-        for name in study.algorithms
+        for name in study.trained
     )
     return sum(len(list(cut)) for cut in cuts)
 
@@ -91,9 +94,13 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
             f"{of['verification_images']:,} to measure effects on"
         )
     subset = f" of {of['subset']:,} images" if of["subset"] else ""
-    names = ", ".join(of["algorithms"])
-    yield f"  algorithms  {names}: {of['models']:,} models each, on subsets{subset}"
-    yield f"              and {of['full_models']:,} each on all training images"
+    fitted, trained = (", ".join(of[k]) for k in ("fitted", "trained"))
+    if fitted:
+        yield f"  algorithms  {fitted}: {of['models']:,} models each, on subsets{subset}"
+    for name, given in of["scores"].items():
+        yield f"  scores      {name}: from {', '.join(given)}"
+    if trained:
+        yield f"  all data    {trained}: {of['full_models']:,} models each"
     if of["training_jobs"] is None:
         yield "  jobs        follow from a first job of each algorithm, which measures"
     else:

@@ -20,9 +20,28 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
     transposed: the file has [train examples x targets]. key: which array, if it has several.
     Raises UserError, one line that names the file.
     """
+    found = arrays(path)
+    if key is None and len(found) == 1:
+        (key,) = found
+    if key is not None and None in found:
+        raise UserError(f"{path}: holds one array without a name: no key")
+    if key not in found:
+        named = ", ".join(map(str, found)) or "none"
+        raise UserError(f"{path}: name one of its arrays by key: {named}")
+    array = np.asarray(found[key])
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise UserError(
+            f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
+            "examples], or [train examples x targets] if transposed"
+        )
+    return array.T if transposed else array
+
+
+def arrays(path: str | Path) -> dict[Any, Any]:
+    """The arrays of a file by name; a lone one has the name None. UserError names the file."""
     path = Path(path)
     try:
-        arrays = _arrays(path)
+        return _arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: is not there") from None
     except UserError:
@@ -32,24 +51,9 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
         raise UserError(
             f"{path}: cannot be read as {path.suffix} of numbers: {reason or type(error).__name__}"
         ) from None
-    if key is None and len(arrays) == 1:
-        (key,) = arrays
-    if key is not None and None in arrays:
-        raise UserError(f"{path}: holds one array without a name: no --key")
-    if key not in arrays:
-        named = ", ".join(map(str, arrays)) or "none"
-        raise UserError(f"{path}: name one of its arrays by --key: {named}")
-    array = np.asarray(arrays[key])
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise UserError(
-            f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
-            "examples], or [train examples x targets] with --transposed"
-        )
-    return array.T if transposed else array
 
 
 def _arrays(path: Path) -> dict[Any, Any]:
-    """The arrays of a file by name; a lone one has the name None."""
     match path.suffix:
         case ".npy":
             return {None: np.load(path, allow_pickle=False)}

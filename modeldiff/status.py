@@ -88,7 +88,7 @@ def read(folder: str | Path) -> Status:
         ) from None
     stretches: dict[str, list[Stretch]] = {}
     stopped: dict[str, str] = {}
-    found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.algorithms}
+    found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.names}
     jobs = _at_a_time([s for own in stretches.values() for s in own])
     for name, own in found.items():
         models = sum(s.models for s in stretches[name])
@@ -119,9 +119,10 @@ def _algorithm(
     stopped: dict[str, str],
 ) -> Algorithm:
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
-    full_models = study.config["verification"]["models"]
-    compared = name in study.compared
-    found = Algorithm(models=study.models if compared else 0, full_models=full_models)
+    found = Algorithm(
+        models=study.models if name in study.fitted else 0,
+        full_models=study.config["verification"]["models"] if name in study.trained else 0,
+    )
     of, key = stretches.setdefault(name, []), study.key("training", name)
     for models in _cut(study, "training", name, folder):
         label = f"{models.start}-{models.stop}"
@@ -157,12 +158,13 @@ def _cut(study: Study, room: str, name: str, folder: Path) -> list[range]:
 def _missing(study: Study, folder: Path, name: str, found: Algorithm) -> Iterator[str]:
     """Rooms whose result is not there, in the order of the walk."""
     compared, own = name in study.compared, folder / name
-    pairs = [pair for pair in study.pairs if name in study.verified(*pair)]
+    pairs = [p for p in study.pairs if name in p or not compared]
+    room, weights = study.weights(name)
     there = {
         "training": found.trained == found.models,
-        "margins": not compared or _record(own / "margins.npy", study.key("margins", name)),
-        "datamodels": not compared
-        or _record(own / "datamodels.npz", study.key("datamodels", name)),
+        "margins": name not in study.fitted
+        or _record(own / "margins.npy", study.key("margins", name)),
+        "datamodels": not compared or _record(own / weights, study.key(room, name)),
         "comparison": not compared
         or all(
             _record(folder / f"{a}-vs-{b}/comparison.npz", study.key("comparison", a, b))

@@ -27,6 +27,7 @@ VERSIONS = {
     "margins": 1,
     "grams": 1,
     "datamodels": 1,
+    "scores": 1,
     "comparison": 3,
     "predictions": 1,
     "verification": 2,
@@ -72,8 +73,14 @@ class Algorithm:
             **parts,
         )
 
+    @property
+    def trained(self) -> bool:
+        """Whether it says how to train; the model of given checkpoints need not."""
+        return self.train is not None or self.optimizer is not None
+
 
 _PARTS = ("train", "optimizer", "schedule")
+NO_SUBSETS: dict[str, Any] = {"alpha": 1.0, "models": 0, "evaluation": {"subsets": 0, "repeats": 0}}
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,8 @@ class Study:
     models: int
     evaluation_subsets: int
     repeats: int
-    algorithms: dict[str, Algorithm]
+    algorithms: dict[str, Algorithm]  # those with a model
+    scores: dict[str, Component]  # those whose attributions are not fitted but come from elsewhere
     pairs: tuple[tuple[str, str], ...]
     transformations: dict[str, Transformation]
     candidates: int  # full-data models that candidates are tried on; 0: none are proposed
@@ -127,7 +135,8 @@ class Study:
     @classmethod
     def of(cls, checked: dict[str, Any]) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
-        evaluation = checked["subsets"]["evaluation"]
+        drawn = checked.get("subsets", NO_SUBSETS)
+        entries, evaluation = checked["algorithms"], drawn["evaluation"]
         dataset = checked["dataset"]
         plant = dataset.get("plant")
         return cls(
@@ -141,11 +150,12 @@ class Study:
             and Plant(
                 Component(plant["feature"], {}), plant["class"], plant["train"], plant["test"]
             ),
-            alpha=checked["subsets"]["alpha"],
-            models=checked["subsets"]["models"],
+            alpha=drawn["alpha"],
+            models=drawn["models"],
             evaluation_subsets=evaluation["subsets"],
             repeats=evaluation["repeats"],
-            algorithms={k: Algorithm.of(v) for k, v in checked["algorithms"].items()},
+            algorithms={k: Algorithm.of(v) for k, v in entries.items() if "model" in v},
+            scores={k: Component.of(v["scores"]) for k, v in entries.items() if "scores" in v},
             pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
             transformations={
                 k: Transformation(
@@ -167,13 +177,46 @@ class Study:
             raise UserError(f"study {self.name}: {checks.dotted(path)}: {what}")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All algorithms."""
+        return tuple(self.config["algorithms"])
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """The algorithms of pairs. Others get no datamodels: they show effects in between."""
-        return tuple(name for name in self.algorithms if any(name in p for p in self.pairs))
+        return tuple(name for name in self.names if any(name in p for p in self.pairs))
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """Those compared by datamodels, for which models are trained on subsets."""
+        return tuple(name for name in self.compared if name not in self.scores)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Those that say how to train: they show effects, by models trained on all data."""
+        return tuple(name for name, own in self.algorithms.items() if own.trained)
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
-        """Whose effects stand in a pair's table: its own two and the algorithms of no pair."""
-        return (a, b, *(name for name in self.algorithms if name not in self.compared))
+        """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
+        as they are trained.
+        """
+        others = (name for name in self.names if name not in self.compared)
+        return tuple(name for name in (a, b, *others) if name in self.trained)
+
+    @property
+    def tried(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that candidates are proposed for, if asked for: both sides must be trained."""
+        asked = self.pairs if self.candidates else ()
+        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+
+    def weights(self, name: str) -> tuple[str, str]:
+        """The room that makes the weights an algorithm is compared by, and its file of them."""
+        return ("scores", "scores.npy") if name in self.scores else ("datamodels", "datamodels.npz")
+
+    def given(self, name: str) -> tuple[str, ...]:
+        """The files that an algorithm's scores come from."""
+        options = self.scores[name].options
+        return tuple(options["checkpoints"]) if "checkpoints" in options else (options["path"],)
 
     # Which models there are. The evaluation models come first, so that a study can grow without
     # any model changing its number.
@@ -231,12 +274,14 @@ class Study:
                 own |= {k: config["training"][k] for k in ("gpu", "threads", "width")}
                 own |= {"training": self.settings("training", *of)}
             case "training" | "full":
-                own |= {"name": of[0], "algorithm": config["algorithms"][of[0]]}
+                recipe = {k: v for k, v in config["algorithms"][of[0]].items() if k != "scores"}
+                own |= {"name": of[0], "algorithm": recipe}
                 own |= {"dataset": self.settings("dataset")}
                 if self.beton and config["training"]["jpeg"]:  # else both loaders give the same
                     own |= {"jpeg": config["training"]["jpeg"]}
                 if room == "training":
-                    own |= {k: config["subsets"][k] for k in ("alpha", "evaluation")}
+                    drawn = config.get("subsets", NO_SUBSETS)
+                    own |= {k: drawn[k] for k in ("alpha", "evaluation")}
                     own |= {"margin": config["training"]["margin"]}
             case "margins":
                 own |= {"models": self.models, "training": self.settings("training", *of)}
@@ -245,9 +290,13 @@ class Study:
                 own |= {"training": self.settings("training", *of)}
             case "datamodels":
                 own |= {"datamodels": self.regression, "margins": self.settings("margins", *of)}
+            case "scores":
+                trak = ("model", "preprocess") if self.scores[of[0]].name == "trak" else ()
+                own |= {k: config["algorithms"][of[0]][k] for k in ("scores", *trak)}
+                own |= {"dataset": self.settings("dataset")}
             case "comparison":
                 own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
-                own |= {"datamodels": [self.settings("datamodels", name) for name in of]}
+                own |= {"datamodels": [self.settings(self.weights(n)[0], n) for n in of]}
             case "predictions":
                 own |= {"full": self.settings("full", *of)}
                 shown = {k: v for k, v in config["verification"].items() if k != "candidates"}

@@ -28,12 +28,14 @@ def scores(
     folder: str | Path,
     *,
     projected: int | None = None,
+    device: str | None = None,
 ) -> np.ndarray:
     """TRAK scores of the targets: float32 [n_targets x n_train], the mean over `checkpoints`.
 
     train, targets: torch DataLoaders of (images, labels) in their data sets' order.
     folder: where features are kept for the next time. projected: dimensions gradients keep, None:
     2,048 or half the training examples; with as many as examples the scores would be noise.
+    device: where to compute, None: on a GPU if there is one.
     Raises UserError without traker, without checkpoints, for a loader that shuffles or drops, or
     for too few training examples.
     """
@@ -50,7 +52,7 @@ def scores(
         raise UserError(
             f"train_loader: has {len(train.dataset)} examples; TRAK needs more than {2 * SKETCH}"
         )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     module = module.to(device).eval()
     tracer = TRAKer(
         model=module,

@@ -116,11 +116,12 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns.split())
 
 
-def write(study: Study, predictions: dict[str, str | Path], output: str | Path) -> None:
-    """Write the table of `effects` as CSV; the first two algorithms are the pair."""
+def write(
+    study: Study, pair: tuple[str, str], predictions: dict[str, str | Path], output: str | Path
+) -> None:
+    """Write the table of `effects` that stands beside a pair as CSV."""
     table = effects(study, predictions)
-    a, b, *_ = predictions
-    with files.artefact(output, study.key("verification", a, b)) as file:
+    with files.artefact(output, study.key("verification", *pair)) as file:
         table.to_csv(file, index=False)
 
 

@@ -15,9 +15,9 @@ DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 
 
 wildcard_constraints:
-    algorithm="|".join(map(re.escape, study.algorithms)),
-    a="|".join(map(re.escape, study.algorithms)),
-    b="|".join(map(re.escape, study.algorithms)),
+    algorithm="|".join(map(re.escape, study.names)),
+    a="|".join(map(re.escape, study.names)),
+    b="|".join(map(re.escape, study.names)),
     first=r"\d+",
     stop=r"\d+",
 
@@ -106,6 +106,17 @@ def regression_memory(wildcards, attempt):
     return study.config["datamodels"]["memory"] * attempt
 
 
+def given(wildcards):
+    """The files that an algorithm's scores come from."""
+    return study.given(wildcards.algorithm)
+
+
+def trak_gpu(wildcards):
+    """GPUs that scores are computed on; a file is only read."""
+    computed = study.scores[wildcards.algorithm].name == "trak"
+    return study.config["training"]["gpu"] if computed else 0
+
+
 def fits(wildcards):
     """The fits of an algorithm that are jobs of their own; none where one job does it all."""
     n = study.config["datamodels"]["jobs"]
@@ -119,14 +130,28 @@ def of_pair(path):
     return lambda wc: [result(f"{name}/{path}") for name in (wc.a, wc.b)]
 
 
+def weights(wildcards):
+    """What each algorithm of a pair is compared by: datamodels, or scores from elsewhere."""
+    pair = wildcards.a, wildcards.b
+    return [result(f"{name}/{study.weights(name)[1]}") for name in pair]
+
+
+def models(wildcards):
+    """Masks and margins of a pair's models, if both algorithms are trained on subsets."""
+    pair = wildcards.a, wildcards.b
+    if any(name in study.scores for name in pair):
+        return []
+    return [result("subsets/masks.npy")] + [result(f"{n}/margins.npy") for n in pair]
+
+
 def pairs(path):
     """The file `path` of every pair."""
     return [result(f"{a}-vs-{b}/{path}") for a, b in study.pairs]
 
 
-def of_algorithms(path):
-    """The file `path` of every algorithm that is compared."""
-    return [result(f"{name}/{path}") for name in study.compared]
+def of_fitted(path):
+    """The file `path` of every algorithm that datamodels are fitted to."""
+    return [result(f"{name}/{path}") for name in study.fitted]
 
 
 def of_verified(path):

@@ -1,9 +1,8 @@
 rule comparison:
     input:
         dataset=result("dataset/manifest.json"),
-        datamodels=of_pair("datamodels.npz"),
-        masks=result("subsets/masks.npy"),
-        margins=of_pair("margins.npy"),
+        weights=weights,
+        models=models,
     output:
         result("{a}-vs-{b}/comparison.npz"),
     log:
@@ -26,5 +25,5 @@ rule comparison:
         "Compare {wildcards.a} with {wildcards.b}"
     shell:
         "python -m modeldiff comparison {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " --datamodels {input.datamodels:q} --margins {input.margins:q} --masks {input.masks:q}"
-        " --dataset {input.dataset:q} --threads {threads} --output {output:q} &> {log:q}"
+        " {input.models:q} --weights {input.weights:q} --dataset {input.dataset:q}"
+        " --threads {threads} --output {output:q} &> {log:q}"

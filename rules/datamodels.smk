@@ -87,3 +87,32 @@ rule datamodels:
         "python -m modeldiff datamodels {params.study:q} {wildcards.algorithm:q} {input.fits:q}"
         " --masks {input.masks:q} --margins {input.margins:q} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --output {output.datamodels:q} &> {log:q}"
+
+
+# Only for algorithms whose scores come from elsewhere: nothing of them is trained on subsets.
+rule scores:
+    input:
+        **dataset_files(),
+        given=given,
+    output:
+        result("{algorithm}/scores.npy"),
+    log:
+        result("logs/scores/{algorithm}.log"),
+    benchmark:
+        result("benchmarks/scores/{algorithm}.tsv")
+    conda:
+        "../envs/modeldiff.yaml"
+    threads: 2
+    resources:
+        mem_mb=regression_memory,
+        runtime=120,
+        gpu=trak_gpu,
+    params:
+        study=result("study.json"),
+        key=key("scores", "algorithm"),
+    message:
+        "Take in the scores of {wildcards.algorithm}"
+    shell:
+        "python -m modeldiff scores {params.study:q} {wildcards.algorithm:q}"
+        " --dataset {input.dataset:q} --gpu {resources.gpu} --threads {threads}"
+        " --output {output:q} &> {log:q}"

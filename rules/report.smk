@@ -4,13 +4,17 @@ include: "figures.smk"
 rule report:
     input:
         **dataset_files(),
-        margins=of_algorithms("margins.npy"),
-        datamodels=of_algorithms("datamodels.npz"),
-        lds=of_algorithms("lds.npz"),
-        predictions=of_algorithms("predictions.npz"),
+        margins=of_fitted("margins.npy"),
+        weights=[result(f"{n}/{study.weights(n)[1]}") for n in study.compared],
+        lds=of_fitted("lds.npz"),
+        predictions=[
+            result(f"{n}/predictions.npz")
+            for n in study.compared
+            if n in study.trained
+        ],
         comparisons=pairs("comparison.npz"),
         effects=pairs("effects.csv"),
-        candidates=pairs("candidates.csv") if study.candidates else [],
+        candidates=[result(f"{a}-vs-{b}/candidates.csv") for a, b in study.tried],
     output:
         result("summary.json"),
         result("report.html"),

@@ -52,10 +52,10 @@ def build(config: dict, folder: Path) -> Path:
         fits = [(at / x / "datamodels.npz", study.key("datamodels", x)) for x in (a, b)]
         weights = tuple(step.read(*fit).weights for fit in fits)
         pair = at / f"{a}-vs-{b}"
-        paths = {"masks": masks, "gathered": (at / a / "margins.npy", at / b / "margins.npy")}
-        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz", **paths)
+        models = masks, at / a / "margins.npy", at / b / "margins.npy"
+        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz", models)
         moved = {x: at / x / "predictions.npz" for x in (a, b)}
-        verification.write(study, moved, pair / "effects.csv")
+        verification.write(study, (a, b), moved, pair / "effects.csv")
         if study.candidates:
             manifest, trials = (
                 at / "dataset/manifest.json",

@@ -225,7 +225,7 @@ def test_compare_takes_every_kind_of_file_alike(call, scored, tmp_path):
     expected = json.loads(call("compare", "a.npy", "b.npy", "--json")[1])
     for other in ("a.npz", "a.pt"):
         code, said, error = call("compare", other, "b.npy", "--key", "scores", "--json")
-        assert (code, error) == (1, "modeldiff: b.npy: holds one array without a name: no --key\n")
+        assert (code, error) == (1, "modeldiff: b.npy: holds one array without a name: no key\n")
         np.savez(tmp_path / "named.npz", scores=b)
         said = call("compare", other, "named.npz", "--key", "scores", "--json")[1]
         assert (
@@ -272,7 +272,7 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
     for name, words in {
         "absent.npy": "is not there",
         "a.txt": "must be .npy, .npz, .pt, .pth or .safetensors",
-        "two.npz": "name one of its arrays by --key: x, y",
+        "two.npz": "name one of its arrays by key: x, y",
         "flat.npy": "holds float32 [100]; must be numbers [targets x train examples]",
         "short.npy": "hold [40, 50] and [40, 100]",
         "hole.npy": "not finite",

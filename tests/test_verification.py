@@ -47,7 +47,7 @@ def test_the_watermark_moves_plain_and_not_masked(study, data, tmp_path):
         full, paths[name] = tmp_path / f"{name}.npz", tmp_path / f"{name}-predictions.npz"
         train_full(study, name, data, range(4), full, device="cpu")
         verification.predict(study, name, data, [full], paths[name], device="cpu")
-    verification.write(study, paths, tmp_path / "effects.csv")
+    verification.write(study, study.pairs[0], paths, tmp_path / "effects.csv")
     table = pd.read_csv(tmp_path / "effects.csv")
     assert len(table) == 4 * 2 * 2 * 3  # strengths, measures, algorithms, kinds of interval
     assert (table.n_models == 4).all()

@@ -48,10 +48,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For a progra
 
 
 def known(study: Study, algorithm: str) -> None:
-    """UserError unless the study has the algorithm."""
-    if algorithm not in study.algorithms:
-        names = ", ".join(study.algorithms)
-        raise UserError(f"algorithm {algorithm!r}: study {study.name} has {names}")
+    """UserError unless the study trains the algorithm."""
+    if algorithm not in study.trained:
+        names = ", ".join(study.trained)
+        raise UserError(f"algorithm {algorithm!r}: study {study.name} trains {names or 'none'}")
 
 
 def regression(

@@ -23,6 +23,7 @@ from modeldiff.cli.options import (
     study_argument,
     threads_option,
 )
+from modeldiff.cli.scores import scores
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -227,34 +228,31 @@ def datamodels(
 @click.command()
 @study_argument
 @click.argument("pair", nargs=2)
-@click.option("--datamodels", "fits", type=FILE, nargs=2, required=True, help="Of both, in order.")
-@click.option("--margins", "gathered", type=FILE, nargs=2, required=True, help="Of both, too.")
-@masks_option
+@click.argument("models", type=FILE, nargs=-1)
+@click.option("--weights", "given", type=FILE, nargs=2, required=True, help="Of both, in order.")
 @data_option
 @threads_option
 @output_option
 def comparison(
     study: Path,
     pair: tuple[str, str],
-    fits: tuple[Path, Path],
-    gathered: tuple[Path, Path],
-    masks: Path,
+    models: tuple[Path, ...],
+    given: tuple[Path, Path],
     manifest: Path,
     threads: int,
     output: Path,
 ) -> None:
-    """Find what sets the two algorithms of PAIR apart, both ways."""
-    from modeldiff import comparison, dataset
-    from modeldiff.datamodels import step
+    """Find what sets the two algorithms of PAIR apart, both ways.
+
+    MODELS: masks of all subsets, then margins of either algorithm's models; a contrast needs them.
+    """
+    from modeldiff import attributions, comparison, dataset
 
     devices.claim(0, threads)
     s = Study.read(study)
     targets = np.array(dataset.read_manifest(manifest, s.key("dataset"))["targets"])
-    a, b = (
-        step.read(path, s.key("datamodels", name)).weights
-        for path, name in zip(fits, pair, strict=True)
-    )
-    comparison.write(s, pair, (a, b), targets, output, masks=masks, gathered=gathered)
+    a, b = (attributions.weights(s, *each) for each in zip(pair, given, strict=True))
+    comparison.write(s, pair, (a, b), targets, output, models)
 
 
 @click.command()
@@ -287,7 +285,7 @@ def predictions(
 @click.command()
 @study_argument
 @click.argument("pair", nargs=2)
-@click.argument("predictions", type=FILE, nargs=-1, required=True)
+@click.argument("predictions", type=FILE, nargs=-1)
 @output_option
 def verification(
     study: Path, pair: tuple[str, str], predictions: tuple[Path, ...], output: Path
@@ -299,7 +297,7 @@ def verification(
     from modeldiff import verification
 
     s = Study.read(study)
-    verification.write(s, dict(zip(s.verified(*pair), predictions, strict=True)), output)
+    verification.write(s, pair, dict(zip(s.verified(*pair), predictions, strict=True)), output)
 
 
 @click.command()
@@ -330,6 +328,7 @@ COMMANDS = (
     grams,
     fit,
     datamodels,
+    scores,
     comparison,
     predictions,
     verification,

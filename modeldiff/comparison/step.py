@@ -1,5 +1,6 @@
 """The comparison of one pair of a study: weights and margins in, one file out."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,13 @@ def write(
     weights: tuple[np.ndarray, np.ndarray],
     targets: np.ndarray,
     output: str | Path,
-    *,
-    masks: str | Path,
-    gathered: tuple[str | Path, str | Path],
+    models: Sequence[str | Path] = (),
 ) -> None:
     """Compare a pair both ways and write directions and subpopulations.
 
     weights: of the pair's two algorithms, [n_targets x n_train]; targets: test example of each row.
-    masks: bit-packed, of all subsets; gathered: margins of all models of either algorithm.
+    models: what a contrast reads: masks of all subsets, bit-packed, and the margins of all models
+    of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
     (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
     bool [directions], and the examples at both ends of each direction, int64 [directions x
@@ -45,7 +45,7 @@ def write(
     """
     config = study.config["comparison"]
     if config["method"] == "contrast":
-        found, could = _contrast(study, pair, masks, gathered, weights[0].shape)
+        found, could = _contrast(study, pair, models, weights[0].shape)
     else:
         could = None
         settings = {k: config[k] for k in ("directions", "rows")}
@@ -64,12 +64,12 @@ def write(
 def _contrast(
     study: "Study",
     pair: tuple[str, str],
-    masks: str | Path,
-    gathered: tuple[str | Path, str | Path],
+    models: Sequence[str | Path],
     shape: tuple[int, ...],
 ) -> tuple[tuple[Comparison, Comparison], Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     config, n_targets, n_train = study.config["comparison"], *shape
+    masks, *gathered = models
     files.verify(masks, study.key("subsets"))
     drawn = Masks.open(masks, n_train).packed[study.evaluation_subsets :]
     a, b = (

@@ -21,6 +21,9 @@ def lines(summary: str | Path) -> str:
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
     for name, a in summary["algorithms"].items():
+        if "scores" in a:
+            yield f"{name}: scores from {', '.join(a['scores'])}, not tested"
+            continue
         lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
         yield (
             f"{name}: {a['models']} models{failed}, accuracy {_percent(a['accuracy']['mean'])}, "

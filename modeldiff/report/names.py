@@ -22,7 +22,7 @@ def figures(study: Study) -> Iterator[FigureFile]:
     for p, (a, b) in enumerate(study.pairs):
         pair, labels = f"{a}-vs-{b}", {"pair": f"{a} and {b}"}
         yield FigureFile("variance", f"variance-{pair}.svg", (p,), labels)
-        for t in study.transformations:
+        for t in study.transformations if study.verified(a, b) else ():
             more = labels | {"transformation": t}
             yield FigureFile("effect", f"effect-{pair}-{t}.svg", (p, t), more)
         for w, way in enumerate(WAYS):
@@ -31,5 +31,5 @@ def figures(study: Study) -> Iterator[FigureFile]:
                 path = f"direction-{pair}-{way}-{i + 1:02d}.png"
                 more = {"way": name, "direction": str(i + 1)}
                 yield FigureFile("direction", path, (p, w, i), more)
-    for name in study.compared:
+    for name in study.fitted:
         yield FigureFile("lds", f"lds-{name}.svg", (name,), {"algorithm": name})

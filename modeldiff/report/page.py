@@ -56,7 +56,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         verdict=opening,
         pairs=[_pair(results, p) for p in range(len(results.pairs))],
         features=_features(results),
-        differences=provenance.differences(results.study.config["algorithms"]),
+        differences=provenance.differences(results.study),
         rooms=provenance.rooms(results),
         origins=provenance.origins(results),
         config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
@@ -79,7 +79,8 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     pair = results.pairs[p]
     return {
         "pair": pair,
-        "tested": tested(results, pair),
+        "transformations": list(dict.fromkeys(pair.effects["transformation"])),
+        "tested": {t.transformation: t for t in tested(results, pair)},
         "ways": [
             {
                 "name": charts.way_name(way),
@@ -215,7 +216,7 @@ def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict
     """
     row = {int(target): r for r, target in enumerate(results.data.targets)}
     found: dict[int, dict[str, Any]] = {}
-    for name in results.algorithms:
+    for name in results.study.compared:
         weights = results.weights(name)
         for i in sorted(chosen["test"]):
             if len(chosen["test"]) + len(chosen["train"]) > MOST:
@@ -240,7 +241,7 @@ def _charts(results: Results) -> dict[str, Any]:
         names = [charts.way_name(way) for way in pair.ways]
         found[f"scatter-{p}"] = charts.scatter(pair, names)
         found[f"agreement-{p}"] = charts.agreement(pair)
-        for t in results.study.transformations:
+        for t in dict.fromkeys(pair.effects["transformation"]):
             for measure in ("softmax", "argmax"):
                 found[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)
     for name, algorithm in results.algorithms.items():

@@ -1,6 +1,6 @@
 """How a study was made: what its records and benchmarks say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from modeldiff import files, jobs
 from modeldiff.report.results import Results
+from modeldiff.study import Study
 
 
 class Room(NamedTuple):
@@ -34,19 +35,19 @@ def rooms(results: Results) -> list[Room]:
 def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path]]]:
     """The files of the study's own jobs: a folder may also hold those of earlier settings."""
     study = results.study
-    names, pairs = list(results.algorithms), [pair.name for pair in results.pairs]
+    pairs = [pair.name for pair in results.pairs]
     yield "dataset", [folder / "dataset.tsv"]
     yield "subsets", [folder / "subsets.tsv"]
     for room, of in (("train", "training"), ("full", "full")):
-        cuts = {name: jobs.cut(study, of, name, results.folder) for name in names}
+        cuts = {name: jobs.cut(study, of, name, results.folder) for name in study.compared}
         ranges = [f"{name}-{r.start}-{r.stop}" for name, cut in cuts.items() for r in cut]
         yield room, [folder / room / f"{name}.tsv" for name in ranges]
-    for room in ("margins", "datamodels", "predictions"):
-        yield room, [folder / room / f"{name}.tsv" for name in names]
+    for room in ("margins", "datamodels", "scores", "predictions"):
+        yield room, [folder / room / f"{name}.tsv" for name in study.compared]
     for room in ("comparison", "verification"):
         yield room, [folder / room / f"{name}.tsv" for name in pairs]
-    if study.candidates:
-        yield "trials", [folder / "trials" / f"{name}.tsv" for name in names]
+    if study.tried:
+        yield "trials", [folder / "trials" / f"{name}.tsv" for name in study.compared]
         yield "candidates", [folder / "candidates" / f"{name}.tsv" for name in pairs]
 
 
@@ -65,20 +66,29 @@ def origins(results: Results) -> list[dict[str, Any]]:
 
 def _artefacts(results: Results) -> Iterator[Path]:
     yield results.folder / "dataset/manifest.json"
-    for name in results.algorithms:
-        for file in ("margins.npy", "datamodels.npz", "predictions.npz"):
-            yield results.folder / name / file
+    study = results.study
+    for name in study.compared:
+        yield results.folder / name / study.weights(name)[1]
+        if name in study.fitted:
+            yield results.folder / name / "margins.npy"
+        if name in study.trained:
+            yield results.folder / name / "predictions.npz"
     for pair in results.pairs:
         for file in ("comparison.npz", "effects.csv"):
             yield results.folder / pair.name / file
-    if results.study.candidates:
-        yield from (results.folder / name / "trials.npz" for name in results.algorithms)
-        yield from (results.folder / pair.name / "candidates.csv" for pair in results.pairs)
+    for name in dict.fromkeys(name for pair in study.tried for name in pair):
+        yield results.folder / name / "trials.npz"
+    for a, b in study.tried:
+        yield results.folder / f"{a}-vs-{b}" / "candidates.csv"
 
 
-def differences(algorithms: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    """The settings in which algorithms differ: dotted key, and its value for each."""
-    flat = {name: dict(_flat(entry)) for name, entry in algorithms.items()}
+def differences(study: Study) -> list[tuple[str, dict[str, str]]]:
+    """The settings in which training differs: dotted key, and its value for each algorithm."""
+    flat = {
+        name: dict(_flat({k: v for k, v in entry.items() if k != "scores"}))
+        for name, entry in study.config["algorithms"].items()
+        if name in study.trained
+    }
     keys = dict.fromkeys(key for entry in flat.values() for key in entry)
     return [
         (key, {name: entry.get(key, "\N{EN DASH}") for name, entry in flat.items()})

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from modeldiff import comparison, dataset, files, margins
+from modeldiff import attributions, comparison, dataset, files, margins
 from modeldiff.comparison.power import Power
-from modeldiff.datamodels import Datamodels, Lds, step
+from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 
@@ -24,7 +24,7 @@ COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "
 
 @dataclass(frozen=True)
 class Trained:
-    """What is known of one algorithm.
+    """What is known of one algorithm that datamodels are fitted to.
 
     failed: cause of each model that failed, by its number; left_out: full-data models whose
         outputs were not finite.
@@ -105,18 +105,22 @@ class Pair:
 
 @dataclass(frozen=True)
 class Results:
-    """A whole study. `planted` is for the final score only."""
+    """A whole study. `planted` is for the final score only.
+
+    scores: of each algorithm whose scores come from elsewhere, the files and their SHA-256.
+    """
 
     study: Study
     folder: Path
     data: Dataset
     planted: dict[str, list[int]] | None
     algorithms: dict[str, Trained]
+    scores: dict[str, dict[str, str]]
     pairs: tuple[Pair, ...]
 
     def weights(self, name: str) -> np.ndarray:
-        """Datamodels of an algorithm, float32 [targets x train examples], read when asked."""
-        return _datamodels(self.study, self.folder, name).weights
+        """What an algorithm is compared by, float32 [targets x train examples], read when asked."""
+        return _weights(self.study, self.folder, name)
 
 
 def read(path: str | Path) -> Results:
@@ -131,14 +135,19 @@ def read(path: str | Path) -> Results:
         folder=folder,
         data=dataset.read(manifest, key),
         planted=dataset.read_manifest(manifest, key)["planted"],
-        algorithms={name: _algorithm(study, folder, name) for name in study.compared},
+        algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
+        scores={
+            name: files.record(folder / name / "scores.npy")["sources"]
+            for name in study.compared
+            if name in study.scores
+        },
         pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
     )
 
 
 def _algorithm(study: Study, folder: Path, name: str) -> Trained:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
-    found = _datamodels(study, folder, name)
+    found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
     lds = files.verify(folder / name / "lds.npz", study.key("datamodels", name))
     predictions = files.verify(folder / name / "predictions.npz", study.key("predictions", name))
     return Trained(
@@ -167,8 +176,8 @@ def _lds(path: Path) -> Lds:
     return Lds(**{k: v if v.ndim else v.item() for k, v in content.items()})
 
 
-def _datamodels(study: Study, folder: Path, name: str) -> Datamodels:
-    return step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
+def _weights(study: Study, folder: Path, name: str) -> np.ndarray:
+    return attributions.weights(study, name, folder / name / study.weights(name)[1])
 
 
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
@@ -182,10 +191,10 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
             names = [f.name for f in fields(Way)[3:]]
             ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
         could = {k: arrays[f"power.{k}"].item() for k in _POWER if f"power.{k}" in arrays}
-    weights = (_datamodels(study, folder, name).weights for name in (a, b))
+    weights = (_weights(study, folder, name) for name in (a, b))
     power = Power(**could) if could else None
     candidates = pd.DataFrame()
-    if study.candidates:
+    if (a, b) in study.tried:
         key = study.key("candidates", a, b)
         candidates = _table(files.verify(of / "candidates.csv", key))
     return Pair(a, b, tuple(ways), _cosines(*weights), _table(effects), power, candidates)

@@ -23,7 +23,7 @@ def summarise(results: Results) -> dict[str, Any]:
     return {
         "study": results.study.name,
         "version": __version__,
-        "algorithms": {name: _algorithm(a) for name, a in results.algorithms.items()},
+        "algorithms": {name: _entry(results, name) for name in results.study.compared},
         "comparisons": [
             {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(pair, way)}
             for pair in results.pairs
@@ -31,6 +31,20 @@ def summarise(results: Results) -> dict[str, Any]:
         ],
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
+    }
+
+
+def _entry(results: Results, name: str) -> dict[str, Any]:
+    """What is known of an algorithm; of scores from elsewhere only which files they are."""
+    if name in results.algorithms:
+        return _algorithm(results.algorithms[name])
+    return {
+        "models": 0,
+        "failed": 0,
+        "missing": 0,
+        "accuracy": dict.fromkeys(("mean", "sd")),
+        "lds": dict.fromkeys(("mean", "low", "high", "ceiling", "silent")),
+        "scores": results.scores[name],
     }
 
 

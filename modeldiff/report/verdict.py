@@ -52,10 +52,12 @@ def verdict(results: Results) -> Verdict:
 
 
 def tested(results: Results, pair: Pair) -> list[Tested]:
-    """Every feature that was tested on a pair, at full strength."""
+    """Every feature that was tested on both algorithms of a pair, at full strength."""
     table = pair.effects
     chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
-    found = []
+    found: list[Tested] = []
+    if not {pair.a, pair.b} <= {*results.study.trained}:
+        return found
     for name in results.study.transformations:
         rows = chosen[chosen["transformation"] == name]
         rows = rows[rows["algorithm"].isin([pair.a, pair.b])]

@@ -44,12 +44,13 @@ def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) ->
     It ends where wider does not pay, is not possible, or might not fit into a job's memory.
     """
     config = study.config["training"]
+    most = study.models or study.config["verification"]["models"]
     if config["width"] != "auto":
-        width = min(config["width"], study.models)
+        width = min(config["width"], most)
         return {width: seconds(study, name, data, width, device, clock)[0]}
     tried: dict[int, float] = {}
     width, losses = 1, 0
-    while width <= min(WIDEST, study.models) and losses < PATIENCE:
+    while width <= min(WIDEST, most) and losses < PATIENCE:
         start, best = time.monotonic(), min(tried.values(), default=float("inf"))
         found, at_once = seconds(study, name, data, width, device, clock)
         if at_once < width:

@@ -26,8 +26,8 @@ def pretrain(
     """
     if study.dataset.name != "folder":
         raise UserError(f"dataset.name: is {study.dataset.name}; pretrain needs `folder`")
-    if name not in study.algorithms:
-        raise UserError(f"algorithm {name!r}: study {study.name} has {', '.join(study.algorithms)}")
+    if name not in study.trained:
+        raise UserError(f"algorithm {name!r}: study {study.name} has {', '.join(study.trained)}")
     path, size = study.dataset.options["path"], study.dataset.options["size"]
     raw = folder(path=path, size=size, classes=classes)
     train, test = _read(raw.train), _read(raw.test)
