@@ -86,7 +86,7 @@ def test_check_looks_for_the_data_and_counts_them(call, repository, tmp_path):
             for i in range(n):
                 (tmp_path / "images" / split / name / f"{i}.png").touch()
     found = json.loads(call("check", "mine.yaml", "--json")[1])
-    assert (found["train"], found["targets"], found["verification_images"]) == (600, 40, 40)
+    assert (found["train"], found["targets"], found["verification_images"]) == (600, 60, 20)
     config["algorithms"]["low_noise"]["batch"] = 301
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     assert "batch: is 301, but a subset has 300 examples" in call("check", "mine.yaml")[2]
