@@ -12,8 +12,8 @@ run: $(BIN)/installed  ## The embedded study, from nothing to its report
 	snakemake --cores 2
 	@modeldiff found results/digits/summary.json
 
-test: check  ## Style, types, lint and all tests
-	pytest
+test: check  ## Style, types, lint and all tests; those on Slurm mostly wait, the others fill the time
+	pytest -n 2 --dist loadfile
 
 check: $(BIN)/installed-test
 	ruff format --check .
