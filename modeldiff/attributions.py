@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from modeldiff import files, scores, trak
-from modeldiff.datamodels import step
 from modeldiff.dataset import Dataset
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm, Study
@@ -44,17 +43,6 @@ def write(study: Study, name: str, data: Dataset, output: str | Path, *, device:
     sources = {path: _sha256(path) for path in given}
     with files.artefact(output, study.key("scores", name), sources=sources) as file:
         np.save(file, found)
-
-
-def weights(study: Study, name: str, path: str | Path) -> np.ndarray:
-    """What an algorithm is compared by, its datamodels' weights or scores from elsewhere: float32
-    [targets x train examples]; path: `Study.weights` of it, in the study's folder.
-    """
-    if name not in study.scores:
-        return step.read(path, study.key("datamodels", name)).weights
-    whole = files.verify(path, study.key("scores", name))
-    found: np.ndarray = np.load(whole, mmap_mode="r", allow_pickle=False)
-    return found
 
 
 def _of_file(data: Dataset, path: str, transposed: bool, key: str | None) -> np.ndarray:

@@ -13,6 +13,7 @@ from test_workflow import Workflow, jobs
 from torch.utils.data import DataLoader, TensorDataset
 
 from modeldiff import attributions, files, trak
+from modeldiff.comparison import weights
 from modeldiff.datamodels import fit
 from modeldiff.errors import UserError
 from modeldiff.study import Study
@@ -51,7 +52,7 @@ def array(data):
 def taken(config, data, path="made/scores.npy"):
     study = Study.load(config)
     attributions.write(study, "plain", data, path, device="cpu")
-    return attributions.weights(study, "plain", path)
+    return weights(study, "plain", path)
 
 
 def test_every_kind_of_file_gives_the_same_scores(config, data, array):

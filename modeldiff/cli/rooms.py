@@ -246,12 +246,12 @@ def comparison(
 
     MODELS: masks of all subsets, then margins of either algorithm's models; a contrast needs them.
     """
-    from modeldiff import attributions, comparison, dataset
+    from modeldiff import comparison, dataset
 
     devices.claim(0, threads)
     s = Study.read(study)
     targets = np.array(dataset.read_manifest(manifest, s.key("dataset"))["targets"])
-    a, b = (attributions.weights(s, *each) for each in zip(pair, given, strict=True))
+    a, b = (comparison.weights(s, *each) for each in zip(pair, given, strict=True))
     comparison.write(s, pair, (a, b), targets, output, models)
 
 

@@ -7,7 +7,7 @@ the margins of models that share their subsets, and tests what it finds.
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.found import LEVEL, WAYS, Comparison, ends
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
-from modeldiff.comparison.step import write
+from modeldiff.comparison.step import weights, write
 
 __all__ = [
     "LEVEL",
@@ -20,5 +20,6 @@ __all__ = [
     "residual",
     "scale",
     "variance_along",
+    "weights",
     "write",
 ]

@@ -13,10 +13,22 @@ from modeldiff.comparison.found import WAYS, Comparison, ends
 from modeldiff.comparison.power import Power, of_models
 from modeldiff.comparison.residual import compare
 from modeldiff.comparison.significance import RANK
+from modeldiff.datamodels import step as datamodels
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
+
+
+def weights(study: "Study", name: str, path: str | Path) -> np.ndarray:
+    """What an algorithm is compared by, its datamodels' weights or scores from elsewhere: float32
+    [targets x train examples]; path: `Study.weights` of it, in the study's folder.
+    """
+    if name not in study.scores:
+        return datamodels.read(path, study.key("datamodels", name)).weights
+    whole = files.verify(path, study.key("scores", name))
+    found: np.ndarray = np.load(whole, mmap_mode="r", allow_pickle=False)
+    return found
 
 
 def write(

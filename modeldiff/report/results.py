@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from modeldiff import attributions, comparison, dataset, files, margins
+from modeldiff import comparison, dataset, files, margins
 from modeldiff.comparison.power import Power
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
@@ -177,7 +177,7 @@ def _lds(path: Path) -> Lds:
 
 
 def _weights(study: Study, folder: Path, name: str) -> np.ndarray:
-    return attributions.weights(study, name, folder / name / study.weights(name)[1])
+    return comparison.weights(study, name, folder / name / study.weights(name)[1])
 
 
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
