@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import planted
@@ -190,6 +191,28 @@ def tables(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def figure(rows: list[dict[str, Any]], path: Path) -> None:
+    """A point for each seed: how well the planted training images are named, by case and method."""
+    known = [row for row in rows if row["b"] == "masked"]
+    cases = list(dict.fromkeys((row["kind"], row["k"], row["alpha"]) for row in known))
+    fig, axes = plt.subplots(figsize=(9, 0.5 + 0.42 * len(cases)), layout="constrained")
+    for place, method in enumerate(METHODS):
+        own = [row for row in known if row["method"] == method]
+        at = [cases.index((row["kind"], row["k"], row["alpha"])) for row in own]
+        height = np.array(at) + (place - 1) * 0.25
+        ap = [row["train_ap"] for row in own]
+        axes.scatter(ap, height, 22, marker="o^s"[place], alpha=0.6, label=method, linewidths=0)
+    names = [f"{kind}: {k} images, alpha {alpha}" for kind, k, alpha in cases]
+    axes.set_yticks(range(len(cases)), names)
+    axes.invert_yaxis()
+    axes.set(
+        xlim=(0, 1.02), xlabel="average precision of the planted training images, a point per seed"
+    )
+    axes.axvline(FOUND, color="0.7", linewidth=1)
+    fig.legend(loc="outside upper center", ncols=3, frameon=False)
+    fig.savefig(path, dpi=110)
+
+
 def scored(key: dict[str, Any]) -> list[dict[str, Any]]:
     """The scores of a comparison that were kept."""
     kept = [json.loads(line) for line in SCORES.read_text().splitlines()] if SCORES.exists() else []
@@ -240,6 +263,7 @@ def main() -> None:
     if options.output:
         with files.whole(options.output) as file:
             file.write(text.encode())
+        figure(rows, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":
