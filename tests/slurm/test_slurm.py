@@ -203,13 +203,14 @@ def test_every_fault_at_once_changes_nothing(repository, tmp_path, submitted, cl
 
 
 def test_a_job_killed_for_its_memory_gets_twice_as_much(on_slurm, cluster):
-    on_slurm.config["training"]["memory"] = 400  # torch alone takes as much
+    # Less than torch takes where others share its pages: Slurm counts a share of those.
+    on_slurm.config["training"]["memory"] = 200
     code, said = on_slurm.run("results/small/plain/shards/0-60.npy")
     assert code == 0, said
     jobs = re.findall(r"has been submitted with SLURM jobid (\d+)", said)
     asked = ["".join(cluster.ask("scontrol", "--oneliner", "show", "job", job)) for job in jobs]
     assert len(asked) >= 2
-    assert ["mem=400M" in asked[0], "mem=800M" in asked[1]] == [True, True]
+    assert ["mem=200M" in asked[0], "mem=400M" in asked[1]] == [True, True]
 
 
 def test_a_controller_that_is_away_for_a_minute_is_waited_for(on_slurm, cluster):
