@@ -22,7 +22,7 @@ VERSIONS = {
     "beton": 1,
     "subsets": 1,
     "calibration": 1,
-    "training": 1,
+    "training": 2,
     "full": 1,
     "margins": 1,
     "grams": 1,

@@ -1,11 +1,12 @@
 """Training: model m is model m, whoever trains it; what fails is counted, never averaged in."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from modeldiff import files, keyed, subsets
 from modeldiff.components import Component
@@ -137,6 +138,17 @@ def test_failure_names_its_cause():
     assert failure(np.full(4, np.inf), labels) == "diverged: outputs are not finite"
     cause = "no better than chance: mean accuracy over 2 classes 0.500"
     assert failure(always_class_0, labels) == cause
+
+
+def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, monkeypatch):
+    """All its log-odds are below 0, for it gives the right class a ninth of the probability."""
+    labels = torch.from_numpy(data.test.labels[data.targets])
+    sure = 0.1 * one_hot(labels, len(data.classes)).float()
+    trained = SimpleNamespace(logits=lambda _: sure[None])
+    monkeypatch.setattr("modeldiff.training.shard._progress", lambda *_: [trained])
+    path = shard(study, data, range(1), tmp_path)
+    assert (np.load(path) < 0).all()
+    assert files.record(path)["failed"] == {}
 
 
 def test_an_empty_range_of_models_is_named(study, data, tmp_path):

@@ -26,8 +26,8 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             continue
         lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
         yield (
-            f"{name}: {a['models']} models{failed}, accuracy {_percent(a['accuracy']['mean'])}, "
-            f"LDS {_two(lds['mean'])} [{_two(lds['low'])}, {_two(lds['high'])}]"
+            f"{name}: {a['models']} models{failed}, {_percent(a['accuracy']['mean'])} of margins "
+            f"above 0, LDS {_two(lds['mean'])} [{_two(lds['low'])}, {_two(lds['high'])}]"
             f" of at most {_two(lds['ceiling'])}"
         )
     for pair in summary["comparisons"][::2]:

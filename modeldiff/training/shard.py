@@ -60,8 +60,11 @@ def train_shard(
         groups: dict[int, int] = {}  # how many groups of how many models
         for trained in _progress(study, name, data, members, device, resumed):
             logits = trained.logits(images).cpu()
-            group = margin(logits, torch.from_numpy(labels), _kind(study)).numpy()
-            failed = {i: cause for i, row in enumerate(group) if (cause := failure(row, labels))}
+            group, right = (
+                margin(logits, torch.from_numpy(labels), kind).numpy()
+                for kind in (_kind(study), "max")  # log-odds above 0 ask for more than to be right
+            )
+            failed = {i: cause for i, row in enumerate(right) if (cause := failure(row, labels))}
             group[list(failed)] = np.nan
             done.failed |= {str(models[len(done.rows) + i]): c for i, c in failed.items()}
             done.rows.extend(group)
@@ -138,7 +141,7 @@ def load_full(
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
-    """Why a model with these margins [targets] cannot be used, None if it can.
+    """Why a model with these margins [targets] of kind "max" cannot be used, None if it can.
 
     Chance is what any constant prediction reaches: one over the number of classes, as the mean
     over classes of the share of targets that are right.
