@@ -1,6 +1,7 @@
 """A study small enough for tests, and its prepared data set."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -48,3 +49,10 @@ def data(study, tmp_path_factory) -> Dataset:
     manifest = tmp_path_factory.mktemp("dataset") / "manifest.json"
     dataset.prepare(study, manifest)
     return dataset.read(manifest, study.key("dataset"))
+
+
+@pytest.fixture(scope="session")
+def ridge(repository):
+    """The module of the document's example, which is what ridge regression here does."""
+    text = (repository / "docs/attributions.md").read_text()
+    return re.search(r"^```python\n(.*?)^```$", text, re.S | re.M)[1]

@@ -1,10 +1,13 @@
 """Arguments and options that commands share, and what is made of them."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from modeldiff import devices
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -27,9 +30,27 @@ class Range(click.ParamType):  # type: ignore[type-arg]
         return range(int(first), int(stop))
 
 
-def study_argument(command: Any) -> Any:
-    """The study as first argument: a config (YAML), or the checked study of a results folder."""
-    return click.argument("study", type=FILE)(command)
+class Config(click.ParamType):  # type: ignore[type-arg]
+    """A config (YAML), or the checked study of a results folder (study.json), as a `Study`."""
+
+    name = "study"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Study:
+        """The checked study; UserError for the first mistake in it."""
+        return Study.read(value)
+
+
+def known(ctx: click.Context, param: click.Parameter, algorithm: str) -> str:
+    """The algorithm; UserError unless the study, which is given before it, trains it."""
+    study: Study = ctx.params["study"]
+    if algorithm not in study.trained:
+        names = ", ".join(study.trained)
+        raise UserError(f"algorithm {algorithm!r}: study {study.name} trains {names or 'none'}")
+    return algorithm
+
+
+study_argument = click.argument("study", type=Config())
+algorithm_argument = click.argument("algorithm", callback=known)
 
 
 def output_option(command: Any) -> Any:
@@ -42,26 +63,30 @@ data_option = click.option(
 )
 masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
-gpu_option = click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
-threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
 json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
 
 
-def known(study: Study, algorithm: str) -> None:
-    """UserError unless the study trains the algorithm."""
-    if algorithm not in study.trained:
-        names = ", ".join(study.trained)
-        raise UserError(f"algorithm {algorithm!r}: study {study.name} trains {names or 'none'}")
+threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
+
+
+def device_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--gpu and --threads, for a command that takes the torch `device` it may compute on."""
+
+    @click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
+    @threads_option
+    @wraps(command)
+    def claimed(*, gpu: int, threads: int, **given: Any) -> None:
+        command(device=devices.claim(gpu, threads), **given)
+
+    return claimed
 
 
 def regression(
-    study: Path, algorithm: str, manifest: Path, masks: Path, margins: Path
+    study: Study, algorithm: str, manifest: Path, masks: Path, margins: Path
 ) -> "Regression":
     """What the fits of an algorithm read."""
     from modeldiff import dataset
     from modeldiff.datamodels.step import Regression
 
-    s = Study.read(study)
-    known(s, algorithm)
-    n_train = dataset.read_manifest(manifest, s.key("dataset"))["train"]
-    return Regression(s, algorithm, n_train, masks, margins)
+    n_train = dataset.read_manifest(manifest, study.key("dataset"))["train"]
+    return Regression(study, algorithm, n_train, masks, margins)

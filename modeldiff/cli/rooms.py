@@ -9,13 +9,12 @@ import click
 import numpy as np
 
 from modeldiff import devices
-from modeldiff.cli.candidates import candidates, trials
 from modeldiff.cli.options import (
     FILE,
     Range,
+    algorithm_argument,
     data_option,
-    gpu_option,
-    known,
+    device_options,
     margins_option,
     masks_option,
     output_option,
@@ -23,7 +22,7 @@ from modeldiff.cli.options import (
     study_argument,
     threads_option,
 )
-from modeldiff.cli.scores import scores
+from modeldiff.cli.verification import candidates, predictions, trials, verification
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -31,126 +30,110 @@ from modeldiff.study import Study
 @click.command()
 @study_argument
 @output_option
-def dataset(study: Path, output: Path) -> None:
+def dataset(study: Study, output: Path) -> None:
     """Prepare the data set; OUTPUT is its manifest."""
     from modeldiff import dataset
 
-    dataset.prepare(Study.read(study), output)
+    dataset.prepare(study, output)
 
 
 @click.command()
 @study_argument
 @data_option
 @output_option
-def beton(study: Path, manifest: Path, output: Path) -> None:
+def beton(study: Study, manifest: Path, output: Path) -> None:
     """Write the training images in FFCV's format."""
     from modeldiff import dataset
     from modeldiff.training import ffcv
 
-    s = Study.read(study)
-    train = dataset.read(manifest, s.key("dataset")).train
-    jpeg = s.config["training"]["jpeg"]
-    ffcv.write(train.images, train.labels, output, s.key("beton"), jpeg)
+    train = dataset.read(manifest, study.key("dataset")).train
+    jpeg = study.config["training"]["jpeg"]
+    ffcv.write(train.images, train.labels, output, study.key("beton"), jpeg)
 
 
 @click.command()
 @study_argument
 @data_option
 @output_option
-def subsets(study: Path, manifest: Path, output: Path) -> None:
+def subsets(study: Study, manifest: Path, output: Path) -> None:
     """Draw the masks of all subsets, bit-packed."""
     from modeldiff import dataset, subsets
 
-    s = Study.read(study)
-    n = dataset.read_manifest(manifest, s.key("dataset"))["train"]
-    subsets.write(output, n, range(s.n_subsets), s.alpha, s.seed, s.key("subsets"))
+    n = dataset.read_manifest(manifest, study.key("dataset"))["train"]
+    subsets.write(output, n, range(study.n_subsets), study.alpha, study.seed, study.key("subsets"))
 
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @data_option
 @click.option("--models", type=Range(), required=True, help="Which models, first:stop.")
 @click.option("--full", is_flag=True, help="On the full training set; writes weights.")
 @click.option("--width", type=click.IntRange(1), help="Models at once.  [default: the study's]")
-@gpu_option
-@threads_option
+@device_options
 @output_option
 def train(
-    study: Path,
+    study: Study,
     algorithm: str,
     manifest: Path,
     models: range,
     full: bool,
     width: int | None,
-    gpu: int,
-    threads: int,
+    device: str,
     output: Path,
 ) -> None:
     """Train a range of models of ALGORITHM and write their margins."""
-    from modeldiff import dataset
+    from modeldiff import dataset, training
 
-    s = Study.read(study)
-    known(s, algorithm)
-    width = width or s.config["training"]["width"]
+    width = width or study.config["training"]["width"]
     if not isinstance(width, int):
         raise UserError("--width: must be given, since the study has `width: auto`")
-    device = devices.claim(gpu, threads)
-    from modeldiff import training
-
-    s = s.at_width(width)
+    study = study.at_width(width)
     job = training.train_full if full else training.train_shard
-    data = dataset.read(manifest, s.key("dataset"), beton=s.beton)
-    job(s, algorithm, data, models, output, device=device)
+    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    job(study, algorithm, data, models, output, device=device)
     training.finish()
 
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @data_option
-@gpu_option
-@threads_option
+@device_options
 @output_option
-def calibrate(
-    study: Path, algorithm: str, manifest: Path, gpu: int, threads: int, output: Path
-) -> None:
+def calibrate(study: Study, algorithm: str, manifest: Path, device: str, output: Path) -> None:
     """Measure how many models of ALGORITHM at once train fastest, and how long one takes."""
     from modeldiff import dataset
-
-    s = Study.read(study)
-    known(s, algorithm)
-    device = devices.claim(gpu, threads)
     from modeldiff.training import calibration
 
-    data = dataset.read(manifest, s.key("dataset"), beton=s.beton)
-    calibration.calibrate(s, algorithm, data, output, device=device)
+    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    calibration.calibrate(study, algorithm, data, output, device=device)
 
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @click.argument("shards", type=FILE, nargs=-1, required=True)
 @output_option
-def margins(study: Path, algorithm: str, shards: tuple[Path, ...], output: Path) -> None:
+def margins(study: Study, algorithm: str, shards: tuple[Path, ...], output: Path) -> None:
     """Gather the SHARDS of ALGORITHM into one array."""
     from modeldiff import margins
 
-    s = Study.read(study)
-    known(s, algorithm)
-    margins.gather(shards, s.key("training", algorithm), output, s.key("margins", algorithm))
+    margins.gather(
+        shards, study.key("training", algorithm), output, study.key("margins", algorithm)
+    )
 
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @masks_option
 @margins_option
 @data_option
 @threads_option
 @output_option
 def grams(
-    study: Path,
+    study: Study,
     algorithm: str,
     masks: Path,
     margins: Path,
@@ -167,29 +150,26 @@ def grams(
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @masks_option
 @margins_option
 @click.option("--grams", type=FILE, required=True, help="What `modeldiff grams` wrote.")
 @click.option("--part", type=(int, int), required=True, help="Which share of the targets: i n.")
 @data_option
-@gpu_option
-@threads_option
+@device_options
 @output_option
 def fit(
-    study: Path,
+    study: Study,
     algorithm: str,
     masks: Path,
     margins: Path,
     grams: Path,
     part: tuple[int, int],
     manifest: Path,
-    gpu: int,
-    threads: int,
+    device: str,
     output: Path,
 ) -> None:
     """Fit the I-th of N shares of the targets of ALGORITHM, I from 0."""
-    device = devices.claim(gpu, threads)
     from modeldiff.datamodels import step
 
     data = regression(study, algorithm, manifest, masks, margins)
@@ -198,31 +178,44 @@ def fit(
 
 @click.command()
 @study_argument
-@click.argument("algorithm")
+@algorithm_argument
 @click.argument("parts", type=FILE, nargs=-1)
 @masks_option
 @margins_option
 @data_option
-@gpu_option
-@threads_option
+@device_options
 @output_option
 def datamodels(
-    study: Path,
+    study: Study,
     algorithm: str,
     parts: tuple[Path, ...],
     masks: Path,
     margins: Path,
     manifest: Path,
-    gpu: int,
-    threads: int,
+    device: str,
     output: Path,
 ) -> None:
     """Fit the datamodels of ALGORITHM, or join PARTS, and see how well they predict."""
-    device = devices.claim(gpu, threads)
     from modeldiff.datamodels import step
 
     data = regression(study, algorithm, manifest, masks, margins)
     step.write(data, output, parts, device=device)
+
+
+@click.command()
+@study_argument
+@click.argument("algorithm")
+@data_option
+@device_options
+@output_option
+def scores(study: Study, algorithm: str, manifest: Path, device: str, output: Path) -> None:
+    """Take in, or compute by TRAK, the scores that ALGORITHM is compared by."""
+    from modeldiff import attributions, dataset
+
+    if algorithm not in study.scores:
+        raise UserError(f"algorithm {algorithm!r}: has no scores in study {study.name}")
+    data = dataset.read(manifest, study.key("dataset"))
+    attributions.write(study, algorithm, data, output, device=device)
 
 
 @click.command()
@@ -234,7 +227,7 @@ def datamodels(
 @threads_option
 @output_option
 def comparison(
-    study: Path,
+    study: Study,
     pair: tuple[str, str],
     models: tuple[Path, ...],
     given: tuple[Path, Path],
@@ -249,59 +242,13 @@ def comparison(
     from modeldiff import comparison, dataset
 
     devices.claim(0, threads)
-    s = Study.read(study)
-    targets = np.array(dataset.read_manifest(manifest, s.key("dataset"))["targets"])
-    a, b = (comparison.weights(s, *each) for each in zip(pair, given, strict=True))
-    comparison.write(s, pair, (a, b), targets, output, models)
+    targets = np.array(dataset.read_manifest(manifest, study.key("dataset"))["targets"])
+    a, b = (comparison.weights(study, *each) for each in zip(pair, given, strict=True))
+    comparison.write(study, pair, (a, b), targets, output, models)
 
 
 @click.command()
-@study_argument
-@click.argument("algorithm")
-@click.argument("checkpoints", type=FILE, nargs=-1, required=True)
-@data_option
-@gpu_option
-@threads_option
-@output_option
-def predictions(
-    study: Path,
-    algorithm: str,
-    checkpoints: tuple[Path, ...],
-    manifest: Path,
-    gpu: int,
-    threads: int,
-    output: Path,
-) -> None:
-    """Measure how every transformation moves the models in CHECKPOINTS."""
-    s = Study.read(study)
-    known(s, algorithm)
-    device = devices.claim(gpu, threads)
-    from modeldiff import dataset, verification
-
-    data = dataset.read(manifest, s.key("dataset"))
-    verification.predict(s, algorithm, data, checkpoints, output, device=device)
-
-
-@click.command()
-@study_argument
-@click.argument("pair", nargs=2)
-@click.argument("predictions", type=FILE, nargs=-1)
-@output_option
-def verification(
-    study: Path, pair: tuple[str, str], predictions: tuple[Path, ...], output: Path
-) -> None:
-    """Tabulate effects, with intervals, on the algorithms of PAIR and on those of no pair.
-
-    PREDICTIONS: of the pair, then of the others in the order of the config.
-    """
-    from modeldiff import verification
-
-    s = Study.read(study)
-    verification.write(s, pair, dict(zip(s.verified(*pair), predictions, strict=True)), output)
-
-
-@click.command()
-@study_argument
+@click.argument("study", type=FILE)
 def report(study: Path) -> None:
     """Write the page, the figures and the summary beside STUDY (a results folder's study.json)."""
     from modeldiff import report

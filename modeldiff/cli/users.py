@@ -13,14 +13,14 @@ import yaml
 from modeldiff import checks, devices, files
 from modeldiff import plan as plans
 from modeldiff import status as states
-from modeldiff.cli.options import FILE, json_option, study_argument
+from modeldiff.cli.options import FILE, Config, json_option, study_argument
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 ROWS = ("raw", "unit", "root")  # as in `comparison`, which takes half a second to import
 TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
 
-config_argument = click.argument("config", type=FILE)
+config_argument = click.argument("study", metavar="CONFIG", type=Config())
 
 
 @click.command()
@@ -53,13 +53,12 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 @config_argument
 @click.option("--output", "-o", type=FILE, help="Also write it with all defaults (JSON).")
 @json_option
-def check(config: Path, output: Path | None, as_json: bool) -> None:
+def check(study: Study, output: Path | None, as_json: bool) -> None:
     """Check CONFIG and say what the study will do.
 
     Tries every import path, looks for the data, prepares and trains nothing. Exit code 1 and one
     line (file, key, what would be right) for the first mistake.
     """
-    study = Study.read(config)
     outline = plans.outline(study)
     if output:
         study.write(output)
@@ -69,14 +68,14 @@ def check(config: Path, output: Path | None, as_json: bool) -> None:
 @click.command()
 @config_argument
 @click.option("--sha256", help="Checksum that the image files must have, as told before.")
-def check_data(config: Path, sha256: str | None) -> None:
+def check_data(study: Study, sha256: str | None) -> None:
     """Check that CONFIG's data are complete and that every image opens.
 
     Nothing is written. Exit code 1 and one line, with the counts expected and found, if not.
     """
     from modeldiff.dataset import check
 
-    for line in check.check(Study.read(config).dataset, sha256):
+    for line in check.check(study.dataset, sha256):
         click.echo(line)
 
 
@@ -84,14 +83,13 @@ def check_data(config: Path, sha256: str | None) -> None:
 @config_argument
 @click.option("--lds", type=click.FloatRange(0, 1, True, True), help="Models for this LDS, too.")
 @json_option
-def plan(config: Path, lds: float | None, as_json: bool) -> None:
+def plan(study: Study, lds: float | None, as_json: bool) -> None:
     """Train a little of CONFIG's algorithms and say what the study will cost.
 
     Seconds per model, hours, jobs and disk of the whole study. What is trained is not kept. How
     many models a wanted LDS needs, and what differences a contrast will be able to show, is told
     from the models that the study has trained so far.
     """
-    study = Study.read(config)
     outline = plans.outline(study)
     training = study.config["training"]
     device = devices.claim(training["gpu"], training["threads"])
@@ -117,13 +115,12 @@ def plan(config: Path, lds: float | None, as_json: bool) -> None:
 @click.argument("algorithm")
 @click.option("--classes", required=True, help="Which to train on, divided by commas.")
 @click.option("--output", "-o", type=FILE, required=True, help="The weights to write.")
-def pretrain(config: Path, algorithm: str, classes: str, output: Path) -> None:
+def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
     """Train one model of CONFIG's ALGORITHM on other classes of its images, and keep its weights.
 
     For studies of what pre-training changes: `model: {weights: OUTPUT}` starts from them. All
     training images of the classes are used; the accuracy on their test images is told.
     """
-    study = Study.read(config)
     training = study.config["training"]
     device = devices.claim(training["gpu"], training["threads"])
     from modeldiff.training import pretraining
@@ -154,7 +151,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
 
 @click.command()
 @study_argument
-def give_up(study: Path) -> None:
+def give_up(study: Study) -> None:
     """Go on without the models whose jobs cannot be finished.
 
     STUDY is a config or a results folder's study.json. Writes shards without margins for all that
@@ -162,7 +159,7 @@ def give_up(study: Path) -> None:
     """
     from modeldiff import missing
 
-    said = list(missing.give_up(Study.read(study)))
+    said = list(missing.give_up(study))
     click.echo("\n".join(said) or "no model is missing")
 
 
