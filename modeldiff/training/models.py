@@ -64,24 +64,28 @@ class Scale(nn.Module):
         return self.factor * x
 
 
-def resnet9(shape: Shape, classes: int) -> nn.Module:
-    """The papers' ResNet-9 (KakaoBrain's variant): 2,274,880 parameters on CIFAR-10."""
+def resnet9(shape: Shape, classes: int, *, width: int = 64) -> nn.Module:
+    """The papers' ResNet-9 (KakaoBrain's variant): 2,274,880 parameters on CIFAR-10.
+
+    width: channels of the first layer; the others have two or four times as many.
+    """
 
     def block(inside: int, outside: int, kernel: int = 3, stride: int = 1, padding: int = 1):  # type: ignore[no-untyped-def]
         convolution = nn.Conv2d(inside, outside, kernel, stride, padding, bias=False)
         return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.ReLU())
 
+    twice, four_times = 2 * width, 4 * width
     return nn.Sequential(
-        block(shape[0], 64),
-        block(64, 128, kernel=5, stride=2, padding=2),
-        Residual(block(128, 128), block(128, 128)),
-        block(128, 256),
+        block(shape[0], width),
+        block(width, twice, kernel=5, stride=2, padding=2),
+        Residual(block(twice, twice), block(twice, twice)),
+        block(twice, four_times),
         nn.MaxPool2d(2),
-        Residual(block(256, 256), block(256, 256)),
-        block(256, 128, padding=0),
+        Residual(block(four_times, four_times), block(four_times, four_times)),
+        block(four_times, twice, padding=0),
         nn.AdaptiveMaxPool2d(1),
         nn.Flatten(),
-        nn.Linear(128, classes, bias=False),
+        nn.Linear(twice, classes, bias=False),
         Scale(0.2),
     )
 
