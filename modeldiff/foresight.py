@@ -46,9 +46,10 @@ def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:
     least = study.evaluation_models + FEWEST
     for pair, could in found.items():
         if could is None:
-            yield (
-                f"  {pair}: what differences it can show is told once {least:,} models of both "
-                "are trained"
+            yield f"  {pair}: what differences it can show is told " + (
+                f"once {least:,} models of both are trained"
+                if least <= study.models
+                else f"of studies of {least:,} models or more, not of {study.models:,}"
             )
             continue
         yield (

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A real Slurm cluster on this machine alone, for tests: two nodes, each claiming 4 CPUs and two
-# GPUs that lead to /dev/null. Loopback only, no accounting. Runs as root, with Debian's packages
-# munge, slurmctld, slurmd and slurm-client.
+# GPUs that lead to /dev/null. Loopback only. Runs as root, with Debian's packages munge, slurmctld,
+# slurmd and slurm-client; for accounting slurmdbd and mariadb-server, too.
 #
-#   cluster.sh start FOLDER       start the daemons; everything they write lies under FOLDER
+#   cluster.sh start FOLDER [accounting]  start the daemons; all that they write lies in FOLDER
 #   cluster.sh stop FOLDER        stop exactly what was started there
 #   cluster.sh node-down FOLDER NODE    crash a node with all its processes
 #   cluster.sh node-up FOLDER NODE      and boot it again
@@ -12,7 +12,7 @@
 #   eval "$(cluster.sh env FOLDER)"     sbatch, squeue ... of this cluster
 set -euo pipefail
 NODES="n1 n2"
-PORT=${CLUSTER_PORT:-26810} # +1, +2 for the nodes
+PORT=${CLUSTER_PORT:-26810} # +1, +2 for the nodes, +3 for slurmdbd
 
 configure() {
   mkdir -p "$F"/{run,log,state,spool/n1,spool/n2,bin}
@@ -50,7 +50,10 @@ SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/$([ "$ACCOUNTING" ] && echo slurmdbd || echo none)
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=$((PORT + 3))
+AccountingStoragePass=$F/run/munge.socket
 # A step that takes more memory than it asked for is killed.
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
@@ -69,7 +72,7 @@ CONF
   printf 'AutoDetect=off\nNodeName=n[1-2] Name=gpu File=%s/gpu[0-1]\n' "$F" >"$F/gres.conf"
   printf 'CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n' >"$F/cgroup.conf"
   # Snakemake's plugin wipes SLURM_CONF in its jobs, PATH stays: hence a wrapper for each command.
-  for name in sbatch srun squeue scancel sinfo scontrol; do
+  for name in sbatch srun squeue scancel sinfo scontrol ${ACCOUNTING:+sacct sacctmgr}; do
     printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/%s "$@"\n' "$F/slurm.conf" $name >"$F/bin/$name"
     chmod 755 "$F/bin/$name"
   done
@@ -108,11 +111,38 @@ start_controller() {
   must "$F/bin/sinfo" -h
 }
 
+start_accounting() {
+  local socket=$F/run/mariadb.socket
+  mariadb-install-db --no-defaults --user=root --datadir="$F/db" --skip-test-db \
+    --auth-root-authentication-method=normal >"$F/log/mariadb-install.log"
+  setsid mariadbd --no-defaults --user=root --datadir="$F/db" --socket="$socket" --skip-networking \
+    --pid-file="$F/run/mariadbd.pid" --innodb-lock-wait-timeout=900 </dev/null >"$F/log/mariadbd.log" 2>&1 &
+  must mariadb-admin --no-defaults --socket="$socket" -uroot ping
+  (umask 077 && cat >"$F/slurmdbd.conf") <<CONF
+AuthType=auth/munge
+AuthInfo=socket=$F/run/munge.socket
+CommunicationParameters=NoInAddrAny
+DbdHost=$(hostname -s)
+DbdAddr=127.0.0.1
+DbdPort=$((PORT + 3))
+SlurmUser=root
+PidFile=$F/run/slurmdbd.pid
+LogFile=$F/log/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
+CONF
+  MYSQL_UNIX_PORT=$socket SLURM_CONF=$F/slurm.conf slurmdbd </dev/null >>"$F/log/slurmdbd.out" 2>&1
+  must "$F/bin/sacctmgr" -n show cluster
+  "$F/bin/sacctmgr" -iQ add cluster tests
+}
+
 start() {
   configure
   munged --key-file="$F/munge/key" --socket="$F/run/munge.socket" --pid-file="$F/run/munged.pid" \
     --log-file="$F/log/munged.log" --seed-file="$F/munge/seed"
   must munge -n -S "$F/run/munge.socket"
+  [ -z "$ACCOUNTING" ] || start_accounting
   start_controller
   for node in $NODES; do start_node "$node"; done
 }
@@ -121,7 +151,7 @@ no_jobs() { [ -z "$("$F/bin/squeue" -h)" ]; }
 stop() {
   local victims p
   if "$F/bin/scancel" --partition=gpu 2>/dev/null; then until_true 20 no_jobs || true; fi
-  victims=$(pids slurmctld $NODES munged)
+  victims=$(pids slurmctld $NODES slurmdbd mariadbd munged)
   [ -z "$victims" ] || kill -TERM $victims
   for p in $victims; do until_true 20 no_process "$p" || kill -KILL "$p"; done
   for p in $(steps '[0-9]*'); do kill -KILL $(tree "$p") 2>/dev/null || true; done
@@ -138,12 +168,12 @@ node_down() { # as by a power cut: the daemon and all job steps of the node; slu
 F=$(realpath -m "${2:-.}")
 export CLUSTER=$F # the mark of our daemons, and of the job steps they start
 case ${1:-} in
-  start) start ;;
+  start) ACCOUNTING=${3:-} && start ;;
   stop) stop ;;
   node-down) node_down "$3" ;;
   node-up) start_node "$3" ;;
   controller-down) kill -KILL $(pids slurmctld) ;;
   controller-up) start_controller ;;
   env) echo "export PATH='$F/bin':\"\$PATH\"" ;;
-  *) sed -n '2,15p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16p' "$0" >&2; exit 2 ;;
 esac

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -27,11 +28,11 @@ SCRIPT = Path(__file__).with_name("cluster.sh")
 class Cluster:
     """The one-machine cluster under `folder`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, accounting):
         self.folder = folder
-        # As docs/slurm.md says for a cluster without accounting.
-        profile = SCRIPT.parents[2] / "profiles/slurm/bin"
-        here = f"{profile}:{folder / 'bin'}:{Path(sys.executable).parent}"
+        here = f"{folder / 'bin'}:{Path(sys.executable).parent}"
+        if not accounting:  # as docs/slurm.md says
+            here = f"{SCRIPT.parents[2] / 'profiles/slurm/bin'}:{here}"
         self.environment = os.environ | {"PATH": f"{here}:{os.environ['PATH']}"}
 
     def do(self, what, *more):
@@ -44,9 +45,12 @@ class Cluster:
         return done.stdout.split()
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    missing = [p for p in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(p)]
+@contextmanager
+def started(*, accounting):
+    """A cluster while it runs; skips the test where there can be none."""
+    wanted = ["munged", "slurmctld", "slurmd", "sbatch"]
+    wanted += ["slurmdbd", "mariadbd"] if accounting else []
+    missing = [p for p in wanted if not shutil.which(p)]
     if missing:
         pytest.skip(f"no {', '.join(missing)} here: .ci/system-packages installs Slurm as root")
     if os.geteuid() != 0:
@@ -55,12 +59,18 @@ def cluster():
         pytest.skip("the host name is no loopback address: the cluster would be open to others")
     # Not pytest's own folder: it is closed to others, which munge refuses.
     with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder))
+        cluster = Cluster(Path(folder), accounting=accounting)
         try:
-            cluster.do("start")
+            cluster.do("start", *(["accounting"] if accounting else []))
             yield cluster
         finally:
             cluster.do("stop")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with started(accounting=False) as cluster:
+        yield cluster
 
 
 class Workflow:
@@ -97,7 +107,7 @@ def submitted(repository, tmp_path, cluster):
     """Makes workflows that run on the cluster, all in one folder."""
     made = []
 
-    def make(name):
+    def make(name, cluster=cluster):
         workflow = Workflow(repository, tmp_path, cluster.environment, name)
         workflow.command += ["--workflow-profile", repository / "profiles/slurm"]
         # Users wait 20 seconds, we do not.
@@ -220,6 +230,31 @@ def test_a_controller_that_is_away_for_a_minute_is_waited_for(on_slurm, cluster)
     time.sleep(60)
     cluster.do("controller-up")
     assert process.wait(timeout=240) == 0, on_slurm.log.read_text()
+
+
+def test_with_accounting_faults_change_nothing(repository, tmp_path, submitted, monkeypatch):
+    """As most clusters are: sacct answers from slurmdbd, also while slurmctld is away."""
+    wanted = "results/small/plain/shards/0-60.npy"
+    monkeypatch.setenv("CLUSTER_PORT", "26820")
+    with started(accounting=True) as cluster:
+        on_slurm, seen = submitted("small", cluster), set()
+        process = on_slurm.start(wanted)
+        _, job, node = victim(on_slurm, process, seen)
+        cluster.do("node-down", node)
+        victim(on_slurm, process, seen)
+        cluster.do("controller-down")
+        time.sleep(20)
+        cluster.do("controller-up")
+        assert process.wait(timeout=240) == 0, on_slurm.log.read_text()
+        assert cluster.ask("sacct", "-nXj", job, "--format", "state") == ["NODE_FAIL"]
+        assert "COMPLETED" in cluster.ask("sacct", "-nX", "--format", "state")
+        (tmp_path / "local").mkdir()
+        local = Workflow(repository, tmp_path / "local", cluster.environment)
+        local.command += ["--workflow-profile", repository / "profiles/default", "--cores", "1"]
+        code, said = local.run(wanted)
+        assert code == 0, said
+    shards = [(each.folder / wanted).read_bytes() for each in (on_slurm, local)]
+    assert shards[0] == shards[1]
 
 
 def test_a_gpu_is_asked_for_and_its_absence_is_one_line(on_slurm):
