@@ -28,6 +28,30 @@ class Tested:
         """Difference of the two effects."""
         return float(abs(self.mover["effect"] - self.other["effect"]))
 
+    @property
+    def words(self) -> str:
+        """Whether the feature is (delta, epsilon)-distinguishing, as far as the intervals tell: the
+        mover moves by delta or more, and the other, the same way, by epsilon or less.
+        """
+        a, b = self.mover["algorithm"], self.other["algorithm"]
+        if not self.apart:
+            return "the intervals overlap, so this feature is not shown to tell the two apart"
+        up = self.mover["effect"] > 0
+        (delta, _), (least, epsilon) = (
+            (row["low"], row["high"]) if up else (-row["high"], -row["low"])
+            for row in (self.mover, self.other)
+        )
+        if delta <= 0:
+            return f"the intervals lie apart, but {a} is not shown to move"
+        bounds = f"{a} moves by {delta * 100:.1f} points or more, {b} "
+        if epsilon < 0:
+            return f"{bounds}the other way: the two differ in this"
+        bounds += f"by {epsilon * 100:.1f} or less"
+        if least <= 0:
+            return f"{bounds} if at all: as far as this tells, exclusive to {a}"
+        ratio = self.mover["effect"] / self.other["effect"]
+        return f"{bounds}: ratio {ratio:.1f}, at least {delta / epsilon:.1f}; not exclusive to {a}"
+
 
 @dataclass(frozen=True)
 class Verdict:
