@@ -19,7 +19,8 @@ from modeldiff.dataset import Dataset, Images
 from modeldiff.errors import Damaged
 from modeldiff.report import charts, found, images, names, page, results, summary
 from modeldiff.report.results import Results
-from modeldiff.report.verdict import Tested, verdict
+from modeldiff.report.verdict import Tested as Feature
+from modeldiff.report.verdict import verdict
 
 pytest_plugins = ["report_fixtures"]
 NUMBER = (int, float)
@@ -168,7 +169,7 @@ def test_a_feature_is_exclusive_or_not(first, second, words):
         dict(zip(("effect", "low", "high"), (x / 100 for x in of), strict=True)) | {"algorithm": n}
         for n, of in zip("ab", (first, second), strict=True)
     ]
-    assert Tested("dog", "dog", *rows).words == words
+    assert Feature("dog", "dog", *rows).words == words
 
 
 def test_the_verdict_follows_the_feature(loaded):
