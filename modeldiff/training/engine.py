@@ -25,7 +25,7 @@ from modeldiff.study import Algorithm
 from modeldiff.training import models
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Alone, Member, Stack, fit, stacked_logits, tensors
-from modeldiff.training.loaders import opened, to_float
+from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
 
 PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack predicts at a time
 
@@ -120,7 +120,7 @@ class _Trainer:
         self.algorithm, self.device, self.classes = algorithm, device, classes
         # With augmentation, preprocessing follows it, batch by batch.
         prepare = None if algorithm.augment else partial(preprocess, algorithm)
-        self.loader = opened(data, prepare, device)
+        self.loader = _opened(data, prepare, device)
         self.n_train, self.shape = len(data.labels), tuple(data.images.shape[1:])
         self.module = self._build(0)
         # Autocast does not reach into vmap.
@@ -163,6 +163,18 @@ class _Trainer:
         seed = keyed.seed("train", *member.identity)
         components.load(part.name)(module, images, labels, seed, **part.options)
         return {name: tensor.detach()[None] for name, tensor in tensors(module).items()}
+
+
+def _opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
+    """What reads `data`: FFCV if its images lie in a file of FFCV's, else they are kept.
+
+    prepare: what is done to every image, always; None if they change from epoch to epoch.
+    """
+    if data.beton is None:
+        return Resident(data, prepare, device)
+    from modeldiff.training.ffcv import Ffcv
+
+    return Ffcv(data, prepare, device)
 
 
 def architecture(algorithm: Algorithm, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -55,18 +55,6 @@ class Resident:
             yield Batch(to_float(self.images[some]), self.labels[some], some)
 
 
-def opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
-    """What reads `data`: FFCV if its images lie in a file of FFCV's, else they are kept there.
-
-    prepare: what is done to every image, always; None if they change from epoch to epoch.
-    """
-    if data.beton is None:
-        return Resident(data, prepare, device)
-    from modeldiff.training.ffcv import Ffcv
-
-    return Ffcv(data, prepare, device)
-
-
 def to_float(images: Tensor) -> Tensor:
     """uint8 images as float32 in [0, 1]; float32 images as they are."""
     return images if images.is_floating_point() else images.float() / 255
