@@ -186,6 +186,17 @@ def test_the_verdict_follows_the_feature(loaded):
     assert not touching.apart
 
 
+def test_the_page_opens_with_the_way_that_stands_out(loaded):
+    (pair,) = loaded.pairs
+    chance, more = (np.full(len(pair.ways[0].significant), value) for value in (False, True))
+    for shown, way in (((chance, more), 1), ((more, chance), 0), ((chance, chance), 0)):
+        ways = [
+            dataclasses.replace(w, significant=s) for w, s in zip(pair.ways, shown, strict=True)
+        ]
+        seen = dataclasses.replace(loaded, pairs=(dataclasses.replace(pair, ways=tuple(ways)),))
+        assert verdict(seen).way == way
+
+
 def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
     folder = shutil.copytree(study_json.parent, tmp_path / "damaged")
     for name in ("summary.json", "report.html"):

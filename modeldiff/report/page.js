@@ -131,7 +131,11 @@ function theme() {
     view: { stroke: null },
     axis: { ...axis, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 },
     legend: { labelColor: text, labelFontSize: 13 },
-    range: { category: [colour("a"), colour("b")], symbol: ["circle", "square"] },
+    // Algorithms in between, too, each have their own.
+    range: {
+      category: [..."abcde"].map(colour),
+      symbol: ["circle", "square", "triangle-up", "diamond", "cross"],
+    },
     text: { color: text, fontSize: 12 },
     line: { strokeWidth: 2.5 },
     style: {

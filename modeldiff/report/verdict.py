@@ -58,7 +58,8 @@ class Verdict:
     """The pair that the page opens with, the way to look at, and the feature that was tested.
 
     With a feature: the pair on which the two effects differ most, seen from the algorithm that
-    the feature moves more. Without: the first pair, a minus b.
+    the feature moves more, unless only the other way shows more than chance. Without: the first
+    pair, a minus b.
     """
 
     pair: int
@@ -72,7 +73,9 @@ def verdict(results: Results) -> Verdict:
     if not found:
         return Verdict(0, 0, None)
     p, strongest = max(found, key=lambda item: item[1].gap)
-    return Verdict(p, int(strongest.mover["algorithm"] != results.pairs[p].a), strongest)
+    way = int(strongest.mover["algorithm"] != results.pairs[p].a)
+    seen, other = (results.pairs[p].ways[i].significant[0] for i in (way, 1 - way))
+    return Verdict(p, 1 - way if other and not seen else way, strongest)
 
 
 def tested(results: Results, pair: Pair) -> list[Tested]:
