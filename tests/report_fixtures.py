@@ -8,6 +8,8 @@ from conftest import EMBEDDED, small
 
 from modeldiff import report
 from modeldiff.checks import parse
+from modeldiff.report import results
+from modeldiff.report.results import Results
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,11 @@ def study_json(repository, tmp_path_factory) -> Path:
     path = report_studies.build(small(parse(repository / EMBEDDED)), tmp_path_factory.mktemp("r"))
     report.write(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def loaded(study_json) -> Results:
+    return results.read(study_json)
 
 
 @pytest.fixture(scope="session")

@@ -63,10 +63,8 @@ data_option = click.option(
 )
 masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
-json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
-
-
 threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
+json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
 
 
 def device_options(command: Callable[..., None]) -> Callable[..., None]:

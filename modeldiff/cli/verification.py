@@ -1,6 +1,9 @@
 """The commands that put features on images: what was asked for, and what is worth a try."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,26 +18,32 @@ from modeldiff.cli.options import (
 from modeldiff.study import Study
 
 
-@click.command()
-@study_argument
-@algorithm_argument
-@click.argument("checkpoints", type=FILE, nargs=-1, required=True)
-@data_option
-@device_options
-@output_option
-def predictions(
-    study: Study,
-    algorithm: str,
-    checkpoints: tuple[Path, ...],
-    manifest: Path,
-    device: str,
-    output: Path,
-) -> None:
-    """Measure how every transformation moves the models in CHECKPOINTS."""
-    from modeldiff import dataset, verification
+def on_models(command: Callable[..., None]) -> Callable[..., None]:
+    """For a command that shows the data set's images to models in CHECKPOINTS."""
 
-    data = dataset.read(manifest, study.key("dataset"))
-    verification.predict(study, algorithm, data, checkpoints, output, device=device)
+    @study_argument
+    @algorithm_argument
+    @click.argument("checkpoints", type=FILE, nargs=-1, required=True)
+    @data_option
+    @device_options
+    @output_option
+    @wraps(command)
+    def given(study: Study, algorithm: str, manifest: Path, **more: Any) -> None:
+        from modeldiff import dataset
+
+        data = dataset.read(manifest, study.key("dataset"))
+        command(study=study, name=algorithm, data=data, **more)
+
+    return given
+
+
+@click.command()
+@on_models
+def predictions(**given: Any) -> None:
+    """Measure how every transformation moves the models in CHECKPOINTS."""
+    from modeldiff import verification
+
+    verification.predict(**given)
 
 
 @click.command()
@@ -57,25 +66,12 @@ def verification(
 
 
 @click.command()
-@study_argument
-@algorithm_argument
-@click.argument("checkpoints", type=FILE, nargs=-1, required=True)
-@data_option
-@device_options
-@output_option
-def trials(
-    study: Study,
-    algorithm: str,
-    checkpoints: tuple[Path, ...],
-    manifest: Path,
-    device: str,
-    output: Path,
-) -> None:
+@on_models
+def trials(**given: Any) -> None:
     """Try the library of transformations on the first models in CHECKPOINTS."""
-    from modeldiff import candidates, dataset
+    from modeldiff import candidates
 
-    data = dataset.read(manifest, study.key("dataset"))
-    candidates.attempt(study, algorithm, data, checkpoints, output, device=device)
+    candidates.attempt(**given)
 
 
 @click.command()

@@ -1,0 +1,61 @@
+"""What the first screen of the report says of a feature, and from which side it looks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from modeldiff.report import summary
+from modeldiff.report.verdict import Tested as Feature
+from modeldiff.report.verdict import verdict
+
+pytest_plugins = ["report_fixtures"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ((8.2, 7.9, 8.4), (2.2, 2.1, 2.4), "a moves by 7.9 points or more, b by 2.4 or less: "
+         "ratio 3.7, at least 3.3; not exclusive to a"),
+        ((-8.2, -8.4, -7.9), (-2.2, -2.4, -2.1), "a moves by 7.9 points or more, b by 2.4 or less: "
+         "ratio 3.7, at least 3.3; not exclusive to a"),
+        ((70, 65, 75), (0.1, -0.2, 0.4), "a moves by 65.0 points or more, b by 0.4 or less if at "
+         "all: as far as this tells, exclusive to a"),
+        ((70, 65, 75), (-3, -5, -1), "a moves by 65.0 points or more, b the other way: the two "
+         "differ in this"),
+        ((17, 14, 20), (12, 9, 15), "the intervals overlap, so this feature is not shown to tell "
+         "the two apart"),
+        ((6, -1, 13), (-3, -4, -2), "the intervals lie apart, but a is not shown to move"),
+    ],
+)  # fmt: skip
+def test_a_feature_is_exclusive_or_not(first, second, words):
+    rows = [
+        dict(zip(("effect", "low", "high"), (x / 100 for x in of), strict=True)) | {"algorithm": n}
+        for n, of in zip("ab", (first, second), strict=True)
+    ]
+    assert Feature("dog", "dog", *rows).words == words
+
+
+def test_the_verdict_follows_the_feature(loaded):
+    opening = verdict(loaded)
+    effects = {
+        e["algorithm"]: e for e in summary.summarise(loaded)["effects"] if e["strength"] == 1
+    }
+    assert opening.tested.mover["effect"] == effects["plain"]["effect"]
+    assert (opening.pair, opening.way) == (0, 0)
+    assert opening.tested.apart == (effects["plain"]["low"] > effects["masked"]["high"])
+    touching = dataclasses.replace(
+        opening.tested, mover={"low": 0.1, "high": 0.3}, other={"low": 0.0, "high": 0.1}
+    )
+    assert not touching.apart
+
+
+def test_the_page_opens_with_the_way_that_stands_out(loaded):
+    (pair,) = loaded.pairs
+    chance, more = (np.full(len(pair.ways[0].significant), value) for value in (False, True))
+    for shown, way in (((chance, more), 1), ((more, chance), 0), ((chance, chance), 0)):
+        ways = [
+            dataclasses.replace(w, significant=s) for w, s in zip(pair.ways, shown, strict=True)
+        ]
+        seen = dataclasses.replace(loaded, pairs=(dataclasses.replace(pair, ways=tuple(ways)),))
+        assert verdict(seen).way == way
