@@ -239,8 +239,13 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     untested = pages(p_value=np.full(10, np.nan), significant=nothing)
     assert "No difference found" not in untested
     assert "A direction alone proves nothing" in untested
-    found = pages(p_value=np.full(10, 0.005), significant=~nothing)
+    stands_out = {"p_value": np.full(10, 0.005), "significant": ~nothing}
+    found = pages(**stands_out, overlap=np.full(10, 0.25))
     assert "stands out from chance</span> (p = 0.005)" in found
+    assert "agree on 5 of its 20 strongest training images" in found
+    unknown = "in which training images is not known yet"
+    assert unknown not in found
+    assert unknown in pages(**stands_out, overlap=np.zeros(10))
 
 
 def test_a_large_study_fits_the_page(loaded, monkeypatch):
@@ -259,7 +264,7 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             directions=rng.normal(size=(k, n_train)),
             projections=rng.normal(size=(len(targets), k)),
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
-            **{f: rng.random(k) for f in ("p_value", "stability")},
+            **{f: rng.random(k) for f in ("p_value", "overlap")},
             **{f: rng.random((k, 2)) for f in ("interval_a", "interval_b")},
             significant=rng.random(k) < 0.5,
             **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},

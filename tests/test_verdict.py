@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modeldiff.report import summary
+from modeldiff.report.provenance import differences
 from modeldiff.report.verdict import Tested as Feature
 from modeldiff.report.verdict import verdict
 
@@ -59,3 +60,16 @@ def test_the_page_opens_with_the_way_that_stands_out(loaded):
         ]
         seen = dataclasses.replace(loaded, pairs=(dataclasses.replace(pair, ways=tuple(ways)),))
         assert verdict(seen).way == way
+
+
+def test_the_page_says_what_the_pair_it_opens_with_differs_in(loaded):
+    crop = {"name": "random_resized_crop", "min_scale": 0.3, "size": None}
+    recipe = loaded.study.config["algorithms"]["plain"] | {"augment": []}
+    algorithms = {"plain": recipe, "masked": recipe | {"augment": [crop]}}
+    algorithms["between"] = recipe | {"epochs": recipe["epochs"] + 1}  # in no pair
+    config = loaded.study.config | {"algorithms": algorithms}
+    study = dataclasses.replace(loaded.study, config=config)
+    crops = "random_resized_crop (min_scale 0.3)"
+    assert differences(study, loaded.pairs[0]) == [
+        ("augment", {"plain": "nothing", "masked": crops})
+    ]

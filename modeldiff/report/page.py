@@ -56,7 +56,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         verdict=opening,
         pairs=[_pair(results, p) for p in range(len(results.pairs))],
         features=_features(results),
-        differences=provenance.differences(results.study),
+        differences=provenance.differences(results.study, results.pairs[opening.pair]),
         rooms=provenance.rooms(results),
         origins=provenance.origins(results),
         config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
@@ -206,8 +206,11 @@ def chance(way: Way, i: int) -> str:
     if np.isnan(way.p_value[i]):
         return "Not tested against chance."
     verdict = "Stands out" if way.significant[i] else "No more than chance gives"
-    again = f"; the same in both halves of the models to {way.stability[i]:.2f}"
-    return f"{verdict} (p = {way.p_value[i]:.2g}{again})."
+    shown = way.train_high.shape[1]
+    return (
+        f"{verdict} (p = {way.p_value[i]:.2g}). Two halves of the models agree on "
+        f"{way.shared(i)} of its {shown} strongest training images."
+    )
 
 
 def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from modeldiff import files, jobs
-from modeldiff.report.results import Results
+from modeldiff.report.results import Pair, Results
 from modeldiff.study import Study
 
 
@@ -82,11 +82,12 @@ def _artefacts(results: Results) -> Iterator[Path]:
         yield results.folder / f"{a}-vs-{b}" / "candidates.csv"
 
 
-def differences(study: Study) -> list[tuple[str, dict[str, str]]]:
-    """The settings in which training differs: dotted key, and its value for each algorithm."""
+def differences(study: Study, pair: Pair) -> list[tuple[str, dict[str, str]]]:
+    """The settings in which a pair's training differs: dotted key, and its value for each."""
+    entries = study.config["algorithms"]
     flat = {
-        name: dict(_flat({k: v for k, v in entry.items() if k != "scores"}))
-        for name, entry in study.config["algorithms"].items()
+        name: dict(_flat({k: v for k, v in entries[name].items() if k != "scores"}))
+        for name in (pair.a, pair.b)
         if name in study.trained
     }
     keys = dict.fromkeys(key for entry in flat.values() for key in entry)
@@ -112,5 +113,5 @@ def part(entry: Any) -> str:
     """A part of a config: its name, and its options in brackets."""
     if not isinstance(entry, dict):
         return str(entry)
-    options = ", ".join(f"{k} {v}" for k, v in entry.items() if k != "name")
+    options = ", ".join(f"{k} {v}" for k, v in entry.items() if k != "name" and v is not None)
     return f"{entry['name']} ({options})" if options else str(entry["name"])

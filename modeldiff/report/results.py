@@ -67,7 +67,11 @@ class Way:
     test_low: np.ndarray
     p_value: np.ndarray
     significant: np.ndarray
-    stability: np.ndarray
+    overlap: np.ndarray
+
+    def shared(self, i: int) -> int:
+        """How many of direction i's strongest training examples two halves of the models share."""
+        return round(float(self.overlap[i]) * self.train_high.shape[1])
 
 
 @dataclass(frozen=True)
