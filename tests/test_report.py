@@ -248,6 +248,15 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert unknown in pages(**stands_out, overlap=np.zeros(10))
 
 
+def test_models_that_failed_are_counted_of_every_algorithm(loaded):
+    content = summary.summarise(loaded)
+    failing = dataclasses.replace(loaded, left_out={"plain": 0, "masked": 2, "between": 3})
+    html, models = page.render(failing, content), loaded.study.config["verification"]["models"]
+    assert "plain: none of 120." in html
+    assert "masked: 0 of 120 subset models and 2 full-data models, left out" in html
+    assert f"between: 3 of {models} models on all images, left out" in html
+
+
 def test_a_large_study_fits_the_page(loaded, monkeypatch):
     # 50 directions of noisy colour images: what no codec shrinks.
     rng = np.random.default_rng(0)

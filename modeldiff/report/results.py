@@ -26,15 +26,13 @@ COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "
 class Trained:
     """What is known of one algorithm that datamodels are fitted to.
 
-    failed: cause of each model that failed, by its number; left_out: full-data models whose
-        outputs were not finite.
+    failed: cause of each model that failed, by its number.
     accuracy: float64 [models], share of targets with a margin above 0; NaN where a model failed.
     nonzeros: int64 [targets], training examples with a weight that is not 0.
     """
 
     name: str
     failed: dict[str, str]
-    left_out: int
     accuracy: np.ndarray
     lds: Lds
     nonzeros: np.ndarray
@@ -112,6 +110,7 @@ class Results:
     """A whole study. `planted` is for the final score only.
 
     scores: of each algorithm whose scores come from elsewhere, the files and their SHA-256.
+    left_out: of each algorithm shown features, full-data models whose outputs were not finite.
     """
 
     study: Study
@@ -120,6 +119,7 @@ class Results:
     planted: dict[str, list[int]] | None
     algorithms: dict[str, Trained]
     scores: dict[str, dict[str, str]]
+    left_out: dict[str, int]
     pairs: tuple[Pair, ...]
 
     def weights(self, name: str) -> np.ndarray:
@@ -145,6 +145,7 @@ def read(path: str | Path) -> Results:
             for name in study.compared
             if name in study.scores
         },
+        left_out={name: _left_out(study, folder, name) for name in study.trained},
         pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
     )
 
@@ -153,17 +154,21 @@ def _algorithm(study: Study, folder: Path, name: str) -> Trained:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
     found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
     lds = files.verify(folder / name / "lds.npz", study.key("datamodels", name))
-    predictions = files.verify(folder / name / "predictions.npz", study.key("predictions", name))
     return Trained(
         name=name,
         failed=failed,
-        left_out=files.record(predictions)["failed"],
         accuracy=_accuracy(rows),
         lds=_lds(lds),
         nonzeros=np.count_nonzero(found.weights, axis=1),
         estimator=found.estimator,
         unconverged=len(found.unconverged),
     )
+
+
+def _left_out(study: Study, folder: Path, name: str) -> int:
+    predictions = folder / name / "predictions.npz"
+    failed: int = files.record(files.verify(predictions, study.key("predictions", name)))["failed"]
+    return failed
 
 
 def _accuracy(rows: np.ndarray) -> np.ndarray:
