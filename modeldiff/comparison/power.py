@@ -29,7 +29,7 @@ class Power:
 
     group, moved: images of both; smallest: the shift of margins that would have stood out;
     typical: mean size of a margin, which a shift has to exceed to turn a prediction; needed: models
-    with which a shift of that size stands out.
+    with which a shift of that size stands out, to two digits: it is known no better.
     """
 
     group: int
@@ -109,17 +109,17 @@ def models_for(
     group: int,
     moved: int,
 ) -> int:
-    """Models with which a shift of `size` stands out; arguments as for `smallest`."""
+    """Models with which a shift of `size` stands out, two digits; arguments as for `smallest`."""
 
     def excess(log_models: float) -> float:
         wanted = float(np.exp(log_models))
         at = edge_with(wanted, edge, models, n_train, penalty)
         return smallest(at, wanted, n_train, penalty, group=group, moved=moved) - size
 
-    least = np.log(n_train / 100)
-    if excess(least) <= 0:
-        return round(np.exp(least))
-    return round(np.exp(brentq(excess, least, np.log(1e12), xtol=1e-3)))
+    least = found = np.log(n_train / 100)
+    if excess(least) > 0:
+        found = brentq(excess, least, np.log(1e12), xtol=1e-3)
+    return round(float(f"{np.exp(found):.2g}"))
 
 
 def moments(ratio: float, penalty: float) -> tuple[float, float]:

@@ -36,7 +36,13 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
         "x": _field("x", f"Variance under {pair.a} (%)", scale={"domain": [0, end]}),
         "y": _field("y", f"Variance under {pair.b} (%)", scale={"domain": [0, end]}),
     }
-    way = {"field": "way", "type": "nominal", "scale": {"domain": way_names}}
+    legend = LEGEND | {"columns": 1, "labelLimit": 340}  # two names in each
+    way = {
+        "field": "way",
+        "type": "nominal",
+        "scale": {"domain": way_names},
+        "legend": legend,
+    }
     chosen = {"test": "datum.id === chosen"}
     return _spec(
         f"Variance of each direction under {pair.a} (across) and {pair.b} (up). "
@@ -56,8 +62,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                 "encoding": at
                 | {
                     "opacity": {"condition": {"test": "datum.chance", "value": 0.35}, "value": 1},
-                    "color": way | {"legend": LEGEND},
-                    "shape": way | {"legend": LEGEND},
+                    "color": way,
+                    "shape": way,
                     "size": {"condition": chosen | {"value": 320}, "value": 110},
                 },
             },

@@ -106,7 +106,7 @@ def _flat(entry: Any, at: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(entry, list):
         yield at, ", then ".join(map(part, entry)) or "nothing"
     else:
-        yield at, str(entry)
+        yield at, "none" if entry is None else str(entry)
 
 
 def part(entry: Any) -> str:
