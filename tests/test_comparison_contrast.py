@@ -12,23 +12,25 @@ from modeldiff.errors import UserError
 MODELS, EXAMPLES, TARGETS = 240, 40, 24
 
 
-def simulated(seed, *, plants=(), factor=1.0, targets=TARGETS, nuisance=1.0):
+def simulated(
+    seed, *, plants=(), factor=1.0, targets=TARGETS, nuisance=1.0, models=MODELS, examples=EXAMPLES
+):
     """Masks and margins of two algorithms that share a linear model and differ by `plants`.
 
     Noise is correlated across targets and larger for some models; a plant (examples, targets,
     size) adds its size to A's margins of these targets for each of these examples.
     """
     rng = np.random.default_rng(seed)
-    masks = subsets.draw(EXAMPLES, range(MODELS), 0.5, seed)
-    weights = rng.normal(size=(EXAMPLES, targets))
+    masks = subsets.draw(examples, range(models), 0.5, seed)
+    weights = rng.normal(size=(examples, targets))
     mixing = rng.normal(size=(3, targets))
     sides = []
     for side in (0, 1):
-        noise = 2 * rng.normal(size=(MODELS, 3)) @ mixing + rng.normal(size=(MODELS, targets))
-        noise *= np.exp(0.5 * rng.normal(size=(MODELS, 1)))
+        noise = 2 * rng.normal(size=(models, 3)) @ mixing + rng.normal(size=(models, targets))
+        noise *= np.exp(0.5 * rng.normal(size=(models, 1)))
         sides.append(masks @ weights + nuisance * noise + side)  # the means differ
-    for examples, chosen, size in plants:
-        sides[0][:, chosen] += size * masks[:, examples].sum(1, keepdims=True)
+    for group, chosen, size in plants:
+        sides[0][:, chosen] += size * masks[:, group].sum(1, keepdims=True)
     return masks, sides[0], factor * sides[1]
 
 
@@ -58,11 +60,12 @@ def test_it_is_the_singular_vectors_of_the_difference_of_ridge_fits():
 
 def noise_of(masks, d, penalty):
     """The differences less the best multiple of what a fit without the model predicts of them."""
-    z = (masks - masks.mean(0)) / masks.std(0)
-    hat = z @ np.linalg.solve(z.T @ z + penalty * len(z) * np.eye(z.shape[1]), z.T)
-    leverage = np.trace(hat) / len(z)
-    predicted = (hat @ d - leverage * d) / (1 - leverage)
-    return d - max(0.0, (predicted * d).sum() / (predicted**2).sum()) * predicted
+    z, n = (masks - masks.mean(0)) / masks.std(0), len(masks)
+    hat = z @ np.linalg.solve(z.T @ z + penalty * n * np.eye(z.shape[1]), z.T) + 1 / n
+    left = d - (d - hat @ d) / (1 - np.trace(hat) / n)  # the fit without the model, of all
+    predicted = left + d / (n - 1)  # less the mean without the model
+    share = max(0.0, (predicted * d).sum() / (predicted**2).sum())
+    return (d - share * predicted) * np.sqrt(n / (n - 1))
 
 
 def test_p_values_and_edges_are_those_of_flipping_signs_one_by_one():
@@ -128,6 +131,15 @@ def test_quartimax_reaches_the_best_angle():
 def test_without_a_difference_p_values_are_uniform():
     n = 120
     runs = (contrast(*simulated(s), directions=1, flips=19, seed=s) for s in range(n))
+    p = np.array([found.p_value[0] for found in runs])
+    assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
+    assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01
+
+
+def test_without_a_difference_p_values_are_uniform_with_fewer_models_than_examples():
+    # Where the fit all but interpolates, a model that is not quite left out predicts itself.
+    n, size = 120, {"models": 60, "examples": 400, "targets": 12}
+    runs = (contrast(*simulated(s, **size), directions=1, flips=19, seed=s) for s in range(n))
     p = np.array([found.p_value[0] for found in runs])
     assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
     assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01

@@ -87,7 +87,7 @@ class Ridge:
 
     inverse: float32 [n_train x n_train], such that `inverse @ covariances` are weights in units
         of the 0/1 mask. Columns that never vary get weight 0.
-    leverage: mean weight of a model's own margin in its prediction.
+    leverage: mean weight of a model's own margin in its prediction, by the mean margin, too.
     """
 
     def __init__(self, masks: Any, chosen: np.ndarray, penalty: float):
@@ -100,7 +100,7 @@ class Ridge:
         # The trace of (C + penalty)^-1 C; columns that never vary are in neither term.
         varying = scale.numpy() > 0
         fitted = varying.sum() - penalty * inverse[diagonal][varying].sum()
-        self.leverage = float(fitted / gram.models)
+        self.leverage = float((fitted + 1) / gram.models)
         deviation = scale.numpy()
         self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
         self.masks, self.chosen, self.models = masks, chosen, gram.models
@@ -157,8 +157,10 @@ class Noise:
 
     def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Differences along the basis, and their predictions: [chosen of the rows x r]."""
-        d, own = self.models.difference(rows) @ self.basis, self.ridge.leverage
-        return d, (x @ self.weights - own * d) / (1 - own)
+        d, n = self.models.difference(rows) @ self.basis, self.ridge.models
+        # Less the mean without the model, too: a model of which all the others, centred, are the
+        # opposite would else be predicted by them.
+        return d, d * (n / (n - 1)) - (d - x @ self.weights) / (1 - self.ridge.leverage)
 
     def flipped(self, signs: np.ndarray) -> np.ndarray:
         """Weights of the noise, each model's multiplied by its sign.
@@ -167,9 +169,10 @@ class Noise:
         """
         ridge, flips, r = self.ridge, len(signs), self.basis.shape[1]
         total = np.zeros((len(self.weights), flips * r), np.float32)
+        unshrunk = np.float32((ridge.models / (ridge.models - 1)) ** 0.5)  # by their own mean
         for rows, x in ridge.centred_masks(flips * r):
             d, predicted = self.parts(rows, x)
-            noise = d - np.float32(self.share) * predicted
+            noise = (d - np.float32(self.share) * predicted) * unshrunk
             flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
             total += x.T @ flipped.reshape(len(d), flips * r)
         return (ridge.inverse @ (total / ridge.models)).reshape(-1, flips, r).transpose(1, 0, 2)
