@@ -99,7 +99,7 @@ def spread(runs: int) -> Iterator[tuple[str, np.ndarray]]:
             ]
             paired = Paired.of(masks, *margins)
             ridges = [Ridge(masks, chosen, 0.5) for chosen in paired.halves()]
-            halves = [ridge.weights(paired) for ridge in ridges]
+            halves = [ridge.weights(ridge.covariances(paired)) for ridge in ridges]
             measured, expected = [], []
             for one, other in ((0, 1), (1, 0)):
                 direction = principal_axes(halves[one][0] - halves[one][1], 1)

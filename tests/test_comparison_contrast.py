@@ -140,9 +140,10 @@ def test_without_a_difference_p_values_are_uniform_with_fewer_models_than_exampl
     # Where the fit all but interpolates, a model that is not quite left out predicts itself.
     n, size = 120, {"models": 60, "examples": 400, "targets": 12}
     runs = (contrast(*simulated(s, **size), directions=1, flips=19, seed=s) for s in range(n))
-    p = np.array([found.p_value[0] for found in runs])
-    assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
-    assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01
+    both = np.array([(found.p_value[0], found.agreement.p_value) for found in runs]).T
+    for p in both:
+        assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
+        assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01
 
 
 def test_a_planted_difference_is_found_and_nothing_else():

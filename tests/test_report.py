@@ -14,6 +14,7 @@ import pytest
 import report_studies
 
 from modeldiff import __version__, comparison, report
+from modeldiff.comparison.agreement import Agreement
 from modeldiff.datamodels import step
 from modeldiff.dataset import Dataset, Images
 from modeldiff.errors import Damaged
@@ -37,7 +38,10 @@ def test_summary_is_the_contract(study_json):
         assert all(isinstance(x, NUMBER) for x in algorithm["lds"].values())
     assert [c["way"] for c in content["comparisons"]] == ["a-minus-b", "b-minus-a"]
     for way in content["comparisons"]:
-        assert list(way) == ["a", "b", "way", "directions"]
+        assert list(way) == ["a", "b", "way", "directions", "agreement"]
+        agreement = way["agreement"]
+        assert list(agreement) == ["value", "low", "high", "p_value", "differ"]
+        assert agreement["low"] < agreement["value"] < agreement["high"]
         assert (way["a"], way["b"]) == ("plain", "masked")
         assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
         for d in way["directions"]:
@@ -98,7 +102,7 @@ def test_numbers_are_those_of_the_artefacts(study_json, loaded):
     )
     norms = np.linalg.norm(a.weights, axis=1) * np.linalg.norm(b.weights, axis=1)
     cosines = (a.weights * b.weights).sum(1) / norms
-    np.testing.assert_allclose(pair.agreement, cosines, atol=1e-5)
+    np.testing.assert_allclose(pair.cosines, cosines, atol=1e-5)
     assert [way.first for way in pair.ways] == ["plain", "masked"]
 
 
@@ -219,33 +223,41 @@ def test_the_page_is_one_file(study_json):
 
 
 def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded):
-    def pages(**fields):
+    def pages(agreement, **fields):
         pair = loaded.pairs[0]
         ways = tuple(dataclasses.replace(way, **fields) for way in pair.ways)
-        changed = dataclasses.replace(
-            loaded, pairs=(dataclasses.replace(pair, ways=ways),), planted=None
-        )
+        pair = dataclasses.replace(pair, ways=ways, agreement=agreement)
+        changed = dataclasses.replace(loaded, pairs=(pair,), planted=None)
         return page.render(changed, summary.summarise(changed)).split("<main>")[1]
 
     nothing = np.zeros(10, bool)
-    silent = pages(p_value=np.full(10, 0.4), significant=nothing)
+    nowhere = {"p_value": np.full(10, 0.4), "significant": nothing}
+    silent = pages(Agreement(0.93, 0.84, 1.02, 0.2), **nowhere)
     assert "No difference found" in silent
+    assert "(p = 0.2, all in all)" in silent
+    assert "agree to 0.93 [0.84, 1.02]" in silent
     assert "none of 20 directions stands out" in silent
     assert "smallest p = 0.4" in silent
+    spread = pages(Agreement(0.5, 0.4, 0.6, 0.01), **nowhere)
+    assert "No difference found" not in spread
+    assert "use the training images differently</span> (p = 0.01, all in all)" in spread
+    assert "But no direction is found" in spread
     could = loaded.pairs[0].power
     assert could is not None
     assert not could.enough  # 70 models see little
     assert f"about {could.needed:,} models of each would show it" in silent
-    untested = pages(p_value=np.full(10, np.nan), significant=nothing)
+    untested = pages(None, p_value=np.full(10, np.nan), significant=nothing)
     assert "No difference found" not in untested
     assert "A direction alone proves nothing" in untested
     stands_out = {"p_value": np.full(10, 0.005), "significant": ~nothing}
-    found = pages(**stands_out, overlap=np.full(10, 0.25))
+    alike = Agreement(math.nan, math.nan, math.nan, 0.01)
+    found = pages(alike, **stands_out, overlap=np.full(10, 0.25))
+    assert "agree to" not in found
     assert "stands out from chance</span> (p = 0.005)" in found
     assert "agree on 5 of its 20 strongest training images" in found
     unknown = "in which training images is not known yet"
     assert unknown not in found
-    assert unknown in pages(**stands_out, overlap=np.zeros(10))
+    assert unknown in pages(alike, **stands_out, overlap=np.zeros(10))
 
 
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):

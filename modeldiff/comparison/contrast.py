@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import t
 
 from modeldiff.comparison import significance
+from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.found import LEVEL, Comparison, ends, oriented
 from modeldiff.comparison.paired import Paired, Ridge
 from modeldiff.comparison.residual import lean, principal_axes
@@ -59,10 +60,11 @@ def contrast(
     if not 1 <= directions <= most:
         raise UserError(f"directions: {directions}; must be 1 to {most}")
     ridges = [Ridge(masks, chosen, penalty) for chosen in models.halves()]
-    halves = [ridge.weights(models) for ridge in ridges]
+    halves = [ridge.weights(ridge.covariances(models)) for ridge in ridges]
     models = replace(models, scale=coefficient(halves))
     ridge = Ridge(masks, models.used, penalty)
-    a, b = ridge.weights(models)
+    covariances = ridge.covariances(models)
+    a, b = ridge.weights(covariances)
     difference = np.float64(a) - models.scale * b
     if not difference.any():
         raise UserError("margins_a: do not differ from margins_b in any model")
@@ -71,7 +73,7 @@ def contrast(
     axes = principal_axes(seen, directions)
     strengths = np.linalg.norm(seen @ axes.T, axis=0)
     noise = ridge.noise(models, basis, seen)
-    p_value, null_edge = significance.sign_flips(noise, axes, strengths, flips, seed)
+    p_value, null_edge, p_any = significance.sign_flips(noise, axes, strengths, flips, seed)
     together = int((p_value <= LEVEL).sum())
     found, projections = oriented(*turned(axes, difference @ axes.T, together))
     singular = np.linalg.norm(projections, axis=0)
@@ -100,6 +102,7 @@ def contrast(
         null_edge=null_edge,
         stability=np.abs((twice[0] * twice[1]).sum(1)),
         overlap=overlap(twice[0], twice[1], examples),
+        agreement=agreement(ridge, models, covariances, p_any),
     )
 
 

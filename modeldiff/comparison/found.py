@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modeldiff.comparison.agreement import Agreement
+
 WAYS = ("a-minus-b", "b-minus-a")
 LEVEL = 0.05  # of the family of all directions of a comparison
 
@@ -30,8 +32,8 @@ class Comparison:
     null_edge: float64 [directions], the singular value that such noise exceeds with chance LEVEL.
     stability: float64 [directions], |cosine| of the direction found in two halves of the models.
     overlap: float64 [directions], share of its strongest training examples that the halves share.
-    Intervals and the last four are NaN where they cannot be known (weights alone do not tell their
-    noise).
+    Intervals and the four before are NaN where they cannot be known (weights alone do not tell
+    their noise); then there is no `agreement`: how alike the two are over all directions.
     """
 
     directions: np.ndarray
@@ -47,6 +49,7 @@ class Comparison:
     null_edge: np.ndarray
     stability: np.ndarray
     overlap: np.ndarray
+    agreement: Agreement | None
 
     @property
     def significant(self) -> np.ndarray:
@@ -55,8 +58,12 @@ class Comparison:
 
     def only(self, chosen: np.ndarray) -> "Comparison":
         """The directions of these indices."""
-        arrays = {name: array[chosen] for name, array in vars(self).items()}
+        arrays = {name: array[chosen] for name, array in self.arrays().items()}
         return replace(self, **arrays | {"projections": self.projections[:, chosen]})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is known of each direction."""
+        return {k: v for k, v in vars(self).items() if k != "agreement"}
 
     def reversed(self) -> "Comparison":
         """The same directions of B minus A: projections change sign, hence the orientation too.

@@ -88,6 +88,7 @@ class Ridge:
     inverse: float32 [n_train x n_train], such that `inverse @ covariances` are weights in units
         of the 0/1 mask. Columns that never vary get weight 0.
     leverage: mean weight of a model's own margin in its prediction, by the mean margin, too.
+    unshrunk: factor on a square of what has been centred, for its expectation before.
     """
 
     def __init__(self, masks: Any, chosen: np.ndarray, penalty: float):
@@ -104,6 +105,7 @@ class Ridge:
         deviation = scale.numpy()
         self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
         self.masks, self.chosen, self.models = masks, chosen, gram.models
+        self.unshrunk = gram.models / (gram.models - 1)
         self.share = gram.share().numpy().astype(np.float32)
 
     def centred_masks(self, width: int) -> Iterator[tuple[slice, np.ndarray]]:
@@ -115,12 +117,18 @@ class Ridge:
             if self.chosen[rows].any():
                 yield rows, self.masks[rows][self.chosen[rows]] - self.share
 
-    def weights(self, models: Paired) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
-        covariances = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
+    def covariances(self, models: Paired) -> np.ndarray:
+        """Centred masks times margins of A and of B, summed over models: float32 [2 x n_train x
+        n_targets].
+        """
+        found = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
         for rows, x in self.centred_masks(2 * models.n_targets):
-            for total, y in zip(covariances, models.centred(rows, self.chosen), strict=True):
+            for total, y in zip(found, models.centred(rows, self.chosen), strict=True):
                 total += x.T @ y
+        return found
+
+    def weights(self, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
         a, b = ((self.inverse @ (c / self.models)).T for c in covariances)
         return a, b
 
@@ -129,13 +137,18 @@ class Ridge:
 
         basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
-        noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0)
-        product = square = 0.0
+        noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0, 0.0)
+        product = square = own = 0.0
+        total = np.zeros((len(seen.T), len(seen)), np.float32)
         for rows, x in self.centred_masks(3 * basis.shape[1]):
             d, predicted = noise.parts(rows, x)
             product += float((d * predicted).sum(dtype=np.float64))
             square += float((predicted**2).sum(dtype=np.float64))
-        return replace(noise, share=max(0.0, product / square) if square else 0.0)
+            total += x.T @ d
+            own += _own(x, d)
+        share = max(0.0, product / square) if square else 0.0
+        pairs = float(np.square(total, dtype=np.float64).sum()) - own * self.unshrunk
+        return replace(noise, share=share, pairs=pairs)
 
 
 @dataclass(frozen=True)
@@ -147,6 +160,9 @@ class Noise:
     that predicts best. If nothing differs, a fit without a model predicts nothing of it: the share
     is 0 and the noise is the difference itself. More than the difference's own noise is left
     otherwise, never less.
+
+    pairs: the products of the differences of different models times those of their masks, summed:
+        large where models with like subsets have like differences. 0 on average if nothing differs.
     """
 
     ridge: Ridge
@@ -154,28 +170,37 @@ class Noise:
     basis: np.ndarray
     weights: np.ndarray
     share: float
+    pairs: float
 
     def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Differences along the basis, and their predictions: [chosen of the rows x r]."""
-        d, n = self.models.difference(rows) @ self.basis, self.ridge.models
+        d = self.models.difference(rows) @ self.basis
         # Less the mean without the model, too: a model of which all the others, centred, are the
         # opposite would else be predicted by them.
-        return d, d * (n / (n - 1)) - (d - x @ self.weights) / (1 - self.ridge.leverage)
+        left = (d - x @ self.weights) / (1 - self.ridge.leverage)
+        return d, d * np.float32(self.ridge.unshrunk) - left
 
-    def flipped(self, signs: np.ndarray) -> np.ndarray:
-        """Weights of the noise, each model's multiplied by its sign.
+    def flipped(self, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of the noise, each model's multiplied by its sign, and its `pairs`.
 
-        signs: float32 [flips x models]. Returns float32 [flips x n_train x r].
+        signs: float32 [flips x models]. Returns float32 [flips x n_train x r], float64 [flips].
         """
         ridge, flips, r = self.ridge, len(signs), self.basis.shape[1]
-        total = np.zeros((len(self.weights), flips * r), np.float32)
-        unshrunk = np.float32((ridge.models / (ridge.models - 1)) ** 0.5)  # by their own mean
+        total, own = np.zeros((len(self.weights), flips * r), np.float32), 0.0
         for rows, x in ridge.centred_masks(flips * r):
             d, predicted = self.parts(rows, x)
-            noise = (d - np.float32(self.share) * predicted) * unshrunk
+            noise = (d - np.float32(self.share) * predicted) * np.float32(ridge.unshrunk**0.5)
+            own += _own(x, noise)
             flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
             total += x.T @ flipped.reshape(len(d), flips * r)
-        return (ridge.inverse @ (total / ridge.models)).reshape(-1, flips, r).transpose(1, 0, 2)
+        squares = np.einsum("nfr,nfr->f", *[total.reshape(-1, flips, r)] * 2, dtype=np.float64)
+        weights = ridge.inverse @ (total / ridge.models)
+        return weights.reshape(-1, flips, r).transpose(1, 0, 2), squares - own
+
+
+def _own(x: np.ndarray, d: np.ndarray) -> float:
+    """What models add to `pairs` by themselves."""
+    return float(np.square(x).sum(1) @ np.square(d, dtype=np.float64).sum(1))
 
 
 def signs(models: int, seed: int, flip: int) -> np.ndarray:

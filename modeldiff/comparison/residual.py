@@ -64,6 +64,7 @@ def compare(
         null_edge=unknown,
         stability=unknown,
         overlap=unknown,
+        agreement=None,
     )
 
 

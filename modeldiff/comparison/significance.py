@@ -46,8 +46,9 @@ def basis(models: Paired, seed: int) -> np.ndarray:
 
 def sign_flips(
     noise: Noise, directions: np.ndarray, singular_values: np.ndarray, flips: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Adjusted p-values and null edges of the directions, float64 [directions].
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Adjusted p-values and null edges of the directions, float64 [directions], and the p-value of
+    all that differs together (`Noise.pairs`).
 
     directions: orthonormal [directions x n_train], of the singular values given. Those after the
     first that is not significant carry its p-value, which theirs cannot be below; their edge is
@@ -57,11 +58,13 @@ def sign_flips(
     (n, r), k = noise.weights.shape, len(directions)
     products = np.empty((flips, r, r), np.float32)
     along = np.empty((flips, r, k), np.float32)
+    pairs = np.empty(flips)
     step = max(1, FLIP_BYTES // (4 * n * r))
     for start in range(0, flips, step):
         some = range(start, min(start + step, flips))
         chosen = np.stack([signs(len(noise.models.used), seed, flip) for flip in some])
-        for flip, weights in zip(some, noise.flipped(chosen), strict=True):
+        flipped, pairs[some.start : some.stop] = noise.flipped(chosen)
+        for flip, weights in zip(some, flipped, strict=True):
             products[flip] = weights.T @ weights
             along[flip] = weights.T @ directions.T.astype(np.float32)
     p_value, null_edge = np.full(k, np.nan), np.full(k, np.nan)
@@ -74,7 +77,7 @@ def sign_flips(
             null_edge[i] = np.quantile(null, 1 - LEVEL, method="higher")
             products -= along[:, :, i, None] * along[:, None, :, i]
         p_value[i] = worst
-    return p_value, null_edge
+    return p_value, null_edge, (1 + int((pairs >= noise.pairs).sum())) / (flips + 1)
 
 
 def _largest(products: np.ndarray) -> np.ndarray:

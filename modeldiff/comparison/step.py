@@ -49,7 +49,8 @@ def write(
     bool [directions], and the examples at both ends of each direction, int64 [directions x
     examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
     training and test examples). What is not known is NaN: intervals, p_value, null_edge, stability
-    and overlap with the method `residual`. A contrast adds `power.<field of Power>`.
+    and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
+    `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights reach further along it (`lean`); if those are fewer than were asked for,
@@ -62,7 +63,13 @@ def write(
         could = None
         settings = {k: config[k] for k in ("directions", "rows")}
         found = compare(*weights, **settings), compare(*weights[::-1], **settings)
-    arrays = {f"power.{k}": np.array(v) for k, v in asdict(could).items()} if could else {}
+    whole = {"power": could, "agreement": found[0].agreement}
+    arrays = {
+        f"{name}.{k}": np.array(v)
+        for name, one in whole.items()
+        if one
+        for k, v in asdict(one).items()
+    }
     for way, one in zip(WAYS, found, strict=True):
         arrays |= {f"{way}.{k}": v for k, v in _fields(one, targets, config["examples"]).items()}
         if way != WAYS[0]:
@@ -113,7 +120,7 @@ def own(lean: np.ndarray, k: int) -> np.ndarray:
 def _fields(found: Comparison, targets: np.ndarray, examples: int) -> dict[str, np.ndarray]:
     test = [ends(scores, examples) for scores in found.projections.T]
     train = [ends(scores, examples) for scores in found.directions]
-    return vars(found) | {
+    return found.arrays() | {
         "directions": found.directions.astype(np.float32),
         "projections": found.projections.astype(np.float32),
         "significant": found.significant,

@@ -128,11 +128,11 @@ def lds(algorithm: Trained) -> Spec:
     return spec
 
 
-def agreement(pair: Pair) -> Spec:
-    """How alike the two algorithms' datamodels of a test example are."""
-    mean = pair.agreement.mean()
+def cosines(pair: Pair) -> Spec:
+    """How alike the two algorithms' datamodels of a test example are, as they were fitted."""
+    mean = pair.cosines.mean()
     return histogram(
-        pair.agreement,
+        pair.cosines,
         f"Cosine of {pair.a}'s and {pair.b}'s datamodel",
         f"Histogram of the cosines of {pair.a}'s and {pair.b}'s datamodels, mean {mean:.2f}.",
     )

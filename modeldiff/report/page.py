@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from modeldiff import transformations
+from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import as_float
 from modeldiff.report import charts, images, provenance
 from modeldiff.report.proposals import proposed
@@ -41,6 +42,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     pages.filters |= {
+        "agree": agree,
         "chance": chance,
         "spread": spread,
         "points": points,
@@ -193,6 +195,14 @@ def _candidates(pair: Pair, way: Way) -> dict[str, Any]:
     return {"candidates": {"head": head, "tables": tables, "about": about}}
 
 
+def agree(agreement: Agreement | None) -> str:
+    """How alike two algorithms use the training images, noise taken out; where it is known."""
+    if agreement is None or np.isnan(agreement.value):
+        return ""
+    value, low, high = (f"{x:.2f}" for x in (agreement.value, agreement.low, agreement.high))
+    return f"Noise taken out, their datamodels agree to {value} [{low}, {high}] (1: the same)."
+
+
 def spread(way: Way, side: str, i: int, digits: int = 1) -> str:
     """A direction's variance under "a" or "b", with its interval where that is known."""
     value = percent(getattr(way, f"variance_{side}")[i], digits)
@@ -243,7 +253,7 @@ def _charts(results: Results) -> dict[str, Any]:
     for p, pair in enumerate(results.pairs):
         names = [charts.way_name(way) for way in pair.ways]
         found[f"scatter-{p}"] = charts.scatter(pair, names)
-        found[f"agreement-{p}"] = charts.agreement(pair)
+        found[f"cosines-{p}"] = charts.cosines(pair)
         for t in dict.fromkeys(pair.effects["transformation"]):
             for measure in ("softmax", "argmax"):
                 found[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)

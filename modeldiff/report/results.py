@@ -6,18 +6,19 @@ not grow with the number of models.
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from modeldiff import comparison, dataset, files, margins
+from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.power import Power
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 
 BLOCK = 1 << 24  # margins read at a time
-_POWER = [f.name for f in fields(Power)]
 NUMBERS = ("strength", "effect", "effect_a", "effect_b", "difference", "low", "high")
 COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "models_b", "images")
 
@@ -76,17 +77,18 @@ class Way:
 class Pair:
     """Two algorithms compared.
 
-    agreement: float64 [targets], cosine of the two algorithms' datamodels; 0 where one is 0.
-    effects: see `verification.effects`. power: None where directions were not tested.
+    cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
+    effects: see `verification.effects`. power, agreement: None where directions were not tested.
     candidates: see `candidates.propose`; empty where none are asked for.
     """
 
     a: str
     b: str
     ways: tuple[Way, ...]
-    agreement: np.ndarray
+    cosines: np.ndarray
     effects: pd.DataFrame
     power: Power | None
+    agreement: Agreement | None
     candidates: pd.DataFrame
 
     @property
@@ -199,14 +201,22 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
             first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
             names = [f.name for f in fields(Way)[3:]]
             ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
-        could = {k: arrays[f"power.{k}"].item() for k in _POWER if f"power.{k}" in arrays}
+        power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
     weights = (_weights(study, folder, name) for name in (a, b))
-    power = Power(**could) if could else None
     candidates = pd.DataFrame()
     if (a, b) in study.tried:
         key = study.key("candidates", a, b)
         candidates = _table(files.verify(of / "candidates.csv", key))
-    return Pair(a, b, tuple(ways), _cosines(*weights), _table(effects), power, candidates)
+    return Pair(
+        a, b, tuple(ways), _cosines(*weights), _table(effects), power, agreement, candidates
+    )
+
+
+def _part(kind: Any, name: str, arrays: Any) -> Any:
+    """What a comparison's file holds beside the directions of both ways, if it does."""
+    names = [f.name for f in fields(kind)]
+    known = f"{name}.{names[0]}" in arrays
+    return kind(**{k: arrays[f"{name}.{k}"].item() for k in names}) if known else None
 
 
 def _table(path: Path) -> pd.DataFrame:

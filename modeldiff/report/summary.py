@@ -6,6 +6,7 @@ The same study gives the same bytes: no times, no paths. Numbers that do not exi
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "algorithms": {name: _entry(results, name) for name in results.study.compared},
         "comparisons": [
             {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(pair, way)}
+            | {"agreement": _agreement(pair)}
             for pair in results.pairs
             for way in pair.ways
         ],
@@ -62,6 +64,13 @@ def _algorithm(algorithm: Trained) -> dict[str, Any]:
         "lds": {k: number(getattr(lds, k)) for k in ("mean", "low", "high", "ceiling")}
         | {"silent": lds.n_silent},  # targets whose datamodel predicts nothing
     }
+
+
+def _agreement(pair: Pair) -> dict[str, Any] | None:
+    if pair.agreement is None:
+        return None
+    numbers = {k: number(v) for k, v in asdict(pair.agreement).items()}
+    return numbers | {"differ": pair.agreement.differ}
 
 
 def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:

@@ -1,0 +1,76 @@
+"""How alike two algorithms use the training data, all of it and all targets at once.
+
+Margins of two models are alike as far as their subsets are, by the weights that made them. So the
+products of margins of different models, weighted by the products of their masks, add up to the
+products of the weights (the regression of Haseman & Elston 1972; of the margins of two algorithms,
+as genetic correlations are found). No model is multiplied with itself: noise adds nothing but
+spread, and no single weight has to be known. This sees what no direction shows: a difference
+spread over many images.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from modeldiff.comparison.paired import Paired, Ridge
+
+LEVEL = 0.01  # of the test that anything differs, beside that of directions
+REACH = norm.ppf(0.975)  # of a 95% interval, in standard errors
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of the datamodels of two algorithms, noise taken out.
+
+    value: cosine of all weights of A with all of B: 1 if they are the same up to one factor. Its
+    error can carry it beyond 1. low, high: 95% interval over models. All NaN where the margins of
+    one do not show that its training images matter. p_value: the chance of such a difference,
+    in all targets together, if there were none (or one in scale, where that was taken out).
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether something differs, be it in a direction that stands out or not."""
+        return self.p_value <= LEVEL
+
+
+def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: float) -> Agreement:
+    """See `Agreement`. covariances: `ridge.covariances(models)`.
+
+    The interval is that of a U-statistic, to first order (Hoeffding 1948): what each model adds,
+    with all others. Memory: a block of models at a time.
+    """
+    n = ridge.models
+    sums, squares = np.zeros(3), np.zeros((3, 3))
+    for rows, x in ridge.centred_masks(4 * models.n_targets):
+        a, b = models.centred(rows, ridge.chosen)
+        with_a, with_b = (x @ c for c in covariances)
+        own = _dot(x, x) * n / (n - 1)  # margins are shrunk by their own mean
+        added = np.stack(
+            [
+                _dot(a, with_a) - own * _dot(a, a),
+                _dot(b, with_b) - own * _dot(b, b),
+                (_dot(a, with_b) + _dot(b, with_a)) / 2 - own * _dot(a, b),
+            ]
+        )
+        sums += added.sum(1)
+        squares += added @ added.T
+    aa, bb, ab = sums
+    if min(aa, bb) <= 0:
+        return Agreement(math.nan, math.nan, math.nan, p_value)
+    value = ab / math.sqrt(aa * bb)
+    slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
+    reach = REACH * 2 * math.sqrt(slope @ squares @ slope)  # a pair is added by two models
+    return Agreement(value, value - reach, value + reach, p_value)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of each row of one with the same of the other, float64."""
+    return np.einsum("ij,ij->i", a, b, dtype=np.float64)
