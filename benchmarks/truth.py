@@ -17,6 +17,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from modeldiff.training.shard import margin
 
 SCORES = Path(__file__).parents[1] / "docs" / "truth.jsonl"  # a line for each comparison and method
 MODELS = 1500  # of each algorithm, all used to fit
-FLIPS = 39
+FLIPS = 99
 MARGINS = ("max", "log_odds")
 FOUND = 0.9  # average precision
 METHODS = {  # margin, estimator, scaling of rows
@@ -130,6 +131,7 @@ def compare(of: tuple, a: str, b: str, methods: list[str], cache: Path) -> Itera
             "p": float(found.p_value[best]),
             "least_p": float(found.p_value.min()),
             "stability": float(found.stability[best]),
+            "agreement": None if found.agreement is None else asdict(found.agreement),
             # Of the training images, how many the planted group is: what chance would reach.
             "chance": float(case.train_truth.mean()),
         }

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from modeldiff.comparison.paired import Paired, Ridge
 
 LEVEL = 0.01  # of the test that anything differs, beside that of directions
-REACH = norm.ppf(0.975)  # of a 95% interval, in standard errors
+REACH = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
     aa, bb, ab = sums
     if min(aa, bb) <= 0:
         return Agreement(math.nan, math.nan, math.nan, p_value)
-    value = ab / math.sqrt(aa * bb)
+    value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
-    reach = REACH * 2 * math.sqrt(slope @ squares @ slope)  # a pair is added by two models
+    reach = 2 * REACH * math.sqrt(slope @ squares @ slope)  # a pair is added by two models
     return Agreement(value, value - reach, value + reach, p_value)
 
 
