@@ -14,6 +14,7 @@ import scipy
 from scipy.stats import binomtest
 
 from modeldiff import datamodels, files, subsets
+from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.contrast import REACH
 from modeldiff.comparison.paired import Paired, Ridge
 from modeldiff.comparison.residual import principal_axes
@@ -115,6 +116,33 @@ def spread(runs: int) -> Iterator[tuple[str, np.ndarray]]:
             )
 
 
+def agreements(runs: int) -> Iterator[tuple[str, np.ndarray]]:
+    """How alike two algorithms are whose weights differ a little everywhere, or not at all."""
+    for models, examples, other in ((300, 60, 0.0), (300, 60, 0.6), (200, 400, 0.6)):
+        fixed = np.random.default_rng(7)
+        targets = 30
+        shared, own = fixed.normal(size=(2, examples, targets))
+        mixing = fixed.normal(size=(3, targets))
+        truths = shared, shared + other * own
+        a, b = (weights - weights.mean(0) for weights in truths)
+        truth = (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())
+        hits = np.zeros(runs, bool)
+        for run in range(runs):
+            rng = np.random.default_rng((8, models, examples, run))
+            masks = subsets.draw(examples, range(models), 0.5, run)
+            margins = []
+            for weights in truths:
+                noise = rng.normal(size=(models, 3)) @ mixing + rng.normal(size=(models, targets))
+                margins.append(
+                    masks @ weights + 4 * noise * np.exp(rng.normal(size=(models, 1)) / 2)
+                )
+            paired = Paired.of(masks, *margins)
+            ridge = Ridge(masks, paired.used, 0.5)
+            found = agreement(ridge, paired, ridge.covariances(paired), 1.0)
+            hits[run] = found.low <= truth <= found.high
+        yield f"agreement of {truth:.2f}, {models} models, {examples} examples", hits
+
+
 def noiseless(
     masks: np.ndarray,
     ridge: Ridge,
@@ -138,7 +166,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the table goes (markdown)")
     options = parser.parse_args()
     lines = ["| interval | covers | 95% interval of that |", "|---|---|---|"]
-    for kind in (effects, scores, spread):
+    for kind in (effects, scores, spread, agreements):
         for what, hits in kind(options.runs):
             share = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
             lines.append(f"| {what} | {hits.mean():.1%} | {share.low:.1%} to {share.high:.1%} |")

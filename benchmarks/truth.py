@@ -31,6 +31,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
 from modeldiff import comparison, datamodels, dataset, files, subsets
+from modeldiff.comparison.agreement import LEVEL
 from modeldiff.comparison.step import own
 from modeldiff.presets import PRESETS
 from modeldiff.study import VERSIONS, digest
@@ -77,7 +78,9 @@ Methods: `best` (the tested contrast), `paper` (lasso, unit rows, residuals) and
 rows, residuals). Directions looked at, fixed in advance: the first two of `plain` minus `masked`.
 AP: average precision of the planted training images (test images). `significant`: of the direction
 that the AP is of. Where nothing differs, `plain` is compared with replicas of itself on the same
-subsets; pairs are disjoint. Intervals: 95%, Wilson. Kinds of differences: `benchmarks/planted.py`.
+subsets; pairs are disjoint. Agreement: of all datamodels together, noise taken out, where it was
+kept: median (least to most), pairs in which it is told from that of equals, and in which its 95%
+interval has 1 in it. Other intervals: 95%, Wilson. Kinds of differences: `benchmarks/planted.py`.
 What it means: [When not to believe a direction](when-not-to-believe-a-direction.md).
 """
 SCALE = 1.3  # `plain2*`: a replica, its margins times this
@@ -154,6 +157,20 @@ def wilson(hits: int, n: int) -> str:
     return f"{hits} of {n} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
+def agreed(rows: pd.DataFrame) -> str:
+    """How alike the two are, all together, in those comparisons that it was kept of."""
+    known = [one for one in rows.agreement if isinstance(one, dict)]
+    if not known:
+        return ""
+    values = [one["value"] for one in known]
+    differ = sum(one["p_value"] <= LEVEL for one in known)
+    alike = sum(one["low"] <= 1 <= one["high"] for one in known)
+    return (
+        f"{np.median(values):.3f} ({min(values):.3f} to {max(values):.3f}); p <= {LEVEL} in "
+        f"{differ} of {len(known)}; 1 inside in {alike}"
+    )
+
+
 def tables(rows: list[dict[str, Any]]) -> str:
     """Markdown: what is found of what was planted, and what is reported where nothing differs."""
     everything = pd.DataFrame(rows)
@@ -161,8 +178,8 @@ def tables(rows: list[dict[str, Any]]) -> str:
     everything["differs"] = np.where(everything["b"].str.endswith("*"), f"scale, {SCALE}", "chance")
     lines = [
         f"| planted | images | alpha | method | train AP >= {FOUND} in direction 1 or 2 | train "
-        "AP, median (min to max) | test AP, median | significant | stability, median |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "AP, median (min to max) | test AP, median | significant | stability, median | agreement |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (kind, k, alpha, method), g in everything[known].groupby(
         ["kind", "k", "alpha", "method"], sort=False
@@ -173,13 +190,13 @@ def tables(rows: list[dict[str, Any]]) -> str:
         aps = f"{g.train_ap.median():.2f} ({g.train_ap.min():.2f} to {g.train_ap.max():.2f})"
         lines.append(
             f"| {kind} | {k} | {alpha} | {method} | {found} | {aps} | {g.test_ap.median():.2f} | "
-            f"{tested} | {steady} |"
+            f"{tested} | {steady} | {agreed(g)} |"
         )
     lines += [
         "",
         "| nothing differs but | data | images | alpha | method | pairs that report a significant "
-        "direction | train AP of the planted group, median (max) |",
-        "|---|---|---|---|---|---|---|",
+        "direction | train AP of the planted group, median (max) | agreement |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for (what, kind, k, alpha, method), g in everything[~known].groupby(
         ["differs", "kind", "k", "alpha", "method"], sort=False
@@ -188,7 +205,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
         tested = wilson(hits, len(g)) if method == "best" else f"all {len(g)}: no test"
         lines.append(
             f"| {what} | {kind} | {k} | {alpha} | {method} | {tested} | {g.train_ap.median():.2f} "
-            f"({g.train_ap.max():.2f}) |"
+            f"({g.train_ap.max():.2f}) | {agreed(g)} |"
         )
     return "\n".join(lines)
 
@@ -239,7 +256,6 @@ def main() -> None:
         if of[0].startswith("photos") and not PHOTOS.exists():
             continue
         key = dict(zip((*names, "a", "b"), (*of, a, b), strict=True))
-        key["version"] = VERSIONS["comparison"]
         if options.kept:
             rows += scored(key)
             continue
@@ -250,7 +266,8 @@ def main() -> None:
                 continue
             had = scored(key)
             missing = [m for m in options.methods if m not in {row["method"] for row in had}]
-            new = [key | scores for scores in compare(of, a, b, missing, options.cache)]
+            version = {"version": VERSIONS["comparison"]}  # of no part in what is kept
+            new = [key | version | found for found in compare(of, a, b, missing, options.cache)]
             with SCORES.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in new)
         for row in new:
