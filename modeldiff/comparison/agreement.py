@@ -17,6 +17,7 @@ from scipy.stats import norm
 from modeldiff.comparison.paired import Paired, Ridge
 
 LEVEL = 0.01  # of the test that anything differs, beside that of directions
+PAIRED = 256
 REACH = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
 
 
@@ -44,11 +45,12 @@ class Agreement:
 def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: float) -> Agreement:
     """See `Agreement`. covariances: `ridge.covariances(models)`.
 
-    The interval is that of a U-statistic, to first order (Hoeffding 1948): what each model adds,
-    with all others. Memory: a block of models at a time.
+    The interval is that of a U-statistic (Hoeffding 1948): by the squares of what each model adds
+    with all others, in which those of the pairs are counted twice; these are known from the first
+    PAIRED models of each block. Memory: a block of models at a time.
     """
     n = ridge.models
-    sums, squares = np.zeros(3), np.zeros((3, 3))
+    sums, squares, of_pairs, counted = np.zeros(3), np.zeros((3, 3)), np.zeros((3, 3)), 0
     for rows, x in ridge.centred_masks(4 * models.n_targets):
         a, b = models.centred(rows, ridge.chosen)
         with_a, with_b = (x @ c for c in covariances)
@@ -62,12 +64,21 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
         )
         sums += added.sum(1)
         squares += added @ added.T
+        x, a, b = x[:PAIRED], a[:PAIRED], b[:PAIRED]
+        alike = x @ x.T
+        np.fill_diagonal(alike, 0)
+        pairs = np.stack([alike * (y @ z.T) for y, z in ((a, a), (b, b), (a, b))], dtype=np.float64)
+        pairs[2] = (pairs[2] + pairs[2].T) / 2
+        of_pairs += np.einsum("imn,jmn->ij", pairs, pairs)
+        counted += len(x) * (len(x) - 1)
     aa, bb, ab = sums
     if min(aa, bb) <= 0:
         return Agreement(math.nan, math.nan, math.nan, p_value)
     value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
-    reach = 2 * REACH * math.sqrt(slope @ squares @ slope)  # a pair is added by two models
+    whole, twice = slope @ squares @ slope, slope @ of_pairs @ slope * n * (n - 1) / max(1, counted)
+    # A pair is added by two models. At least half is left: as if all were of pairs.
+    reach = REACH * math.sqrt(max(4 * whole - 2 * twice, 2 * whole))
     return Agreement(value, value - reach, value + reach, p_value)
 
 
