@@ -1,7 +1,6 @@
 """Score files from elsewhere, compared without training: any attribution method's, as one array."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def compare(
     """
     found = {}
     for way, (first, second) in zip(comparison.WAYS, ((a, b), (b, a)), strict=True):
-        arrays = asdict(comparison.compare(first, second, directions=directions, rows=rows))
+        arrays = comparison.compare(first, second, directions=directions, rows=rows).arrays()
         if way != comparison.WAYS[0]:
             arrays["variance_a"], arrays["variance_b"] = arrays["variance_b"], arrays["variance_a"]
         for what, scores in (("test", arrays["projections"].T), ("train", arrays["directions"])):
