@@ -238,6 +238,9 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "agree to 0.93 [0.84, 1.02]" in silent
     assert "none of 20 stands out" in silent
     assert "smallest p = 0.4" in silent
+    assert "No difference found</span> in how" in silent
+    scaled = pages(Agreement(0.93, 0.84, 1.02, 0.01), **nowhere)
+    assert "No difference found</span> but in scale in how" in scaled
     spread = pages(Agreement(0.5, 0.4, 0.6, 0.01), **nowhere)
     assert "No difference found" not in spread
     assert "use the training images differently</span> (p = 0.01, all images together)" in spread

@@ -4,6 +4,7 @@
 the margins of models that share their subsets, and tests what it finds.
 """
 
+from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.found import LEVEL, WAYS, Comparison, ends
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
@@ -13,6 +14,7 @@ __all__ = [
     "LEVEL",
     "ROWS",
     "WAYS",
+    "Agreement",
     "Comparison",
     "compare",
     "contrast",

@@ -27,8 +27,8 @@ class Agreement:
 
     value: cosine of all weights of A with all of B: 1 if they are the same up to one factor. Its
     error can carry it beyond 1. low, high: 95% interval over models. All NaN where the margins of
-    one do not show that its training images matter. p_value: the chance of such a difference,
-    in all targets together, if there were none (or one in scale, where that was taken out).
+    one do not show that its training images matter. p_value: the chance of such a difference, in
+    all targets together, if there were none, or one in scale where that was taken out.
     """
 
     value: float
@@ -39,7 +39,12 @@ class Agreement:
     @property
     def differ(self) -> bool:
         """Whether something differs, be it in a direction that stands out or not."""
-        return self.p_value <= LEVEL
+        return self.p_value <= LEVEL and self.high < 1
+
+    @property
+    def scaled(self) -> bool:
+        """Whether something differs, but as far as is known no more than a factor."""
+        return self.p_value <= LEVEL and self.high >= 1
 
 
 def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: float) -> Agreement:
