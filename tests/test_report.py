@@ -159,10 +159,11 @@ def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
 
 def test_found_says_it_in_a_few_lines(study_json):
     lines = found.lines(study_json.parent / "summary.json").splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert re.match(r"plain: 120 models, [\d.]+% of margins above 0, LDS ", lines[0])
-    assert "planted examples: at direction" in lines[3]
-    assert "watermark at strength 1 moves plain towards 3 by +" in lines[4]
+    assert lines[2].startswith("plain and masked are not shown to differ in how they use the ")
+    assert "planted examples: at direction" in lines[4]
+    assert "watermark at strength 1 moves plain towards 3 by +" in lines[5]
     assert lines[-1] == f"report: {study_json.parent / 'report.html'}"
 
 

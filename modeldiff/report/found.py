@@ -31,6 +31,13 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             f" of at most {_two(lds['ceiling'])}"
         )
     for pair in summary["comparisons"][::2]:
+        if whole := pair["agreement"]:
+            verdict = "differ" if whole["differ"] else "are not shown to differ"
+            yield (
+                f"{pair['a']} and {pair['b']} {verdict} in how they use the training images "
+                f"(p = {whole['p_value']:.2g}): agreement {_two(whole['value'])} "
+                f"[{_two(whole['low'])}, {_two(whole['high'])}]"
+            )
         first = pair["directions"][0]
         examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))
         p = "untested" if first["p_value"] is None else f"p = {first['p_value']:.2g}"
