@@ -17,7 +17,7 @@ from scipy.stats import norm
 from modeldiff.comparison.paired import Paired, Ridge
 
 LEVEL = 0.01  # of the test that anything differs, beside that of directions
-PAIRED = 256
+PAIRED = 256  # models of a block whose pairs are looked at one by one
 REACH = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
 
 
