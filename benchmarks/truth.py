@@ -233,9 +233,10 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def scored(key: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scores of a comparison that were kept."""
+    """The scores of a comparison that were kept, of each method the newest."""
     kept = [json.loads(line) for line in SCORES.read_text().splitlines()] if SCORES.exists() else []
-    return [row for row in kept if row.items() >= key.items()]
+    found = (row for row in kept if row.items() >= key.items())
+    return list({row["method"]: row for row in sorted(found, key=lambda r: r["version"])}.values())
 
 
 def main() -> None:
@@ -264,9 +265,9 @@ def main() -> None:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if options.output else fcntl.LOCK_NB))
             except BlockingIOError:
                 continue
-            had = scored(key)
+            version = {"version": VERSIONS["comparison"]}
+            had = scored(key | version)
             missing = [m for m in options.methods if m not in {row["method"] for row in had}]
-            version = {"version": VERSIONS["comparison"]}  # of no part in what is kept
             new = [key | version | found for found in compare(of, a, b, missing, options.cache)]
             with SCORES.open("a") as file:
                 file.writelines(json.dumps(row) + "\n" for row in new)

@@ -36,12 +36,11 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
         "x": _field("x", f"Variance under {pair.a} (%)", scale={"domain": [0, end]}),
         "y": _field("y", f"Variance under {pair.b} (%)", scale={"domain": [0, end]}),
     }
-    legend = LEGEND | {"columns": 1, "labelLimit": 340}  # two names in each
     way = {
         "field": "way",
         "type": "nominal",
         "scale": {"domain": way_names},
-        "legend": legend,
+        "legend": LEGEND | {"columns": 1, "labelLimit": 340},  # two names in each
     }
     chosen = {"test": "datum.id === chosen"}
     return _spec(

@@ -26,8 +26,13 @@ def summarise(results: Results) -> dict[str, Any]:
         "version": __version__,
         "algorithms": {name: _entry(results, name) for name in results.study.compared},
         "comparisons": [
-            {"a": pair.a, "b": pair.b, "way": way.name, "directions": _directions(pair, way)}
-            | {"agreement": _agreement(pair)}
+            {
+                "a": pair.a,
+                "b": pair.b,
+                "way": way.name,
+                "directions": _directions(pair, way),
+                "agreement": _agreement(pair),
+            }
             for pair in results.pairs
             for way in pair.ways
         ],
