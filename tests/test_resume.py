@@ -16,11 +16,11 @@ from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import train_shard
 
-# `modeldiff train` that saves after every group; else it would after a minute.
+# `modeldiff train` that saves after every group and epoch; else it would after minutes.
 SAVES_ALWAYS = """
 from modeldiff.training import partial
 from modeldiff.cli import main
-partial.SAVE = 0
+partial.SAVE = partial.MIDWAY = 0
 main()
 """
 
@@ -68,7 +68,7 @@ class Job:
 
     def kept(self, output):
         """How many models are kept so far."""
-        paths = self.folder.glob(f".{output}.{self.key}-*.partial")
+        paths = self.folder.glob(f".{output}.{self.key}-[0-9]*.partial")
         return sum(len(np.load(path)) for path in paths)
 
     def interrupt(self, output, number):

@@ -26,6 +26,7 @@ from modeldiff.training import models
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Alone, Member, Stack, fit, stacked_logits, tensors
 from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
+from modeldiff.training.partial import Partial
 
 PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack predicts at a time
 
@@ -77,19 +78,22 @@ def train(
     width: int,
     device: str = "cpu",
     compiled: bool = False,
+    kept: Partial | None = None,
 ) -> Iterator[Trained]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
     data: the training images, uint8 [n x C x H x W]; each member uses its own examples of them,
     all members equally many. Memory grows with `width`, not with the number of members; where it
     does not suffice, `width` is halved. compiled: by torch.compile, where models train alone.
+    kept: what was saved of these models, to go on from, and to save to; not for a user's own
+    training function.
     """
     trainer = _Trainer(algorithm, data, classes, device, compiled)
     width, start = width if trainer.stacks else 1, 0
     while start < len(members):
         group = members[start : start + width]
         try:
-            state = trainer.train(group)
+            state = trainer.train(group, kept)
         except torch.OutOfMemoryError:
             if len(group) == 1:
                 raise UserError(
@@ -137,7 +141,7 @@ class _Trainer:
     def _alone(self, module: nn.Module, *, compiled: bool) -> Alone:
         return Alone(module, self.device, channels_last=self.channels_last, compiled=compiled)
 
-    def train(self, group: Sequence[Member]) -> dict[str, Tensor]:
+    def train(self, group: Sequence[Member], kept: Partial | None) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""
         modules = [self._build(keyed.seed("weights", *m.identity)) for m in group]
         if self.algorithm.train is not None:
@@ -153,7 +157,7 @@ class _Trainer:
         gpus = [torch.cuda.current_device()] if self.device != "cpu" else []
         with torch.random.fork_rng(gpus):  # for dropout and the like
             torch.manual_seed(keyed.seed("noise", *group[0].identity))
-            return fit(self.algorithm, self.loader, self.n_train, net, group, self.device)
+            return fit(self.algorithm, self.loader, self.n_train, net, group, self.device, kept)
 
     def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
         """By the user's own training function."""

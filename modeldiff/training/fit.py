@@ -5,11 +5,14 @@ of several models one batched product (`torch.func.vmap`); `Alone` trains one mo
 compiled, it is compiled once, and its tensors are overwritten for the next model.
 
 Optimizers, averages and losses work element by element or model by model, so that nothing crosses
-from one model to another.
+from one model to another. Batches and augmentation are keyed by the epoch: with the state after one
+epoch, the next can be trained by another process.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from modeldiff import keyed
 from modeldiff.study import Algorithm
 from modeldiff.training import augment, parts
 from modeldiff.training.loaders import Loader
+from modeldiff.training.partial import Partial
 
 BACKEND = "inductor"  # of torch.compile
 
@@ -114,6 +118,43 @@ def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) 
     return one(state, images)
 
 
+@dataclass
+class _Course:
+    """What moves in training: all that an epoch depends on, but for its number and the data."""
+
+    net: Net
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    average: parts.Average | None
+    generators: list[torch.Generator]  # of dropout and the like
+
+    def state(self, epochs: int) -> dict[str, Any]:
+        """All of it after so many epochs, as `load` takes it; not copied."""
+        return {
+            "epochs": epochs,
+            "tensors": {name: tensor.detach() for name, tensor in self.net.tensors.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.mean if self.average else [],
+            "noise": [generator.get_state() for generator in self.generators],
+        }
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Any]) -> int:
+        """Go on from `state`; returns after how many epochs."""
+        for name, tensor in self.net.tensors.items():
+            tensor.copy_(state["tensors"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            device = self.net.parameters[0].device
+            self.average.mean = [tensor.to(device) for tensor in state["average"]]
+        for generator, noise in zip(self.generators, state["noise"], strict=True):
+            generator.set_state(noise)
+        epochs: int = state["epochs"]
+        return epochs
+
+
 def fit(
     algorithm: Algorithm,
     loader: Loader,
@@ -121,10 +162,12 @@ def fit(
     net: Net,
     group: Sequence[Member],
     device: str,
+    kept: Partial | None = None,
 ) -> dict[str, Tensor]:
     """Minimise each model's cross-entropy on its own examples; returns the stacked tensors.
 
-    n_train: training examples in all. With `ema` the tensors are averages over the steps.
+    n_train: training examples in all. With `ema` the tensors are averages over the steps. kept:
+    where the state is saved from time to time, and taken from.
     """
     assert algorithm.optimizer is not None
     assert algorithm.schedule is not None
@@ -137,8 +180,15 @@ def fit(
     scaler = torch.amp.GradScaler(kind, enabled=algorithm.precision == "float16")
     which = torch.arange(len(group), device=device)[:, None]
     average = parts.Average(net.tensors, algorithm.ema) if algorithm.ema else None
-    steps, step = algorithm.epochs * -(-len(group[0].examples) // algorithm.batch), 0
-    for epoch in range(algorithm.epochs):
+    generators = [torch.default_generator]
+    if device != "cpu":
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    course, start = _Course(net, optimizer, scaler, average, generators), 0
+    if kept is not None and (saved := kept.midway(len(group))):
+        start = course.load(saved)
+    per_epoch = -(-len(group[0].examples) // algorithm.batch)
+    steps, step = algorithm.epochs * per_epoch, start * per_epoch
+    for epoch in range(start, algorithm.epochs):
         order = np.stack([_shuffled(member, epoch) for member in group])
         random = augment.draws(algorithm, [member.identity for member in group], epoch, n_train)
         drawn = _moved(random, device)
@@ -165,6 +215,8 @@ def fit(
             step += 1
             if average is not None:
                 average.update()
+        if kept is not None:
+            kept.save_midway_if_due(len(group), partial(course.state, epoch + 1))
     if average is not None:
         average.put_in_place()
     return net.state()

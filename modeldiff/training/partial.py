@@ -1,7 +1,7 @@
 """What a job has so far, beside its output: one that was cut short goes on from there.
 
-Each save adds a file of what is new. The files are no declared outputs of a rule: those are
-deleted when a job fails.
+Each save adds a file of the models that are new; where one takes long, its state after an epoch is
+kept, too. The files are no declared outputs of a rule: those are deleted when a job fails.
 """
 
 import glob
@@ -9,17 +9,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
+import torch
 
 from modeldiff import files
 from modeldiff.errors import Damaged, UserError
 
-SAVE = 60  # seconds of work that a job killed outright may lose, besides the group in training
+SAVE = 60  # seconds of finished models that a job killed outright may lose
+MIDWAY = 300  # and of the group in training, besides the epoch
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -28,7 +31,10 @@ class Stopped(BaseException):
 
 
 class Partial:
-    """The finished models of a job: a row for each, in order, and the causes of failures."""
+    """The finished models of a job: a row for each, in order, and the causes of failures.
+
+    Also the state of the next group of models, in training, if that takes long.
+    """
 
     def __init__(self, output: Path, key: str, how: str):
         self._path, self._key = output.with_name(f".{output.name}.{key}"), f"{key}:{how}"
@@ -61,6 +67,33 @@ class Partial:
                 np.save(file, np.stack(new))
             self._saved = len(self.rows)
         self._when = time.monotonic()
+
+    def _midway(self, models: int) -> tuple[Path, str]:
+        """The file for the state of a group of so many models after those of the rows; its key."""
+        path = self._path.with_name(f"{self._path.name}-midway.partial")
+        return path, f"{self._key}:{len(self.rows)}+{models}"
+
+    def save_midway_if_due(self, models: int, state: Callable[[], dict[str, Any]]) -> None:
+        """Save the state of the group of `models` in training, but only every MIDWAY seconds."""
+        if time.monotonic() - self._when >= MIDWAY:
+            self.save()  # the models before it: it is of use only after them
+            path, key = self._midway(models)
+            with files.artefact(path, key) as file:
+                torch.save(state(), file)
+
+    def midway(self, models: int) -> dict[str, Any] | None:
+        """The state that such a group was saved in, on the CPU; None if it was not."""
+        path, key = self._midway(models)
+        try:
+            if not path.exists() or files.record(path)["key"] != key:
+                return None  # of a group that has ended since
+            state: dict[str, Any] = torch.load(
+                files.verify(path, key), map_location="cpu", weights_only=True
+            )
+        except Damaged as error:
+            print(f"modeldiff: {error}: ignored, its epochs are trained again", file=sys.stderr)
+            return None
+        return state
 
     def remove(self) -> None:
         """Remove its files."""

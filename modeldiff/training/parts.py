@@ -41,17 +41,17 @@ class Average:
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float):
         self._now = [tensor.detach() for tensor in tensors.values() if tensor.is_floating_point()]
-        self._mean: list[Tensor] = []
+        self.mean: list[Tensor] = []
         self._mix = get_ema_multi_avg_fn(decay)
 
     def update(self) -> None:
         """Count the tensors as they are now."""
-        if self._mean:
-            self._mix(self._mean, self._now, 0)
+        if self.mean:
+            self._mix(self.mean, self._now, 0)
         else:
-            self._mean = [tensor.clone() for tensor in self._now]
+            self.mean = [tensor.clone() for tensor in self._now]
 
     def put_in_place(self) -> None:
         """Overwrite the tensors by their averages."""
-        for tensor, mean in zip(self._now, self._mean, strict=True):
+        for tensor, mean in zip(self._now, self.mean, strict=True):
             tensor.copy_(mean)

@@ -18,7 +18,7 @@ from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.engine import Trained
 from modeldiff.training.fit import Member, tensors
-from modeldiff.training.partial import finish, resumable
+from modeldiff.training.partial import Partial, finish, resumable
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
@@ -58,7 +58,7 @@ def train_shard(
     with resumable(output, key, *how) as done:
         resumed, start = len(done.rows), time.time()
         groups: dict[int, int] = {}  # how many groups of how many models
-        for trained in _progress(study, name, data, members, device, resumed):
+        for trained in _progress(study, name, data, members, device, done):
             logits = trained.logits(images).cpu()
             group, right = (
                 margin(logits, torch.from_numpy(labels), kind).numpy()
@@ -101,7 +101,7 @@ def train_full(
     )
     layout = {each: tensor.detach().numpy() for each, tensor in tensors(own).items()}
     with resumable(output, key, *how) as done:
-        for trained in _progress(study, name, data, members, device, len(done.rows)):
+        for trained in _progress(study, name, data, members, device, done):
             arrays = [trained.state[each].cpu().contiguous().numpy() for each in layout]
             # A model is a row of the bytes of its tensors, which are of several types.
             done.rows.extend(
@@ -172,19 +172,21 @@ def _progress(
     data: Dataset,
     members: Sequence[Member],
     device: str,
-    done: int = 0,
+    done: Partial,
 ) -> Iterator[Trained]:
-    """Train all but the first `done`, with a bar on standard error that counts models."""
+    """Train those that are not in `done`, with a bar on standard error that counts models."""
+    first = len(done.rows)
     groups = engine.train(
         study.algorithms[name],
         data.train,
         len(data.classes),
-        members[done:],
+        members[first:],
         width=study.config["training"]["width"],
         device=device,
         compiled=study.config["training"]["compile"],
+        kept=done,
     )
-    with tqdm(total=len(members), initial=done, desc=name, unit="model", mininterval=1) as bar:
+    with tqdm(total=len(members), initial=first, desc=name, unit="model", mininterval=1) as bar:
         for trained in groups:
             yield trained
             bar.update(len(next(iter(trained.state.values()))))

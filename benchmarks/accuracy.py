@@ -1,0 +1,73 @@
+"""Accuracy of the full-scale recipes of config/cifar10-fast.yaml, trained on all 50,000 images.
+
+    python benchmarks/accuracy.py                    hours on a CPU
+    python benchmarks/accuracy.py --device cuda
+
+A model is the same on any device but for rounding, so that a CPU can tell what a recipe reaches
+where there is no GPU. The table in docs/training.md is written by this.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest
+from training import FULL, ROOT, machine, prepared, write
+
+from modeldiff import devices
+from modeldiff.checks import parse
+from modeldiff.dataset import Dataset
+from modeldiff.study import Study
+from modeldiff.training import Member, engine
+
+
+def right(study: Study, name: str, data: Dataset, device: str) -> np.ndarray:
+    """Which test images one model of the recipe `name` gets right: bool [test images]."""
+    everything = np.arange(len(data.train.labels))
+    (trained,) = engine.train(
+        study.algorithms[name],
+        data.train,
+        len(data.classes),
+        [Member((study.seed, name, "full", 0), everything)],
+        width=1,
+        device=device,
+        compiled=device != "cpu",
+    )
+    predicted = trained.logits(data.test.images).argmax(2)[0].cpu().numpy()
+    found: np.ndarray = predicted == data.test.labels
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--images", default=str(ROOT / "data/cifar10.tar.xz"))
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    config = parse(FULL)
+    study = Study.load(config | {"dataset": config["dataset"] | {"path": options.images}})
+    device = devices.claim(options.device == "cuda", options.threads)
+    lines = [
+        "| recipe | test images right | accuracy, 95% interval | minutes |",
+        "|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        data = prepared(study, Path(folder), beton=False)
+        for name in study.algorithms:
+            start = time.perf_counter()
+            found = right(study, name, data, device)
+            minutes = (time.perf_counter() - start) / 60
+            k, n = int(found.sum()), len(found)
+            low, high = binomtest(k, n).proportion_ci(method="wilson")
+            share = f"{k / n:.2%} [{low:.2%}, {high:.2%}]"
+            lines.append(f"| {name} | {k} of {n} | {share} | {minutes:.1f} |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    threads = f"{options.threads} threads" if device == "cpu" else "compiled"
+    write("accuracy", [*lines, "", f"One model each, bfloat16, {threads}. {machine()}"])
+
+
+if __name__ == "__main__":
+    main()
