@@ -2,7 +2,9 @@
 
 import os
 
+import layouts
 import pytest
+import torch
 from torch import nn
 
 from modeldiff import files
@@ -10,6 +12,7 @@ from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import fit, partial, train_full, train_shard
 from modeldiff.training.models import MODELS
+from modeldiff.training.pretraining import pretrain
 
 SGD = {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-3}}
 ADAM = {"optimizer": {"name": "adamw", "lr": 0.01, "weight_decay": 1e-2}}
@@ -101,6 +104,33 @@ def test_full_data_models_go_on_from_an_epoch_too(short, data, tmp_path, monkeyp
     cut(watch, full, (0, 2), "cut.npz")
     assert full("cut.npz") == whole
     assert watch.trained == [(m, epoch) for epoch in (2, 3) for m in range(3)]
+
+
+def test_pretraining_goes_on_from_an_epoch_too(config, tmp_path, monkeypatch):
+    layouts.folders(tmp_path / "images", ("bird", "ship"), 10, 5)
+    images = {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
+    plain = config["algorithms"]["plain"]
+    small = Study.load(
+        {
+            "study": "small",
+            "dataset": images,
+            "subsets": {"models": 200},
+            "algorithms": {"plain": plain, "other": plain},
+            "comparison": {"pairs": [["plain", "other"]]},
+        }
+    )
+
+    def weights(name):
+        accuracy = pretrain(small, "plain", ["bird", "ship"], tmp_path / name, device="cpu")
+        assert 0 <= accuracy <= 1
+        return torch.load(tmp_path / name, weights_only=True)
+
+    watch, whole = Watch(monkeypatch), weights("whole.pt")
+    cut(watch, weights, ("pretrain", 2), "cut.pt")
+    resumed = weights("cut.pt")
+    assert [epoch for _, epoch in watch.trained] == list(range(2, small.algorithms["plain"].epochs))
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
+    assert not list(tmp_path.glob(".*"))
 
 
 def alter(path):

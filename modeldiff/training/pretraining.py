@@ -14,6 +14,7 @@ from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.fit import Member
+from modeldiff.training.partial import finish, resumable
 
 
 def pretrain(
@@ -21,8 +22,8 @@ def pretrain(
 ) -> float:
     """Train one model of the algorithm `name` on `classes` of the study's folder of images.
 
-    output: a state dict (torch's format), which `model.weights` takes. Returns the accuracy on the
-    test images of the classes.
+    output: a state dict (torch's format), which `model.weights` takes. Goes on where it was cut
+    short, like `train_shard`. Returns the accuracy on the test images of the classes.
     """
     if study.dataset.name != "folder":
         raise UserError(f"dataset.name: is {study.dataset.name}; pretrain needs `folder`")
@@ -32,12 +33,15 @@ def pretrain(
     raw = folder(path=path, size=size, classes=classes)
     train, test = _read(raw.train), _read(raw.test)
     member = Member((study.seed, name, "pretrain"), np.arange(len(train.labels)))
-    (trained,) = engine.train(
-        study.algorithms[name], train, len(classes), [member], width=1, device=device
-    )
+    key = study.key("full", name)
+    with resumable(output, key, device, *classes) as done:
+        (trained,) = engine.train(
+            study.algorithms[name], train, len(classes), [member], width=1, device=device, kept=done
+        )
+        finish()
+        with files.artefact(output, key, classes=list(classes)) as file:
+            torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
     predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
-    with files.artefact(output, study.key("full", name), classes=list(classes)) as file:
-        torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
     return float((predicted == test.labels).mean())
 
 
