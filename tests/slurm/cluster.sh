@@ -90,6 +90,14 @@ steps() { # slurmstepd processes of the given jobs
   for job in "$@"; do for p in $(pgrep -f "^slurmstepd: \[$job\."); do ours "$p" && echo "$p"; done; done
   true
 }
+strays() { # processes of jobs that outlived their slurmstepd
+  local p
+  for p in $(pgrep -f snakemake); do of_a_job "$p" && echo "$p"; done
+  true
+}
+of_a_job() { # of this cluster
+  [ "$(tr '\0' '\n' <"/proc/$1/environ" | grep -cE "^(PATH=.*$F/bin:|SLURM_JOB_ID=)")" = 2 ]
+} 2>/dev/null
 tree() { local p; for p in "$@"; do echo "$p" && tree $(pgrep -P "$p"); done; }
 until_true() { # seconds command ...
   local end=$((SECONDS + $1))
@@ -154,7 +162,7 @@ stop() {
   victims=$(pids slurmctld $NODES slurmdbd mariadbd munged)
   [ -z "$victims" ] || kill -TERM $victims
   for p in $victims; do until_true 20 no_process "$p" || kill -KILL "$p"; done
-  for p in $(steps '[0-9]*'); do kill -KILL $(tree "$p") 2>/dev/null || true; done
+  for p in $(steps '[0-9]*') $(strays); do kill -KILL $(tree "$p") 2>/dev/null || true; done
 }
 no_process() { ! ours "$1"; }
 
