@@ -213,11 +213,11 @@ class Full:
         self.tried, self.most, self.fit = [], most, engine.fit
         monkeypatch.setattr(engine, "fit", self)
 
-    def __call__(self, algorithm, loader, n_train, net, group, device):
+    def __call__(self, algorithm, loader, n_train, net, group, *rest):
         self.tried.append(len(group))
         if len(group) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return self.fit(algorithm, loader, n_train, net, group, device)
+        return self.fit(algorithm, loader, n_train, net, group, *rest)
 
 
 def test_out_of_memory_halves_the_width_and_changes_no_model(
