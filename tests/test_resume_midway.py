@@ -16,16 +16,16 @@ from modeldiff.training.pretraining import pretrain
 
 SGD = {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-3}}
 ADAM = {"optimizer": {"name": "adamw", "lr": 0.01, "weight_decay": 1e-2}}
+CONVNET = {"model": {"name": "convnet", "width": 4}}
 RECIPES = {
-    "stack with an average": ({}, {"width": 4}, SGD | {"ema": 0.8}),
-    "stack with AdamW": ({}, {"width": 4}, ADAM),
-    "batch statistics and dropout": ({"name": "mlp", "hidden": 8}, {"width": 1}, SGD),
+    "stack with an average": ({"width": 4}, SGD | {"ema": 0.8}),
+    "stack with AdamW": ({"width": 4}, ADAM),
+    "batch statistics and dropout": ({"width": 1}, SGD),
     "bfloat16, AdamW, an average": (
-        {"name": "convnet", "width": 4},
         {"width": 1},
-        ADAM | {"precision": "bfloat16", "ema": 0.8},
+        ADAM | CONVNET | {"precision": "bfloat16", "ema": 0.8},
     ),
-    "compiled": ({"name": "convnet", "width": 4}, {"compile": True, "width": 1}, SGD),
+    "compiled": ({"width": 1, "compile": True}, SGD | CONVNET),
 }
 
 
@@ -38,14 +38,11 @@ def noisy(shape, classes, *, hidden):
 @pytest.fixture(params=RECIPES)
 def small(request, config, monkeypatch) -> Study:
     """A study of one of the recipes: 5 epochs."""
-    model, training, recipe = RECIPES[request.param]
+    training, recipe = RECIPES[request.param]
     if "dropout" in request.param:
         monkeypatch.setitem(MODELS, "mlp", noisy)
     monkeypatch.setattr(fit, "BACKEND", "eager")
-    plain = config["algorithms"]["plain"]
-    config["algorithms"]["plain"] = (
-        plain | {"epochs": 5, **recipe} | ({"model": model} if model else {})
-    )
+    config["algorithms"]["plain"] |= {"epochs": 5} | recipe
     return Study.load(config | {"training": training})
 
 
