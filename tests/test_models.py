@@ -10,7 +10,7 @@ from modeldiff import subsets
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import Member, augment, train
-from modeldiff.training.models import MODELS
+from modeldiff.training.models import MODELS, QuickNorm, airbench
 
 
 def count(module):
@@ -49,6 +49,39 @@ def test_weights_that_are_none_are_named(tmp_path):
     for name, words in (("other", "not the weights of"), ("text", "cannot"), ("absent", "cannot")):
         with pytest.raises(UserError, match=f"{name}.pt: .*{words}"):
             MODELS["resnet18"]((3, 64, 64), 5, weights=str(tmp_path / f"{name}.pt"))
+
+
+def test_airbench_whitens_patches_with_either_sign():
+    torch.manual_seed(0)
+    noise = torch.randn(60, 3, 33, 33)
+    images = 3 * noise[..., 1:, 1:] + 2 * noise[..., :-1, 1:] + noise.roll(1, 1)[..., 1:, :-1]
+    module = airbench((3, 32, 32), 10)
+    before = module[0](images)
+    module.initialise(images)
+    after = module[0](images)
+    moments = [x[:, :12].transpose(0, 1).flatten(1) for x in (before, after)]
+    before, after = (x @ x.T / x.shape[1] for x in moments)
+    assert (before - torch.eye(12)).abs().max() > 0.3
+    torch.testing.assert_close(after, torch.eye(12), atol=1e-3, rtol=0)
+    torch.testing.assert_close(module[0](images)[:, 12:], -module[0](images)[:, :12])
+
+
+def test_quick_biases_learn_64_times_as_fast():
+    """Against batch normalisation whose biases have their own rate, as the source has it."""
+    torch.manual_seed(0)
+    quick, plain = QuickNorm(4), nn.BatchNorm2d(4, eps=1e-12, momentum=0.4)
+    settings = {"momentum": 0.85, "nesterov": True}
+    mine = torch.optim.SGD([quick.bias], lr=0.01, weight_decay=0.1, **settings)
+    theirs = torch.optim.SGD([plain.bias], lr=0.64, weight_decay=0.1 / 64, **settings)
+    for _ in range(5):
+        batch, wanted = torch.randn(10, 4, 3, 3), torch.randn(10, 4, 3, 3)
+        for module, optimizer in ((quick, mine), (plain, theirs)):
+            optimizer.zero_grad()
+            ((module(batch) - wanted) ** 2).mean().backward()
+            optimizer.step()
+    assert plain.bias.abs().max() > 0.1
+    assert quick.weight.grad is None
+    torch.testing.assert_close(quick.eval()(batch), plain.eval()(batch))
 
 
 IMAGES = torch.arange(2 * 1 * 4 * 4, dtype=torch.float32).view(2, 1, 4, 4) / 32

@@ -50,8 +50,8 @@ class Watch:
     """Notes which epochs of which models are trained, and ends the job in one of them."""
 
     def __init__(self, monkeypatch):
-        self.trained, self.end, self.shuffled = [], None, fit._shuffled
-        monkeypatch.setattr(fit, "_shuffled", self)
+        self.trained, self.end, self.shuffled = [], None, fit.shuffled
+        monkeypatch.setattr(fit, "shuffled", self)
         monkeypatch.setattr(partial, "MIDWAY", 0)
 
     def __call__(self, member, epoch):

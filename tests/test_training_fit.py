@@ -3,6 +3,7 @@
 import copy
 from collections import Counter
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -167,6 +168,27 @@ def test_a_compiled_module_is_reused_and_changes_no_model(recipe, data, monkeypa
     torch.testing.assert_close(compiled, trained(recipe, data, 3), atol=1e-5, rtol=0)
     images = sorted(shape for shapes in traced for shape in shapes if shape[1:] == (1, 8, 8))
     assert images == [(10, 1, 8, 8), (50, 1, 8, 8)]  # once per shape, not per model
+
+
+class Initialised(nn.Sequential):
+    seen: ClassVar[list[torch.Tensor]] = []
+
+    def initialise(self, images):
+        self.seen.append(images)
+
+
+def test_a_module_computes_first_weights_from_its_own_first_batch(recipe, data, monkeypatch):
+    make = MODELS["convnet"]
+    monkeypatch.setitem(MODELS, "convnet", lambda *args, **kw: Initialised(*make(*args, **kw)))
+    monkeypatch.setattr(Initialised, "seen", [])
+    normalise = Component("normalise", {"mean": [0.5], "sd": [0.1]})
+    plain = replace(recipe, preprocess=(normalise,))
+    for algorithm in (plain, replace(plain, augment=(Component("flip", {}),))):
+        trained(algorithm, data, 2, width=2)
+    images = (torch.from_numpy(as_float(data.train.images)) - 0.5) / 0.1
+    for seen, member in zip(Initialised.seen, members(2) * 2, strict=True):
+        order = keyed.permutation(160, "order", *member.identity, 0)
+        torch.testing.assert_close(seen, images[member.examples[order[:50]]])
 
 
 def test_built_in_models_train_channels_last_and_own_ones_as_they_are(recipe, data, monkeypatch):

@@ -24,7 +24,7 @@ from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 from modeldiff.training import models
 from modeldiff.training.augment import preprocess
-from modeldiff.training.fit import Alone, Member, Stack, fit, stacked_logits, tensors
+from modeldiff.training.fit import Alone, Member, Stack, fit, shuffled, stacked_logits, tensors
 from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
 from modeldiff.training.partial import Partial
 
@@ -143,7 +143,7 @@ class _Trainer:
 
     def train(self, group: Sequence[Member], kept: Partial | None) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""
-        modules = [self._build(keyed.seed("weights", *m.identity)) for m in group]
+        modules = [self._initial(member) for member in group]
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
         net: Stack | Alone
@@ -158,6 +158,16 @@ class _Trainer:
         with torch.random.fork_rng(gpus):  # for dropout and the like
             torch.manual_seed(keyed.seed("noise", *group[0].identity))
             return fit(self.algorithm, self.loader, self.n_train, net, group, self.device, kept)
+
+    def _initial(self, member: Member) -> nn.Module:
+        """The module before its training."""
+        module = self._build(keyed.seed("weights", *member.identity))
+        if initialise := getattr(module, "initialise", None):
+            first = torch.from_numpy(shuffled(member, 0)[: self.algorithm.batch])[None]
+            (batch,) = self.loader.epoch(first.to(self.device), first.shape[1])
+            images = batch.images[0]
+            initialise(preprocess(self.algorithm, images) if self.algorithm.augment else images)
+        return module
 
     def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
         """By the user's own training function."""

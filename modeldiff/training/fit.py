@@ -189,7 +189,7 @@ def fit(
     per_epoch = -(-len(group[0].examples) // algorithm.batch)
     steps, step = algorithm.epochs * per_epoch, start * per_epoch
     for epoch in range(start, algorithm.epochs):
-        order = np.stack([_shuffled(member, epoch) for member in group])
+        order = np.stack([shuffled(member, epoch) for member in group])
         random = augment.draws(algorithm, [member.identity for member in group], epoch, n_train)
         drawn = _moved(random, device)
         for inputs, wanted, some in loader.epoch(_moved(order, device), algorithm.batch):
@@ -222,7 +222,8 @@ def fit(
     return net.state()
 
 
-def _shuffled(member: Member, epoch: int) -> np.ndarray:
+def shuffled(member: Member, epoch: int) -> np.ndarray:
+    """The member's examples in the order of that epoch."""
     order = keyed.permutation(len(member.examples), "order", *member.identity, epoch)
     return member.examples[order]
 

@@ -2,7 +2,9 @@
 
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
-[n x classes]; shape is (channels, height, width).
+[n x classes]; shape is (channels, height, width). A module whose first weights are computed from
+data has a method `initialise(images)`: it is called once before training with the images of the
+model's own first batch, preprocessed but not augmented.
 """
 
 import math
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from modeldiff.errors import UserError
 from modeldiff.training.vision import torchvision
@@ -90,12 +93,44 @@ def resnet9(shape: Shape, classes: int, *, width: int = 64) -> nn.Module:
     )
 
 
+class QuickNorm(nn.BatchNorm2d):
+    """Batch normalisation, its scales fixed at 1; with SGD its biases learn 64 times as fast.
+
+    They are 8 times a parameter: its gradient and what a step of it does both grow by 8.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, eps=1e-12, momentum=0.4)
+        self.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.momentum is not None
+        mean, variance, bias = self.running_mean, self.running_var, 8 * self.bias
+        weight, training, momentum = self.weight, self.training, self.momentum
+        return F.batch_norm(x, mean, variance, weight, bias, training, momentum, self.eps)
+
+
+class Airbench(nn.Sequential):
+    """See `airbench`."""
+
+    @torch.no_grad()
+    def initialise(self, images: Tensor) -> None:
+        """Whiten the patches of these images: their principal components, with either sign."""
+        first = self[0]
+        assert isinstance(first, nn.Conv2d)
+        patches = F.unfold(images, 2).transpose(0, 1).flatten(1)
+        moments = patches @ patches.T / patches.shape[1]
+        variances, components = torch.linalg.eigh(moments.double().cpu())
+        filters = (components / (variances + 5e-4).sqrt()).T.view(-1, *first.weight.shape[1:])
+        first.weight.copy_(torch.cat([filters, -filters]))
+
+
 def airbench(shape: Shape, classes: int) -> nn.Module:
     """The net of airbench94 (Jordan 2024, arXiv 2404.00498), made for speed: 2 million parameters.
 
-    Its first layer is learned here, not computed from the training images (whitening); scales of
-    the batch normalisation are fixed at 1, and each convolution starts as the identity on as many
-    channels as came in, both as there.
+    As there the first layer whitens patches of 2 x 2 pixels (here those of the model's own first
+    batch, and its bias learns to the end), each convolution starts as the identity on as many
+    channels as came in, and biases learn faster than weights.
     """
     if min(shape[1:]) < 25:
         raise UserError(f"model airbench: needs images of 25 pixels or more, not {shape[1:]}")
@@ -103,17 +138,17 @@ def airbench(shape: Shape, classes: int) -> nn.Module:
     def part(inside: int, outside: int, *pool: nn.Module) -> list[nn.Module]:
         convolution = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
         nn.init.dirac_(convolution.weight[:inside])
-        norm = nn.BatchNorm2d(outside, eps=1e-12, momentum=0.4)
-        norm.weight.requires_grad_(False)
-        return [convolution, *pool, norm, nn.GELU()]
+        return [convolution, *pool, QuickNorm(outside), nn.GELU()]
 
-    layers: list[nn.Module] = [nn.Conv2d(shape[0], 24, 2), nn.GELU()]
-    for inside, outside in ((24, 64), (64, 256), (256, 256)):
+    first = nn.Conv2d(shape[0], 8 * shape[0], 2)
+    first.weight.requires_grad_(False)
+    nn.init.zeros_(first.bias)  # type: ignore[arg-type]
+    layers: list[nn.Module] = [first, nn.GELU()]
+    for inside, outside in ((first.out_channels, 64), (64, 256), (256, 256)):
         layers += part(inside, outside, nn.MaxPool2d(2)) + part(outside, outside)
     side = [(length - 1) // 8 // 3 for length in shape[1:]]
-    flat = 256 * math.prod(side)
-    last = nn.Linear(flat, classes, bias=False)
-    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), last, Scale(1 / 9))
+    last = nn.Linear(256 * math.prod(side), classes, bias=False)
+    return Airbench(*layers, nn.MaxPool2d(3), nn.Flatten(), last, Scale(1 / 9))
 
 
 def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
