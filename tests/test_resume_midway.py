@@ -103,7 +103,7 @@ def test_full_data_models_go_on_from_an_epoch_too(short, data, tmp_path, monkeyp
     assert watch.trained == [(m, epoch) for epoch in (2, 3) for m in range(3)]
 
 
-def test_pretraining_goes_on_from_an_epoch_too(config, tmp_path, monkeypatch):
+def test_pretraining_goes_on_from_an_epoch_too(config, tmp_path, monkeypatch, capsys):
     layouts.folders(tmp_path / "images", ("bird", "ship"), 10, 5)
     images = {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
     plain = config["algorithms"]["plain"]
@@ -124,8 +124,10 @@ def test_pretraining_goes_on_from_an_epoch_too(config, tmp_path, monkeypatch):
 
     watch, whole = Watch(monkeypatch), weights("whole.pt")
     cut(watch, weights, ("pretrain", 2), "cut.pt")
-    resumed = weights("cut.pt")
-    assert [epoch for _, epoch in watch.trained] == list(range(2, small.algorithms["plain"].epochs))
+    capsys.readouterr()
+    resumed, epochs = weights("cut.pt"), small.algorithms["plain"].epochs
+    assert [epoch for _, epoch in watch.trained] == list(range(2, epochs))
+    assert f"{epochs}/{epochs} [" in capsys.readouterr().err
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
     assert not list(tmp_path.glob(".*"))
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
+from tqdm import tqdm
 
-from modeldiff import files, keyed, subsets
+from modeldiff import files, keyed, status, subsets, training
 from modeldiff.components import Component
 from modeldiff.dataset import as_float
 from modeldiff.errors import UserError
@@ -149,6 +150,16 @@ def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, 
     path = shard(study, data, range(1), tmp_path)
     assert (np.load(path) < 0).all()
     assert files.record(path)["failed"] == {}
+
+
+def test_the_bar_names_the_epoch_between_two_models(study, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training.shard, "tqdm", lambda **how: tqdm(**how | {"mininterval": 0}))
+    shard(study, data, range(2), tmp_path)
+    said = capsys.readouterr().err.split("\r")
+    epochs = study.algorithms["plain"].epochs
+    for epoch in range(1, epochs + 1):
+        assert any("| 0/2 [" in bar and f" epoch {epoch}/{epochs}]" in bar for bar in said)
+        assert all(status.BAR.search(bar) for bar in said if "epoch" in bar)
 
 
 def test_an_empty_range_of_models_is_named(study, data, tmp_path):

@@ -7,7 +7,7 @@ products.
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -79,21 +79,22 @@ def train(
     device: str = "cpu",
     compiled: bool = False,
     kept: Partial | None = None,
+    ended: Callable[[int], None] | None = None,
 ) -> Iterator[Trained]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
     data: the training images, uint8 [n x C x H x W]; each member uses its own examples of them,
     all members equally many. Memory grows with `width`, not with the number of members; where it
     does not suffice, `width` is halved. compiled: by torch.compile, where models train alone.
-    kept: what was saved of these models, to go on from, and to save to; not for a user's own
-    training function.
+    kept: what was saved of these models, to go on from, and to save to. ended: called after each
+    epoch of a group with how many it has had. Neither is for a user's own training function.
     """
     trainer = _Trainer(algorithm, data, classes, device, compiled)
     width, start = width if trainer.stacks else 1, 0
     while start < len(members):
         group = members[start : start + width]
         try:
-            state = trainer.train(group, kept)
+            state = trainer.train(group, kept, ended)
         except torch.OutOfMemoryError:
             if len(group) == 1:
                 raise UserError(
@@ -141,7 +142,12 @@ class _Trainer:
     def _alone(self, module: nn.Module, *, compiled: bool) -> Alone:
         return Alone(module, self.device, channels_last=self.channels_last, compiled=compiled)
 
-    def train(self, group: Sequence[Member], kept: Partial | None) -> dict[str, Tensor]:
+    def train(
+        self,
+        group: Sequence[Member],
+        kept: Partial | None,
+        ended: Callable[[int], None] | None,
+    ) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""
         modules = [self._initial(member) for member in group]
         if self.algorithm.train is not None:
@@ -157,7 +163,9 @@ class _Trainer:
         gpus = [torch.cuda.current_device()] if self.device != "cpu" else []
         with torch.random.fork_rng(gpus):  # for dropout and the like
             torch.manual_seed(keyed.seed("noise", *group[0].identity))
-            return fit(self.algorithm, self.loader, self.n_train, net, group, self.device, kept)
+            return fit(
+                self.algorithm, self.loader, self.n_train, net, group, self.device, kept, ended
+            )
 
     def _initial(self, member: Member) -> nn.Module:
         """The module before its training."""

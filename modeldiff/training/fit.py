@@ -163,11 +163,13 @@ def fit(
     group: Sequence[Member],
     device: str,
     kept: Partial | None = None,
+    ended: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Minimise each model's cross-entropy on its own examples; returns the stacked tensors.
 
     n_train: training examples in all. With `ema` the tensors are averages over the steps. kept:
-    where the state is saved from time to time, and taken from.
+    where the state is saved from time to time, and taken from. ended: told after each epoch how
+    many there have been.
     """
     assert algorithm.optimizer is not None
     assert algorithm.schedule is not None
@@ -217,6 +219,8 @@ def fit(
                 average.update()
         if kept is not None:
             kept.save_midway_if_due(len(group), partial(course.state, epoch + 1))
+        if ended is not None:
+            ended(epoch + 1)
     if average is not None:
         average.put_in_place()
     return net.state()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from modeldiff import files
 from modeldiff.dataset import Images
@@ -34,9 +35,20 @@ def pretrain(
     train, test = _read(raw.train), _read(raw.test)
     member = Member((study.seed, name, "pretrain"), np.arange(len(train.labels)))
     key = study.key("full", name)
-    with resumable(output, key, device, *classes) as done:
+    algorithm = study.algorithms[name]
+    with (
+        resumable(output, key, device, *classes) as done,
+        tqdm(total=algorithm.epochs, desc=name, unit="epoch", mininterval=1) as bar,
+    ):
         (trained,) = engine.train(
-            study.algorithms[name], train, len(classes), [member], width=1, device=device, kept=done
+            algorithm,
+            train,
+            len(classes),
+            [member],
+            width=1,
+            device=device,
+            kept=done,
+            ended=lambda epochs: bar.update(epochs - bar.n),
         )
         finish()
         with files.artefact(output, key, classes=list(classes)) as file:

@@ -174,19 +174,27 @@ def _progress(
     device: str,
     done: Partial,
 ) -> Iterator[Trained]:
-    """Train those that are not in `done`, with a bar on standard error that counts models."""
-    first = len(done.rows)
-    groups = engine.train(
-        study.algorithms[name],
-        data.train,
-        len(data.classes),
-        members[first:],
-        width=study.config["training"]["width"],
-        device=device,
-        compiled=study.config["training"]["compile"],
-        kept=done,
-    )
-    with tqdm(total=len(members), initial=first, desc=name, unit="model", mininterval=1) as bar:
-        for trained in groups:
+    """Train those that are not in `done`, with a bar on standard error: models, and the epoch."""
+    first, algorithm = len(done.rows), study.algorithms[name]
+    # miniters: as often as mininterval lets it, since an epoch counts no model.
+    with tqdm(
+        total=len(members), initial=first, desc=name, unit="model", mininterval=1, miniters=0
+    ) as bar:
+
+        def ended(epochs: int) -> None:
+            bar.set_postfix_str(f"epoch {epochs}/{algorithm.epochs}", refresh=False)
+            bar.update(0)
+
+        for trained in engine.train(
+            algorithm,
+            data.train,
+            len(data.classes),
+            members[first:],
+            width=study.config["training"]["width"],
+            device=device,
+            compiled=study.config["training"]["compile"],
+            kept=done,
+            ended=ended,
+        ):
             yield trained
             bar.update(len(next(iter(trained.state.values()))))
