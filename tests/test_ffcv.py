@@ -73,11 +73,21 @@ def test_batches_stay_as_they_are_while_later_ones_are_read(data, raw):
         assert torch.equal(batch.labels[0], torch.from_numpy(data.labels)[batch.rows[0]])
 
 
-@pytest.mark.parametrize("augment", [(), (Component("flip", {}), Component("cutout", {"size": 8}))])
-def test_both_loaders_train_the_same_models(data, raw, augment):
+AUGMENT = (Component("flip", {}), Component("cutout", {"size": 8}))
+
+
+@pytest.mark.parametrize(
+    ("model", "augment"),
+    [
+        ({"name": "convnet", "width": 4}, ()),
+        ({"name": "convnet", "width": 4}, AUGMENT),
+        ({"name": "airbench"}, AUGMENT),  # its first weights come from its first batch
+    ],
+)
+def test_both_loaders_train_the_same_models(data, raw, model, augment, monkeypatch):
     algorithm = Algorithm.of(
         {
-            "model": {"name": "convnet", "width": 4},
+            "model": model,
             "preprocess": [{"name": "normalise", "mean": [0.5] * 3, "sd": [0.3] * 3}],
             "augment": [{"name": a.name, **a.options} for a in augment],
             "flip_average": False,
@@ -88,10 +98,15 @@ def test_both_loaders_train_the_same_models(data, raw, augment):
         }
     )
     members = [Member(("ffcv", m), rows.numpy()) for m, rows in enumerate(orders(3, 100))]
+    library, compiled = ffcv.library(), []
+    make = library.loader.Loader
+    counting = lambda *args, **how: compiled.append(1) or make(*args, **how)  # noqa: E731
+    monkeypatch.setattr(library.loader, "Loader", counting)
     both = (training.train(algorithm, d, 3, members, width=2) for d in (data, raw))
     for a, b in zip(*both, strict=True):
         for name in a.state:
             assert torch.equal(a.state[name], b.state[name]), name
+    assert len(compiled) == (1 if model["name"] == "airbench" else 2)  # one for each width
 
 
 def test_compressed_images_keep_their_order(data, tmp_path):

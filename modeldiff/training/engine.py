@@ -149,9 +149,10 @@ class _Trainer:
         ended: Callable[[int], None] | None,
     ) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""
-        modules = [self._initial(member) for member in group]
+        modules = [self._build(keyed.seed("weights", *m.identity)) for m in group]
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
+        self._initialise(modules, group)
         net: Stack | Alone
         if len(group) > 1:
             net = Stack(modules, self.device)
@@ -167,15 +168,16 @@ class _Trainer:
                 self.algorithm, self.loader, self.n_train, net, group, self.device, kept, ended
             )
 
-    def _initial(self, member: Member) -> nn.Module:
-        """The module before its training."""
-        module = self._build(keyed.seed("weights", *member.identity))
-        if initialise := getattr(module, "initialise", None):
-            first = torch.from_numpy(shuffled(member, 0)[: self.algorithm.batch])[None]
-            (batch,) = self.loader.epoch(first.to(self.device), first.shape[1])
-            images = batch.images[0]
-            initialise(preprocess(self.algorithm, images) if self.algorithm.augment else images)
-        return module
+    def _initialise(self, modules: Sequence[nn.Module], group: Sequence[Member]) -> None:
+        """Let modules that compute first weights from images do so."""
+        if not hasattr(modules[0], "initialise"):
+            return
+        # All of the epoch is asked for: FFCV's loader is compiled for the shape it is asked.
+        order = torch.from_numpy(np.stack([shuffled(member, 0) for member in group]))
+        first = next(self.loader.epoch(order.to(self.device), self.algorithm.batch))
+        for module, images in zip(modules, first.images, strict=True):
+            prepared = preprocess(self.algorithm, images) if self.algorithm.augment else images
+            module.initialise(prepared)  # type: ignore[operator]
 
     def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
         """By the user's own training function."""

@@ -3,8 +3,8 @@
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
 [n x classes]; shape is (channels, height, width). A module whose first weights are computed from
-data has a method `initialise(images)`: it is called once before training with the images of the
-model's own first batch, preprocessed but not augmented.
+data has a method `initialise(images)`: it is called once with the images of the model's own first
+batch, preprocessed but not augmented, before it is trained, unless by a user's own function.
 """
 
 import math
