@@ -12,9 +12,14 @@
 #   eval "$(cluster.sh env FOLDER)"     sbatch, squeue ... of this cluster
 set -euo pipefail
 NODES="n1 n2"
-PORT=${CLUSTER_PORT:-26810} # +1, +2 for the nodes, +3 for slurmdbd
 
+free() { # four ports from this one on: slurmctld's, the nodes' and slurmdbd's
+  local p
+  for p in 0 1 2 3; do ! (: <"/dev/tcp/$(hostname -s)/$(($1 + p))") 2>/dev/null || return 1; done
+}
 configure() {
+  PORT=26810
+  until free $PORT; do PORT=$((PORT + 10)); done # another cluster runs, or was left by a killed test
   mkdir -p "$F"/{run,log,state,spool/n1,spool/n2,bin}
   chmod 755 "$F" "$F"/{run,log,state,spool,bin}
   mkdir -m 700 "$F/munge"

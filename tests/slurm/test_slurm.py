@@ -232,10 +232,9 @@ def test_a_controller_that_is_away_for_a_minute_is_waited_for(on_slurm, cluster)
     assert process.wait(timeout=240) == 0, on_slurm.log.read_text()
 
 
-def test_with_accounting_faults_change_nothing(repository, tmp_path, submitted, monkeypatch):
+def test_with_accounting_faults_change_nothing(repository, tmp_path, submitted):
     """As most clusters are: sacct answers from slurmdbd, also while slurmctld is away."""
     wanted = "results/small/plain/shards/0-60.npy"
-    monkeypatch.setenv("CLUSTER_PORT", "26820")
     with started(accounting=True) as cluster:
         on_slurm, seen = submitted("small", cluster), set()
         process = on_slurm.start(wanted)
