@@ -152,14 +152,29 @@ def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, 
     assert files.record(path)["failed"] == {}
 
 
+class Bar(tqdm):
+    """Shows each change, and notes the rates."""
+
+    def __init__(self, **how):
+        self.rates = []
+        super().__init__(**how | {"mininterval": 0})
+
+    def display(self, *args, **how):
+        self.rates.append(self.format_dict["rate"])
+        return super().display(*args, **how)
+
+
 def test_the_bar_names_the_epoch_between_two_models(study, data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training.shard, "tqdm", lambda **how: tqdm(**how | {"mininterval": 0}))
+    bars = []
+    monkeypatch.setattr(training.shard, "tqdm", lambda **how: bars.append(Bar(**how)) or bars[0])
     shard(study, data, range(2), tmp_path)
     said = capsys.readouterr().err.split("\r")
     epochs = study.algorithms["plain"].epochs
     for epoch in range(1, epochs + 1):
         assert any("| 0/2 [" in bar and f" epoch {epoch}/{epochs}]" in bar for bar in said)
         assert all(status.BAR.search(bar) for bar in said if "epoch" in bar)
+    # tqdm then shows the mean so far; its smoothed rate leaves out epochs that ended no model.
+    assert set(bars[0].rates) == {None}
 
 
 def test_an_empty_range_of_models_is_named(study, data, tmp_path):

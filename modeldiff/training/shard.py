@@ -176,10 +176,9 @@ def _progress(
 ) -> Iterator[Trained]:
     """Train those that are not in `done`, with a bar on standard error: models, and the epoch."""
     first, algorithm = len(done.rows), study.algorithms[name]
-    # miniters: as often as mininterval lets it, since an epoch counts no model.
-    with tqdm(
-        total=len(members), initial=first, desc=name, unit="model", mininterval=1, miniters=0
-    ) as bar:
+    # An epoch shows, but counts no model: hence no smoothing, which would forget its time.
+    shown = {"unit": "model", "mininterval": 1, "miniters": 0, "smoothing": 0}
+    with tqdm(total=len(members), initial=first, desc=name, **shown) as bar:
 
         def ended(epochs: int) -> None:
             bar.set_postfix_str(f"epoch {epochs}/{algorithm.epochs}", refresh=False)
