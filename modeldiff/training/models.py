@@ -115,7 +115,11 @@ class Airbench(nn.Sequential):
 
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:
-        """Whiten the patches of these images: their principal components, with either sign."""
+        """Whiten patches of images [n x C x H x W], float32, in the first layer.
+
+        Its filters [8 C x C x 2 x 2] are the patches' principal components, with either sign, over
+        their standard deviations.
+        """
         first = self[0]
         assert isinstance(first, nn.Conv2d)
         patches = F.unfold(images, 2).transpose(0, 1).flatten(1)
