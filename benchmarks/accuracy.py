@@ -1,6 +1,7 @@
 """Accuracy of the full-scale recipes of config/cifar10-fast.yaml, trained on all 50,000 images.
 
     python benchmarks/accuracy.py                    hours on a CPU
+    python benchmarks/accuracy.py --subset           on half of them: the study's own first models
     python benchmarks/accuracy.py --device cuda
     python benchmarks/accuracy.py --recipe airbench --epochs 8 --images FOLDER
 
@@ -18,21 +19,25 @@ import numpy as np
 from scipy.stats import binomtest
 from training import FULL, ROOT, machine, prepared
 
-from modeldiff import devices
+from modeldiff import devices, subsets
 from modeldiff.checks import parse
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.training import Member, engine
 
 
-def right(study: Study, name: str, data: Dataset, device: str) -> np.ndarray:
+def right(study: Study, name: str, data: Dataset, device: str, *, subset: bool) -> np.ndarray:
     """Which test images one model of the recipe `name` gets right: bool [test images]."""
-    everything = np.arange(len(data.train.labels))
+    n = len(data.train.labels)
+    member = Member((study.seed, name, "full", 0), np.arange(n))
+    if subset:
+        (mask,) = subsets.draw(n, [0], study.alpha, study.seed)
+        member = Member((study.seed, name, 0), np.flatnonzero(mask))
     (trained,) = engine.train(
         study.algorithms[name],
         data.train,
         len(data.classes),
-        [Member((study.seed, name, "full", 0), everything)],
+        [member],
         width=1,
         device=device,
         compiled=device != "cpu",
@@ -47,6 +52,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--recipe", choices=list(parse(FULL)["algorithms"]), action="append")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--subset", action="store_true", help="train on the study's first subset")
     parser.add_argument("--images", default=str(ROOT / "data/cifar10.tar.xz"))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -59,7 +65,7 @@ def main() -> None:
         data = prepared(study, Path(folder), beton=False)
         for name in options.recipe or study.algorithms:
             start = time.perf_counter()
-            found = right(study, name, data, device)
+            found = right(study, name, data, device, subset=options.subset)
             minutes = (time.perf_counter() - start) / 60
             k, n = int(found.sum()), len(found)
             low, high = binomtest(k, n).proportion_ci(method="wilson")

@@ -198,6 +198,7 @@ def fit(
             if algorithm.augment:
                 own = drawn[:, which, some]
                 inputs = augment.augmented(algorithm, inputs, own)
+            optimizer.zero_grad()  # first: a replayed graph writes where the old gradients lie
             with cast:
                 logits = net.logits(inputs)
             losses = cross_entropy(
@@ -209,7 +210,6 @@ def fit(
             optimizer.param_groups[0]["lr"] = peak * parts.learning_rate(
                 algorithm.schedule, step, steps
             )
-            optimizer.zero_grad()
             # The mean over a model's batch, the sum over models: no gradient crosses models.
             scaler.scale(losses.sum() / some.shape[1]).backward()
             scaler.step(optimizer)
