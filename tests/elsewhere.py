@@ -70,7 +70,7 @@ class Elsewhere(TorchDispatchMode):
 def computed(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """An operation of torch, on whichever device its tensors lie."""
     if operation is aten._has_compatible_shallow_copy_type.default:
-        return False
+        return False  # so that a module that is moved gets new parameters
     if operation is aten._pin_memory.default:
         return args[0]
     given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]

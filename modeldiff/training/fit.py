@@ -198,7 +198,7 @@ def fit(
             if algorithm.augment:
                 own = drawn[:, which, some]
                 inputs = augment.augmented(algorithm, inputs, own)
-            optimizer.zero_grad()  # first: a replayed graph writes where the old gradients lie
+            optimizer.zero_grad()  # first: a replayed graph may write where the old ones lie
             with cast:
                 logits = net.logits(inputs)
             losses = cross_entropy(
