@@ -28,7 +28,7 @@ VERSIONS = {
     "grams": 1,
     "datamodels": 1,
     "scores": 1,
-    "comparison": 4,
+    "comparison": 5,
     "predictions": 1,
     "verification": 2,
     "trials": 1,
