@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff import fingerprints, jobs
-from modeldiff.errors import UserError
+from modeldiff.errors import Damaged, UserError
 from modeldiff.fingerprints import listed
 from modeldiff.study import Study
 
@@ -31,6 +31,27 @@ def lines(study: Study) -> Iterator[str]:
     if names:
         again = _trained_again(before, study)
         yield f"changed since the last run: {listed(names, SHOWN)}; {again}"
+
+
+def data(study: Study) -> Iterator[str]:
+    """Whether the user's own source gives other data than were prepared of it; it is called.
+
+    That happens where it reads other files than before, which no key sees.
+    """
+    from modeldiff import dataset
+
+    manifest = Path(study.folder) / "dataset/manifest.json"
+    if not fingerprints.is_own(study.dataset.name):
+        return
+    try:
+        found = dataset.differences(study, manifest)
+    except Damaged:  # nothing was prepared, or of other settings: it will be made again
+        return
+    if found:
+        yield (
+            f"{study.dataset.name} gives other {' and '.join(found)} than those prepared: a new "
+            "`dataset.code`, e.g. v2, has them prepared, and all models trained, again"
+        )
 
 
 def _code(before: Study, study: Study) -> list[str]:

@@ -63,7 +63,7 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
     outline = plans.outline(study)
     if output:
         study.write(output)
-    changed = list(changes.lines(study))
+    changed = [*changes.lines(study), *changes.data(study)]
     show(outline | {"changed": changed}, as_json, "\n".join([*plans.lines(outline), *changed]))
 
 
