@@ -26,8 +26,7 @@ class Component:
 def load(path: str) -> Callable[..., Any]:
     """Import `package.module:name`, from the current folder or the installed packages."""
     module_name, _, name = path.partition(":")
-    if "" not in sys.path:  # as `python -m` has it, but Snakemake's own process has not
-        sys.path.insert(0, "")
+    search_current_folder()
     try:
         part = getattr(importlib.import_module(module_name), name)
     except Exception as error:  # whatever a user's module raises while it is imported
@@ -36,6 +35,12 @@ def load(path: str) -> Callable[..., Any]:
     if not callable(part):
         raise UserError(f"{path!r} is no function but {type(part).__name__}")
     return part
+
+
+def search_current_folder() -> None:
+    """Let modules be found there: as `python -m` has it, but Snakemake's own process has not."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 def find(name: str, built_in: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:

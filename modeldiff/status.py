@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modeldiff import checks, files, jobs
+from modeldiff import files, jobs
 from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
 
@@ -74,18 +74,13 @@ class Status:
 def read(folder: str | Path) -> Status:
     """The state of the study whose results lie in `folder`."""
     folder = Path(folder)
-    try:
-        study = Study.of(checks.parse(folder / "study.json"))
-    except UserError:
+    path = folder / "study.json"
+    if not path.is_file():
         raise UserError(
             f"{folder}: holds no readable study.json; must be the folder of a run that has "
             "started, e.g. results/digits"
-        ) from None
-    except KeyError as key:
-        raise UserError(
-            f"{folder}/study.json: has no {key}, so another version of modeldiff wrote it; run "
-            "Snakemake again"
-        ) from None
+        )
+    study = Study.recorded(path)
     stretches: dict[str, list[Stretch]] = {}
     stopped: dict[str, str] = {}
     found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.names}

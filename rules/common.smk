@@ -2,7 +2,7 @@
 import re
 import sys
 
-from modeldiff import jobs, status
+from modeldiff import changes, jobs, status
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -10,6 +10,11 @@ try:
     study = Study.load(config, files=workflow.configfiles)
 except UserError as error:
     sys.exit(f"modeldiff: {error}")
+
+# What has changed since the last run, and what follows: said once, not by every job.
+if workflow.is_main_process:
+    for line in changes.lines(study):
+        print(f"modeldiff: {line}", file=sys.stderr)
 
 DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 

@@ -87,4 +87,5 @@ def regression(
     from modeldiff.datamodels.step import Regression
 
     n_train = dataset.read_manifest(manifest, study.key("dataset"))["train"]
+    dataset.check_trained_on(margins, dataset.digest(manifest))
     return Regression(study, algorithm, n_train, masks, margins)

@@ -10,7 +10,7 @@ import click
 import jinja2
 import yaml
 
-from modeldiff import checks, devices, files
+from modeldiff import changes, checks, devices, files
 from modeldiff import plan as plans
 from modeldiff import status as states
 from modeldiff.cli.options import FILE, Config, json_option, study_argument
@@ -57,12 +57,14 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
     """Check CONFIG and say what the study will do.
 
     Tries every import path, looks for the data, prepares and trains nothing. Exit code 1 and one
-    line (file, key, what would be right) for the first mistake.
+    line (file, key, what would be right) for the first mistake. Says what has changed since the
+    study was last run, and which models that trains again.
     """
     outline = plans.outline(study)
     if output:
         study.write(output)
-    show(outline, as_json, "\n".join(plans.lines(outline)))
+    changed = [*changes.lines(study), *changes.data(study)]
+    show(outline | {"changed": changed}, as_json, "\n".join([*plans.lines(outline), *changed]))
 
 
 @click.command()

@@ -7,8 +7,10 @@ once into targets (a datamodel each; directions are found on them) and verificat
 
 import json
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,10 +19,13 @@ import numpy as np
 from modeldiff import components, files, keyed, transformations
 from modeldiff.dataset.raw import Images, Raw, Unread, placed
 from modeldiff.dataset.sources import BUILT_IN
-from modeldiff.errors import UserError
+from modeldiff.errors import Damaged, UserError
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
+
+
+PREPARED = ("training images", "test images", "labels or classes")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Dataset:
     """A prepared data set, read from disk.
 
     targets, verification: int64 indices of test examples; together all of them, in rising order.
+    digest: of all that was prepared, so that models can say what they were trained on; empty for
+    data that were not read from disk.
     """
 
     train: Images
@@ -35,6 +42,7 @@ class Dataset:
     classes: tuple[str, ...]
     targets: np.ndarray
     verification: np.ndarray
+    digest: str = ""
 
 
 def prepare(study: "Study", output: str | Path) -> None:
@@ -42,10 +50,53 @@ def prepare(study: "Study", output: str | Path) -> None:
 
     Memory holds one image at a time, where the source reads them from files.
     """
-    output = Path(output)
-    key = study.key("dataset")
     raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
     _check(raw, study.dataset.name)
+    _prepare(study, raw, Path(output))
+
+
+def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) -> list[str]:
+    """What the study's source gives otherwise now than when the data were prepared.
+
+    Some of "training images", "test images" and "labels or classes"; nothing if all is the same.
+    raw: what the source gives, if it was called already. Takes as much disk as the data, for a
+    moment; Damaged if `manifest` is not of the study's settings.
+    """
+    read_manifest(manifest, study.key("dataset"))
+    if raw is None:
+        raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
+    with tempfile.TemporaryDirectory() as folder:
+        now = Path(folder) / "manifest.json"
+        _prepare(study, raw, now)
+        return [
+            what
+            for what, before, after in zip(PREPARED, _hashes(manifest), _hashes(now), strict=True)
+            if before != after
+        ]
+
+
+def digest(manifest: str | Path) -> str:
+    """Of all that was prepared, from the records: images, labels, classes, the test images' use."""
+    return sha256("".join(_hashes(manifest)).encode()).hexdigest()[:16]
+
+
+def _hashes(manifest: str | Path) -> list[str]:
+    """SHA-256 of the prepared files, in the order of `PREPARED`."""
+    names = ("train.npy", "test.npy", Path(manifest).name)
+    return [files.record(Path(manifest).with_name(name))["sha256"] for name in names]
+
+
+def check_trained_on(path: str | Path, digest: str) -> None:
+    """Damaged if the models of the artefact `path` were trained on other data than `digest` is of.
+
+    Models that do not say are taken at their key: those of earlier versions.
+    """
+    if files.record(path).get("data", digest) != digest:
+        raise Damaged(f"{path}: its models were trained on other data than those prepared now")
+
+
+def _prepare(study: "Study", raw: Raw, output: Path) -> None:
+    key = study.key("dataset")
     n_test = len(raw.test.labels)
     study.check_data(len(raw.train.labels), n_test, raw.classes)
     labels: dict[str, list[int]] = {}
@@ -127,7 +178,8 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     if beton:
         train = train._replace(beton=files.verify(Path(path).with_name("train.beton"), beton))
     targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
-    return Dataset(train, test, tuple(manifest["classes"]), targets, verification)
+    classes = tuple(manifest["classes"])
+    return Dataset(train, test, classes, targets, verification, digest(path))
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:

@@ -132,9 +132,10 @@ class Results:
 def read(path: str | Path) -> Results:
     """Load the results that lie beside a checked study (`study.json`).
 
+    The study is the one that was run: the user's own code may have changed since.
     Raises Damaged, naming the file, for what is missing, damaged, or of other settings.
     """
-    study, folder = Study.read(path), Path(path).parent
+    study, folder = Study.recorded(path), Path(path).parent
     manifest, key = folder / "dataset/manifest.json", study.key("dataset")
     return Results(
         study=study,

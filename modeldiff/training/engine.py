@@ -24,7 +24,16 @@ from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 from modeldiff.training import models
 from modeldiff.training.augment import preprocess
-from modeldiff.training.fit import Alone, Member, Stack, fit, shuffled, stacked_logits, tensors
+from modeldiff.training.fit import (
+    Alone,
+    Member,
+    Stack,
+    fit,
+    mismatch,
+    shuffled,
+    stacked_logits,
+    tensors,
+)
 from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
 from modeldiff.training.partial import Partial
 
@@ -33,11 +42,21 @@ PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack pre
 
 @dataclass
 class Trained:
-    """Trained models of one algorithm as one stack: every tensor is [models x ...]."""
+    """Trained models of one algorithm as one stack: every tensor is [models x ...].
+
+    module: the architecture; its own weights are not used. state: its tensors, all of them and no
+    others, in its shapes. source: where they come from, for the UserError if they are not.
+    """
 
     algorithm: Algorithm
-    module: nn.Module  # the architecture; its own weights are not used
+    module: nn.Module
     state: dict[str, Tensor]
+    source: str
+
+    def __post_init__(self) -> None:
+        if wrong := mismatch(tensors(self.module), self.state, models=1):
+            model = self.algorithm.model.name
+            raise UserError(f"{self.source}: does not fit the model {model}: {wrong}")
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> Tensor:
@@ -104,7 +123,7 @@ def train(
                 ) from None
             width = len(group) // 2
         else:
-            yield Trained(algorithm, trainer.module, state)
+            yield Trained(algorithm, trainer.module, state, "a model that was trained")
             start += len(group)
             continue
         # Outside the handler, since the error holds on to what did not fit.
