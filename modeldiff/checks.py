@@ -61,8 +61,9 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
     """
     parsed = [(str(file), parse(file)) for file in files]
 
-    def fail(path: Path_, what: str) -> UserError:
-        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}")
+    def fail(path: Path_, what: str | UserError) -> UserError:
+        details = what.details if isinstance(what, UserError) else ""
+        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
 
     checked = copy.deepcopy(dict(config))
     presets.fill(checked)
@@ -175,7 +176,7 @@ def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     return best
 
 
-def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str | UserError]]:
     """What no schema can say: keys that contradict each other or the data."""
     algorithms = config["algorithms"]
     yield from presets.contradicted(config)
@@ -311,7 +312,7 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
             yield path, f"is {value!r}; must be a class: {', '.join(classes)}"
 
 
-def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, UserError]]:
     """Import every part of the user's own, and see whether it takes the options given."""
     entries: list[tuple[Path_, str]] = [
         (("dataset", "name"), config["dataset"]["name"]),
@@ -326,9 +327,11 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
             entries += [((*at, kind, i, "name"), step["name"]) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
         entries.append((("verification", "transformations", name, "name"), entry["name"]))
+    if plant := config["dataset"].get("plant"):
+        entries.append((("dataset", "plant", "feature"), plant["feature"]))
     for path, part in entries:
         if ":" in part:
             try:
                 components.load(part)
             except UserError as error:
-                yield path, str(error)
+                yield path, error

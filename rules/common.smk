@@ -9,7 +9,7 @@ from modeldiff.study import Study
 try:
     study = Study.load(config, files=workflow.configfiles)
 except UserError as error:
-    sys.exit(f"modeldiff: {error}")
+    sys.exit(error.report())
 
 DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 

@@ -90,7 +90,7 @@ def seconds(
     if not full:
         masks = subsets.draw(n, range(2 * width), study.alpha, study.seed)
     members = [
-        Member((study.seed, name, "calibration", m), np.flatnonzero(mask))
+        Member((study.seed, name, "calibration", m), np.flatnonzero(mask), f"measuring {name}")
         for m, mask in enumerate(masks)
     ]
     algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]

@@ -33,7 +33,8 @@ def pretrain(
     path, size = study.dataset.options["path"], study.dataset.options["size"]
     raw = folder(path=path, size=size, classes=classes)
     train, test = _read(raw.train), _read(raw.test)
-    member = Member((study.seed, name, "pretrain"), np.arange(len(train.labels)))
+    everything = np.arange(len(train.labels))
+    member = Member((study.seed, name, "pretrain"), everything, f"pre-training {name}")
     key = study.key("full", name)
     algorithm = study.algorithms[name]
     with (
