@@ -54,15 +54,22 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 @click.option("--output", "-o", type=FILE, help="Also write it with all defaults (JSON).")
 @json_option
 def check(study: Study, output: Path | None, as_json: bool) -> None:
-    """Check CONFIG and say what the study will do.
+    """Check CONFIG, try each of its parts on a few examples, and say what the study will do.
 
-    Tries every import path, looks for the data, prepares and trains nothing. Exit code 1 and one
-    line (file, key, what would be right) for the first mistake.
+    Imports every part, looks for the data (your own `data()` is called), trains two steps of each
+    algorithm (all of a training function of your own, on few examples) and puts each feature on
+    images. Nothing is kept. Exit code 1 and one line for the first mistake: file, key or import
+    path, and what would be right.
     """
     outline = plans.outline(study)
+    from modeldiff import trial
+
+    devices.claim(0, study.config["training"]["threads"])
+    tried = list(trial.run(study))
     if output:
         study.write(output)
-    show(outline, as_json, "\n".join(plans.lines(outline)))
+    text = "\n".join([*plans.lines(outline), *tried])
+    show(outline | {"tried": [line.strip() for line in tried]}, as_json, text)
 
 
 @click.command()

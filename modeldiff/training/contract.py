@@ -14,8 +14,14 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
 from modeldiff import user_code
+from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 from modeldiff.training.fit import Stack, stacked_logits, tensors
+
+
+class Unchanged(UserError):
+    """A training function that left all tensors of its module as they were."""
+
 
 Make = Callable[[int], nn.Module]  # a new module, its weights drawn from a seed
 
@@ -56,10 +62,10 @@ def check_trained(
     after = tensors(module)
     if any(not torch.equal(after[name], tensor) for name, tensor in before.items()):
         return
-    came = "left the module as it was"
+    wanted = "trained in place: the one that it is given"
     if isinstance(returned, nn.Module) and returned is not module:
-        came = "trained and returned another module"
-    raise user_code.refused(part, of, came, "trained in place: the one that it is given")
+        raise user_code.refused(part, of, "trained and returned another module", wanted)
+    raise Unchanged(str(user_code.refused(part, of, "left the module as it was", wanted)))
 
 
 def check_logits(part: str, of: str, logits: object, shape: Sequence[int]) -> None:
