@@ -136,7 +136,7 @@ def _algorithm(
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
     found = Algorithm(
         models=study.models if name in study.fitted else 0,
-        full_models=study.config["verification"]["models"] if name in study.trained else 0,
+        full_models=study.full_models if name in study.trained else 0,
     )
     of, key = stretches.setdefault(name, []), study.key("training", name)
     causes: list[str] = []

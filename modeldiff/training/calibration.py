@@ -44,7 +44,7 @@ def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) ->
     It ends where wider does not pay, is not possible, or might not fit into a job's memory.
     """
     config = study.config["training"]
-    most = study.models or study.config["verification"]["models"]
+    most = study.models or study.full_models
     if config["width"] != "auto":
         width = min(config["width"], most)
         return {width: seconds(study, name, data, width, device, clock)[0]}

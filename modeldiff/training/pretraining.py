@@ -51,10 +51,11 @@ def pretrain(
             kept=done,
             ended=lambda epochs: bar.update(epochs - bar.n),
         )
+        # Before anything is written: a model of the user's own may fail in use.
+        predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
         finish()
         with files.artefact(output, key, classes=list(classes)) as file:
             torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
-    predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
     return float((predicted == test.labels).mean())
 
 
