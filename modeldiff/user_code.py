@@ -9,7 +9,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from traceback import FrameSummary, TracebackException
+from traceback import FrameSummary, TracebackException, clear_frames
 from typing import Any
 
 from modeldiff.errors import UserError
@@ -19,9 +19,8 @@ DETAILS = 3000  # characters of a traceback; a log's last 4,096 bytes then hold 
 CODE = 60  # characters of the user's own last line
 
 PACKAGE = f"{Path(__file__).parent}/"
-LIBRARIES = tuple(
-    f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+PACKAGES = tuple(f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib"))
+PYTHON = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib"))
 
 
 def is_own(part: str) -> bool:
@@ -49,6 +48,7 @@ def running(part: str, of: str = "", *, begin: str = "") -> Iterator[None]:
         found = TracebackException.from_exception(error)
         file = _file(part)
         line = _line(begin or _named(part, of), _said(error), _place(found, file))
+        clear_frames(error.__traceback__)  # closes the files and frees the memory they hold
         raise UserError(line, _traceback(found, file)) from None
 
 
@@ -114,7 +114,7 @@ def _file(part: str) -> str | None:
 def _is_users(frame: FrameSummary, file: str | None) -> bool:
     """Whether a frame is of the user's own code: not ModelDiff's, Python's or a package's."""
     name = frame.filename
-    return name == file or not name.startswith(("<", PACKAGE, *LIBRARIES))
+    return name == file or not name.startswith(("<", PACKAGE, *PYTHON, *PACKAGES))
 
 
 def _place(found: TracebackException, file: str | None) -> str:
@@ -134,7 +134,8 @@ def _traceback(found: TracebackException, file: str | None) -> str:
     """
     kept = _cut(found, file)
     text = "".join(found.format()).rstrip() if kept else ""
-    return text if len(text) <= DETAILS else f"...{text[-DETAILS:]}"
+    half = DETAILS // 2
+    return text if len(text) <= DETAILS else f"{text[:half]}\n...\n{text[-half:]}"
 
 
 def _cut(found: TracebackException, file: str | None) -> bool:
@@ -143,6 +144,9 @@ def _cut(found: TracebackException, file: str | None) -> bool:
         if before is not None:
             _cut(before, file)
     own = [i for i, frame in enumerate(found.stack) if _is_users(frame, file)]
-    kept = found.stack[own[0] :] if own else found.stack
+    if own:
+        kept = found.stack[own[0] :]
+    else:
+        kept = [frame for frame in found.stack if frame.filename.startswith(PACKAGES)]
     found.stack[:] = [frame for frame in kept if not frame.filename.startswith(("<", PACKAGE))]
     return bool(found.stack)
