@@ -18,6 +18,7 @@ SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
 if not SCHEMA.exists():  # installed from a wheel, which carries the schema inside the package
     SCHEMA = Path(__file__).parent / "schema.yaml"
 
+FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
 MERGE = "tag:yaml.org,2002:merge"
 Path_ = tuple[str | int, ...]
 
@@ -61,8 +62,9 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
     """
     parsed = [(str(file), parse(file)) for file in files]
 
-    def fail(path: Path_, what: str) -> UserError:
-        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}")
+    def fail(path: Path_, what: str | UserError) -> UserError:
+        details = what.details if isinstance(what, UserError) else ""
+        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
 
     checked = copy.deepcopy(dict(config))
     presets.fill(checked)
@@ -175,7 +177,7 @@ def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     return best
 
 
-def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str | UserError]]:
     """What no schema can say: keys that contradict each other or the data."""
     algorithms = config["algorithms"]
     yield from presets.contradicted(config)
@@ -236,6 +238,20 @@ def against_data(
         if config["comparison"][key] > most:
             what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"
             yield ("comparison", key), what
+    if config["datamodels"]["jobs"] > targets:
+        what = f"is {config['datamodels']['jobs']}; must be at most the number of targets"
+        yield ("datamodels", "jobs"), f"{what}, {targets}"
+    if config["verification"]["transformations"] and targets == n_test:
+        what = f"is {config['dataset']['verification_share']}, which leaves none of {n_test} test"
+        yield (
+            ("dataset", "verification_share"),
+            f"{what} images to measure effects on; must be more",
+        )
+    for name, entry in config["algorithms"].items():
+        scores = entry.get("scores", {})
+        if scores.get("name") == "trak" and not scores["proj_dim"] and n_train <= FEWEST_TRAK:
+            what = f"is trak, but there are {n_train} training images"
+            yield ("algorithms", name, "scores", "name"), f"{what}; it needs {FEWEST_TRAK + 1}"
 
 
 def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Iterator[Any]:
@@ -289,14 +305,25 @@ def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
         if any("scores" not in config["algorithms"][name] for name in compared):
             yield ("subsets",), "is missing"
         return
-    split = config["subsets"]
-    held_out = split["evaluation"]["subsets"] * split["evaluation"]["repeats"]
+    split, evaluation = config["subsets"], config["subsets"]["evaluation"]
+    held_out = evaluation["subsets"] * evaluation["repeats"]
     if held_out < 50:
         what = f"{held_out} models to evaluate on are too few; subsets times repeats must be 50"
         yield ("subsets", "evaluation", "subsets"), f"{what} or more"
-    if split["models"] < held_out + 20:
+    if evaluation["subsets"] < 3:
+        what = f"is {evaluation['subsets']}; must be at least 3: the LDS ranks them"
+        yield ("subsets", "evaluation", "subsets"), what
+    contrast = config["comparison"]["method"] == "contrast"
+    fewest = subsets.FEWEST_COMPARED if contrast else subsets.FEWEST
+    fitted = split["models"] - held_out
+    if fitted < fewest:
         what = f"is {split['models']}, of which {held_out} are for evaluation"
-        yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+        why = f": {'a contrast compares' if contrast else 'datamodels are fitted'} on {fewest}"
+        yield ("subsets", "models"), f"{what}; must be at least {held_out + fewest}{why} or more"
+    folds = config["datamodels"]["folds"]
+    if folds is not None and folds > fitted:
+        what = f"is {folds}; must be at most the models that are fitted, {fitted}"
+        yield ("datamodels", "folds"), what
 
 
 def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
@@ -311,7 +338,7 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
             yield path, f"is {value!r}; must be a class: {', '.join(classes)}"
 
 
-def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, UserError]]:
     """Import every part of the user's own, and see whether it takes the options given."""
     entries: list[tuple[Path_, str]] = [
         (("dataset", "name"), config["dataset"]["name"]),
@@ -326,9 +353,11 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
             entries += [((*at, kind, i, "name"), step["name"]) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
         entries.append((("verification", "transformations", name, "name"), entry["name"]))
+    if plant := config["dataset"].get("plant"):
+        entries.append((("dataset", "plant", "feature"), plant["feature"]))
     for path, part in entries:
         if ":" in part:
             try:
                 components.load(part)
             except UserError as error:
-                yield path, str(error)
+                yield path, error

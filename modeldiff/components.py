@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modeldiff import user_code
 from modeldiff.errors import UserError
 
 
@@ -27,11 +28,8 @@ def load(path: str) -> Callable[..., Any]:
     """Import `package.module:name`, from the current folder or the installed packages."""
     module_name, _, name = path.partition(":")
     search_current_folder()
-    try:
+    with user_code.running(path, begin=f"cannot import {path!r}"):
         part = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # whatever a user's module raises while it is imported
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot import {path!r}: {type(error).__name__}: {reason}") from None
     if not callable(part):
         raise UserError(f"{path!r} is no function but {type(part).__name__}")
     return part

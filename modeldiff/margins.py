@@ -1,6 +1,7 @@
 """Margins of all models of an algorithm as one memory-mapped array."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,24 @@ from modeldiff import dataset, files
 from modeldiff.errors import Damaged
 
 MISSING = "missing: "  # so begins the cause of a model that was never trained
+SELECTION = (
+    "models that failed are left out after their outcome was seen: all figures are about models "
+    "that learned, and say nothing of the others"
+)
+
+
+def reasons(causes: Iterable[str]) -> dict[str, int]:
+    """How many models failed for each reason, the most frequent first: `{"diverged": 2}`.
+
+    causes: of each model, as a record has them; a reason is what stands before the colon.
+    """
+    counts = Counter(cause.partition(":")[0] for cause in causes)
+    return dict(counts.most_common())
+
+
+def reasons_in_words(counted: dict[str, int]) -> str:
+    """`2 diverged, 1 no better than chance`."""
+    return ", ".join(f"{count} {reason}" for reason, count in counted.items())
 
 
 def gather(

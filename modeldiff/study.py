@@ -34,7 +34,7 @@ VERSIONS = {
     "verification": 2,
     "trials": 1,
     "candidates": 1,
-    "report": 1,
+    "report": 2,
 }
 
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
@@ -221,6 +221,13 @@ class Study:
     def trained(self) -> tuple[str, ...]:
         """Those that say how to train: they show effects, by models trained on all data."""
         return tuple(name for name, own in self.algorithms.items() if own.trained)
+
+    @property
+    def full_models(self) -> int:
+        """Models on all data of each that is trained: none where no feature is shown to them."""
+        shown = self.transformations or self.candidates
+        models: int = self.config["verification"]["models"]
+        return models if shown else 0
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far

@@ -56,13 +56,13 @@ def verification(
 ) -> None:
     """Tabulate effects, with intervals, on the algorithms of PAIR and on those of no pair.
 
-    PREDICTIONS: of the pair, then of the others in the order of the config.
+    PREDICTIONS: of the pair, then of the others in the order of the config; none where the study
+    shows no features.
     """
     from modeldiff import verification
 
-    verification.write(
-        study, pair, dict(zip(study.verified(*pair), predictions, strict=True)), output
-    )
+    names = study.verified(*pair) if study.full_models else ()
+    verification.write(study, pair, dict(zip(names, predictions, strict=True)), output)
 
 
 @click.command()

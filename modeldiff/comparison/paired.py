@@ -11,8 +11,8 @@ from scipy.linalg import cho_factor, cho_solve
 from modeldiff import keyed
 from modeldiff.datamodels.gram import Gram, blocks
 from modeldiff.errors import UserError
+from modeldiff.subsets import FEWEST_COMPARED
 
-FEWEST = 40  # models to compare by
 SURE = 1.645  # standard errors below the estimated share: with nothing to predict, 0 in 95 of 100
 
 
@@ -49,9 +49,10 @@ class Paired:
             used[rows] = np.isfinite(a).all(1) & np.isfinite(b).all(1)
             sums += np.stack([a[used[rows]].sum(0), b[used[rows]].sum(0)])
         models = int(used.sum())
-        if models < FEWEST:
+        if models < FEWEST_COMPARED:
             raise UserError(
-                f"margins: {models} models finished under both algorithms; must be {FEWEST} or more"
+                f"margins: {models} models finished under both algorithms; must be "
+                f"{FEWEST_COMPARED} or more"
             )
         mean_a, mean_b = sums / models
         return cls(masks, margins_a, margins_b, used, mean_a, mean_b)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from modeldiff import components, files, keyed, transformations
-from modeldiff.dataset.raw import Images, Raw, Unread, placed
-from modeldiff.dataset.sources import BUILT_IN
-from modeldiff.errors import Damaged, UserError
+from modeldiff import files, keyed, transformations
+from modeldiff.components import Component
+from modeldiff.dataset import loading
+from modeldiff.dataset.raw import Images, Raw, Unread
+from modeldiff.errors import Damaged
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
@@ -50,9 +51,7 @@ def prepare(study: "Study", output: str | Path) -> None:
 
     Memory holds one image at a time, where the source reads them from files.
     """
-    raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
-    _check(raw, study.dataset.name)
-    _prepare(study, raw, Path(output))
+    _prepare(study, loading.load(study.dataset), Path(output))
 
 
 def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) -> list[str]:
@@ -64,7 +63,7 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
     """
     read_manifest(manifest, study.key("dataset"))
     if raw is None:
-        raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
+        raw = loading.load(study.dataset)
     with tempfile.TemporaryDirectory() as folder:
         now = Path(folder) / "manifest.json"
         _prepare(study, raw, now)
@@ -101,33 +100,42 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     study.check_data(len(raw.train.labels), n_test, raw.classes)
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
-    for name, split in (("train", raw.train), ("test", raw.test)):
-        given, chosen = split.labels.copy(), np.zeros(0, np.int64)
-        if study.plant is not None:
-            chosen = _planted(name, given, raw.classes, study.plant, study.seed)
-            planted[f"{name}_examples"] = chosen.tolist()
-            given[chosen] = raw.classes.index(study.plant.label)
-        with files.artefact(output.with_name(f"{name}.npy"), key) as file:
-            _write(file, split, chosen, study.plant)
-        labels[name] = given.tolist()
-    order = keyed.permutation(n_test, "verification", study.seed)
-    kept = round(n_test * study.verification_share)
-    manifest = {
-        "classes": raw.classes,
-        "train": len(raw.train.labels),
-        "test": n_test,
-        "shape": raw.train.images.shape[1:],
-        "targets": sorted(order[kept:].tolist()),
-        "verification": sorted(order[:kept].tolist()),
-        "planted": planted or None,
-        "labels": labels,
-    }
-    with files.artefact(output, key) as file:
-        file.write(json.dumps(manifest).encode())
+    beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
+    # All three or none: nothing gets its name before everything is written, the manifest last.
+    with (
+        files.artefact(output, key) as text,
+        files.artefact(beside[1], key) as test,
+        files.artefact(beside[0], key) as train,
+    ):
+        for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
+            given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
+            if study.plant is not None:
+                chosen = _planted(name, given, raw.classes, study.plant, study.seed)
+                planted[f"{name}_examples"] = chosen.tolist()
+                given[chosen] = raw.classes.index(study.plant.label)
+            _write(file, study.dataset, split, chosen, study.plant)
+            labels[name] = given.tolist()
+        order = keyed.permutation(n_test, "verification", study.seed)
+        kept = round(n_test * study.verification_share)
+        manifest = {
+            "classes": raw.classes,
+            "train": len(raw.train.labels),
+            "test": n_test,
+            "shape": raw.train.images.shape[1:],
+            "targets": sorted(order[kept:].tolist()),
+            "verification": sorted(order[:kept].tolist()),
+            "planted": planted or None,
+            "labels": labels,
+        }
+        text.write(json.dumps(manifest).encode())
 
 
 def _write(
-    file: BinaryIO, split: Images | Unread, chosen: np.ndarray, plant: "Plant | None"
+    file: BinaryIO,
+    source: Component,
+    split: Images | Unread,
+    chosen: np.ndarray,
+    plant: "Plant | None",
 ) -> None:
     """Write images as .npy, one at a time, then put the feature of `plant` on those `chosen`."""
     shape = split.images.shape
@@ -140,7 +148,7 @@ def _write(
         file.seek(start + place * size)
         file.write(image.tobytes())
 
-    for place, image in placed(split):
+    for place, image in loading.images(source, split):
         write(place, image)
     if plant is not None:
         images = np.empty((len(chosen), *shape[1:]), np.uint8)
@@ -192,19 +200,3 @@ def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
 def as_float(images: np.ndarray) -> np.ndarray:
     """uint8 images as float32 in [0, 1]."""
     return images.astype(np.float32) / 255
-
-
-def _check(raw: Raw, name: str) -> None:
-    """Refuse a user's data that cannot be what the contract says."""
-    for split, given in (("train", raw.train), ("test", raw.test)):
-        images, labels = given.images, given.labels
-        if images.dtype != np.uint8 or len(images.shape) != 4 or len(images) != len(labels):
-            raise UserError(
-                f"dataset {name!r}: {split} images are {images.dtype} {images.shape} with "
-                f"{len(labels)} labels; must be uint8 [n x channels x height x width], n labels"
-            )
-        if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(raw.classes):
-            raise UserError(
-                f"dataset {name!r}: {split} labels must be 0 to {len(raw.classes) - 1}, "
-                f"one or more of them"
-            )

@@ -148,7 +148,9 @@ def read(path: str | Path) -> Results:
             for name in study.compared
             if name in study.scores
         },
-        left_out={name: _left_out(study, folder, name) for name in study.trained},
+        left_out={
+            name: _left_out(study, folder, name) for name in study.trained if study.full_models
+        },
         pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
     )
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from modeldiff import keyed
+from modeldiff import keyed, user_code
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 from modeldiff.training import augment, parts
@@ -31,10 +31,14 @@ BACKEND = "inductor"  # of torch.compile
 
 
 class Member(NamedTuple):
-    """A model to train: what its randomness is keyed by, and its training examples."""
+    """A model to train: what its randomness is keyed by, its training examples, what it is called.
+
+    label: in messages, e.g. "model 17 of plain".
+    """
 
     identity: tuple[keyed.Key, ...]
     examples: np.ndarray  # int64 [n_subset], rising
+    label: str = ""
 
 
 class Net(Protocol):
@@ -220,19 +224,20 @@ def fit(
                 own = drawn[:, which, some]
                 inputs = augment.augmented(algorithm, inputs, own)
             optimizer.zero_grad()  # first: a replayed graph may write where the old ones lie
-            with cast:
-                logits = net.logits(inputs)
-            losses = cross_entropy(
-                logits.flatten(0, 1).float(),
-                wanted.flatten(),
-                reduction="none",
-                label_smoothing=algorithm.label_smoothing,
-            )
+            with user_code.running(algorithm.model.name, group[0].label):
+                with cast:
+                    logits = net.logits(inputs)
+                losses = cross_entropy(
+                    logits.flatten(0, 1).float(),
+                    wanted.flatten(),
+                    reduction="none",
+                    label_smoothing=algorithm.label_smoothing,
+                )
+                # The mean over a model's batch, the sum over models: no gradient crosses models.
+                scaler.scale(losses.sum() / some.shape[1]).backward()
             optimizer.param_groups[0]["lr"] = peak * parts.learning_rate(
                 algorithm.schedule, step, steps
             )
-            # The mean over a model's batch, the sum over models: no gradient crosses models.
-            scaler.scale(losses.sum() / some.shape[1]).backward()
             scaler.step(optimizer)
             scaler.update()
             step += 1

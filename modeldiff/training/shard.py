@@ -50,7 +50,7 @@ def train_shard(
         len(data.train.labels), [study.subset_of(m) for m in models], study.alpha, study.seed
     )
     members = [
-        Member((study.seed, name, m), np.flatnonzero(mask))
+        Member((study.seed, name, m), np.flatnonzero(mask), f"model {m} of {name}")
         for m, mask in zip(models, masks, strict=True)
     ]
     images, labels = data.test.images[data.targets], data.test.labels[data.targets]
@@ -95,7 +95,10 @@ def train_full(
     `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
-    members = [Member((study.seed, name, "full", m), everything) for m in models]
+    members = [
+        Member((study.seed, name, "full", m), everything, f"full-data model {m} of {name}")
+        for m in models
+    ]
     key, how = study.key("full", name), _how(study, data, models, device)
     own = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
@@ -133,6 +136,7 @@ def load_full(
     """The models that `train_full` wrote, or the `first` of them, a file at a time."""
     algorithm = study.algorithms[name]
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    batched = engine.batches(algorithm, module, data.train, len(data.classes), device)
     for path in paths:
         if first == 0:
             return
@@ -141,7 +145,7 @@ def load_full(
         with np.load(path, allow_pickle=False) as arrays:
             state = {k: torch.from_numpy(arrays[k][:first]).to(device) for k in arrays.files}
         first -= len(next(iter(state.values())))
-        yield Trained(algorithm, module, state, str(path))
+        yield Trained(algorithm, module, state, batched, str(path))
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:

@@ -6,7 +6,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
-from modeldiff import user_code
+from modeldiff import user_sources
 
 MINE = '''
 """My study."""
@@ -72,7 +72,7 @@ def mine(tmp_path, monkeypatch):
                 assert old in text
                 text = text.replace(old, new)
             (tmp_path / path).write_text(text)
-        return user_code.fingerprints([f"mine:{part}"])
+        return user_sources.fingerprints([f"mine:{part}"])
 
     return fingerprints
 
@@ -125,18 +125,18 @@ def test_what_one_part_uses_is_no_part_of_another(mine):
 
 def test_modules_of_packages_are_not_read_and_a_part_in_one_counts_by_its_version(mine):
     assert mine("train").keys() == {"mine", "helpers.losses", "helpers.numbers", "helpers.steps"}
-    found = user_code.fingerprints(["numpy:zeros"])
+    found = user_sources.fingerprints(["numpy:zeros"])
     assert found.keys() == {"numpy"}
     assert found["numpy"][0].isdigit()
-    assert user_code.fingerprints(["json:dumps"]).keys() == {"python"}
+    assert user_sources.fingerprints(["json:dumps"]).keys() == {"python"}
 
 
 def test_nothing_of_the_user_is_run_and_a_compiled_module_counts_by_its_bytes(tmp_path):
     (tmp_path / "mine.py").write_text("import torch, fast\nraise SystemExit('was run')\n")
     suffix = EXTENSION_SUFFIXES[0]
     library = tmp_path / f"fast{suffix}"
-    program = "from modeldiff import user_code; import sys; "
-    program += "print(user_code.fingerprints(['mine:f'])); assert 'torch' not in sys.modules"
+    program = "from modeldiff import user_sources; import sys; "
+    program += "print(user_sources.fingerprints(['mine:f'])); assert 'torch' not in sys.modules"
     said = []
     for content in (b"one", b"two"):
         library.write_bytes(content)
@@ -155,4 +155,4 @@ def test_modules_that_import_each_other_end(tmp_path, monkeypatch):
     (tmp_path / "ring/__init__.py").write_text("from .one import f\n")
     (tmp_path / "ring/one.py").write_text("from .two import g\ndef f():\n    return g()\n")
     (tmp_path / "ring/two.py").write_text("from . import one\ndef g():\n    return one.f()\n")
-    assert user_code.fingerprints(["ring:f"]).keys() == {"ring", "ring.one", "ring.two"}
+    assert user_sources.fingerprints(["ring:f"]).keys() == {"ring", "ring.one", "ring.two"}
