@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -134,9 +135,12 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("path", "value", "key", "words"), MALFORMED, ids=str)
-def test_a_mistake_is_one_line_that_names_file_and_key(config, tmp_path, path, value, key, words):
+def test_a_mistake_is_one_line_that_names_file_and_key(
+    config, tmp_path, monkeypatch, path, value, key, words
+):
     put(config, path, value)
-    file = tmp_path / "wrong.yaml"
+    monkeypatch.chdir(tmp_path)
+    file = Path("wrong.yaml")
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     with pytest.raises(UserError) as caught:
         Study.read(file)
