@@ -3,7 +3,9 @@ damaged. Seeded: the same seed, the same cases.
 """
 
 import copy
+import json
 import random
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +113,19 @@ VALUES = {
     "merges a list of text": "{<<: [a, b]}",
 }
 
+OF_TYPE = {
+    "integer": ["zero", "one", "two", "billion", "64 bits", "one with a point", "many with a point"],
+    "number": ["zero", "one", "half", "nan", "infinity", "smallest", "largest", "overflows"],
+    "string": [
+        "letter", "empty", "blank", "300 characters", "5,000 characters", "wide characters", "NUL",
+        "newline", "ends in a newline", "wildcard", "format", "shell", "device", "option", "parent",
+    ],
+    "array": ["empty list", "list of text", "list of nan", "list of lists", "long list"],
+    "object": ["empty keys", "name of nothing", "integer as key", "long key", "key twice"],
+    "boolean": ["true", "one"],
+    "null": ["null"],
+}
+
 BOMBS = {
     "laughs": "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
     "merges": "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)),
@@ -127,35 +142,58 @@ class Case(NamedTuple):
     suffix: str = ".yaml"
 
 
-def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator[tuple]:
-    """Every key: its path, and what must stand beside it. What has names of one's own has `plain`."""
-    schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+class Key(NamedTuple):
+    """A key of the schema: its path, what its value should be, what must stand beside it."""
+
+    path: tuple
+    kinds: tuple[str, ...]
+    beside: dict
+
+
+def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator[Key]:
+    """Every key that the schema knows; where names are one's own, one that is there already."""
+    schema = resolved(schema)
     for name, entry in schema.get("properties", {}).items():
         if isinstance(entry, dict):
-            yield (*path, name), beside
+            yield Key((*path, name), kinds(entry), beside or {})
             yield from keys(entry, (*path, name))
     if isinstance(schema.get("additionalProperties"), dict):
-        yield from keys(schema["additionalProperties"], (*path, "plain"))
+        own = "plain" if path == ("algorithms",) else "watermark"
+        yield from keys(schema["additionalProperties"], (*path, own))
     if "items" in schema:
-        yield (*path, 0), None
+        yield Key((*path, 0), kinds(schema["items"]), {})
         yield from keys(schema["items"], (*path, 0))
-    branches = [(one["if"], one["then"]) for one in schema.get("allOf", ()) if "then" in one]
-    if "then" in schema and "const" in schema["if"].get("properties", {}).get("name", {}):
-        branches.append((schema["if"], schema["then"]))
-    for condition, then in branches:
+    for condition, then in branches(schema):
         wanted = condition["properties"]["name"]
         name = wanted["const"] if "const" in wanted else wanted["enum"][0]
-        required = {key: value_of(then["properties"][key]) for key in then.get("required", ())}
-        yield from keys(then, path, {"name": name} | required)
-    if "else" in schema and path[-1:] == ("scores",):
-        yield from keys(schema["else"], path, {"name": "file", "path": "scores.npy"})
+        required = [key for key in then.get("required", ()) if key not in ("class", "strengths")]
+        needed = {key: value_of(then["properties"][key]) for key in required}
+        yield from keys(then, path, {"name": name} | needed)
+    if path[-1:] == ("scores",) and "else" in schema:
+        yield from keys(schema["else"], path, {"name": "file", "path": "study.yaml"})
+
+
+def branches(schema: dict) -> list[tuple[dict, dict]]:
+    """The conditions by `name` of a part, and what its keys are then."""
+    found = [(one["if"], one["then"]) for one in (*schema.get("allOf", ()), schema) if "then" in one]
+    return [(condition, then) for condition, then in found if "name" in condition.get("properties", {})]
+
+
+def resolved(schema: dict) -> dict:
+    return SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def kinds(schema: dict) -> tuple[str, ...]:
+    """The types that a key may have."""
+    schema = resolved(schema)
+    kind = schema.get("type", "integer" if schema.get("anyOf", [{}])[-1].get("minimum") else "string")
+    return (kind,) if isinstance(kind, str) else tuple(kind)
 
 
 def value_of(schema: dict) -> Any:
     """Something that a key may be."""
-    kind = schema.get("type", "string")
-    kind = kind[0] if isinstance(kind, list) else kind
-    return {"integer": 2, "number": 0.5, "string": "data", "array": [0.5, 0.5, 0.5]}.get(kind, {})
+    of_kind = {"integer": 2, "number": 0.5, "string": ".", "array": [0.5]}
+    return of_kind.get(kinds(schema)[0], {})
 
 
 def base() -> dict:
@@ -164,9 +202,9 @@ def base() -> dict:
     return copy.deepcopy(config)
 
 
-def put(config: dict, path: tuple, beside: dict | None) -> None:
-    """Set `HERE` at a path, with what must stand beside it."""
-    node: Any = config
+def put(config: dict, key: Key) -> None:
+    """Set `HERE` at a key, with what must stand beside it."""
+    path, node = key.path, config
     for part, following in zip(path[:-1], path[1:], strict=True):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(part, int):
@@ -177,10 +215,10 @@ def put(config: dict, path: tuple, beside: dict | None) -> None:
         elif not isinstance(node.get(part), type(empty)):
             node[part] = empty
         node = node[part]
-    if beside and isinstance(node, dict):
+    if key.beside:
         own = {k: node[k] for k in ("class", "strengths") if k in node}
         node.clear()
-        node.update(own | beside)
+        node.update(own | key.beside)
     if isinstance(path[-1], int):
         node[:1] = [HERE]
     else:
@@ -192,29 +230,28 @@ def text_of(config: dict) -> str:
 
 
 def valued(rng: random.Random) -> Case:
-    """One value at one key."""
-    path, beside = rng.choice(KEYS)
-    name = rng.choice(list(VALUES))
+    """One value at one key; every second time of a type that the key may have."""
+    key = rng.choice(KEYS)
+    of_type = [name for kind in key.kinds for name in OF_TYPE.get(kind, ())]
+    name = rng.choice(of_type if of_type and rng.random() < 0.5 else list(VALUES))
     config = base()
-    put(config, path, beside)
+    put(config, key)
     text = text_of(config).replace(HERE, VALUES[name])
-    return Case(f"value: {name}", ".".join(map(str, path)), text.encode())
+    return Case(f"value: {name}", dotted(key.path), text.encode())
 
 
 def renamed(rng: random.Random) -> Case:
     """One value as a key."""
     config = base()
-    path, beside = rng.choice(KEYS)
-    put(config, path, beside)
+    key = rng.choice(KEYS)
+    put(config, key)
     name = rng.choice(list(VALUES))
-    node: Any = config
-    for part in path[:-1]:
-        node = node[part]
-    if isinstance(node, dict):
-        node[HERE] = node.pop(path[-1])
-    text = text_of(config)
-    text = text.replace(f"{HERE}: {HERE}", f"? {VALUES[name]}\n: 1" if len(path) == 1 else f"{HERE}: 1")
-    return Case(f"key: {name}", ".".join(map(str, path)), text.replace(HERE, VALUES[name]).encode())
+    text = re.sub(rf"(\S+: |- ){HERE}", f"? {VALUES[name]}\n: 1".replace("\\", r"\\"), text_of(config))
+    return Case(f"key: {name}", dotted(key.path), text.encode())
+
+
+def dotted(path: tuple) -> str:
+    return ".".join(map(str, path))
 
 
 def restructured(rng: random.Random) -> Case:
@@ -307,14 +344,12 @@ DAMAGES = {
 
 def as_json(rng: random.Random) -> Case:
     """As JSON, with what Python's reader takes though JSON has it not."""
-    import json
-
     config = base()
-    path, beside = rng.choice(KEYS)
-    put(config, path, beside)
+    key = rng.choice(KEYS)
+    put(config, key)
     name = rng.choice(list(JSONS))
     text = json.dumps(config).replace(f'"{HERE}"', JSONS[name])
-    return Case(f"JSON: {name}", ".".join(map(str, path)), text.encode(errors="surrogatepass"), ".json")
+    return Case(f"JSON: {name}", dotted(key.path), text.encode(), ".json")
 
 
 JSONS = {
