@@ -12,7 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from modeldiff import components, config_file, limits, presets, subsets
-from modeldiff.config_file import KeyPath, parse
+from modeldiff.config_file import KeyPath
+from modeldiff.config_file import parse as parse
 from modeldiff.dataset.sources import expected
 from modeldiff.errors import VALUE, UserError, printable, shortened, shown
 
@@ -30,7 +31,7 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
     files: where the config was read from, later ones over earlier ones. What none of them holds
     was given on the command line.
     """
-    parsed = [(str(file), parse(file)) for file in files]
+    parsed = [(str(file), config_file.parse(file)) for file in files]
     checked = shaped(config, parsed)
     for path, what in _impossible(checked):
         raise _wrong(path, what, parsed)
@@ -44,9 +45,9 @@ def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
     except config_file.NotPlain as error:
         raise _wrong(error.path, error.what, parsed) from None
     presets.fill(checked)
-    errors = sorted(_Filling(_schema()).iter_errors(checked), key=_rank)
-    for error in errors:
-        raise _wrong(*_explain(error), parsed)
+    mistakes = sorted(_Filling(_schema()).iter_errors(checked), key=_rank)
+    for mistake in mistakes:
+        raise _wrong(*_explain(mistake), parsed)
     return checked
 
 
@@ -104,13 +105,10 @@ def _explain(error: ValidationError) -> tuple[KeyPath, str]:
             missing = next(k for k in rule if k not in value)
             return (*path, missing), "is missing"
         case "type":
-            return path, f"is {shown(value)}; must be {_type_words(rule)}{_number_hint(value, rule)}"
+            must = f"must be {_type_words(rule)}{_number_hint(value, rule)}"
+            return path, f"is {shown(value)}; {must}"
         case "enum" | "anyOf":
-            options = rule if error.validator == "enum" else rule[0]["enum"]
-            other = " or `package.module:name`"
-            if rule[-1] == {"type": "integer", "minimum": 1}:
-                other = " or a whole number of at least 1"
-            own = "" if error.validator == "enum" else other
+            options, own = (rule, "") if error.validator == "enum" else _choice(rule)
             near = _nearest(value, options, 1)
             hint = f" (did you mean `{near[0]}`?)" if near else ""
             return path, f"is {shown(value)}; must be {_any_of(value, options)}{own}{hint}"
@@ -126,10 +124,21 @@ def _explain(error: ValidationError) -> tuple[KeyPath, str]:
         "minItems": "a list of at least this many:",
         "maxItems": "a list of at most this many:",
         "minProperties": "at least this many entries:",
+        "maxProperties": "at most this many entries:",
     }
+    if error.validator == "minLength":
+        return path, "is empty; must be a path"
     if error.validator in words:
         return path, f"is {shown(value)}; must be {words[error.validator]} {rule}"
     return path, " ".join(error.message.split())
+
+
+def _choice(rule: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Any], str]:
+    """The names of an `anyOf`, and in words what else it takes."""
+    names, other = rule[0]["enum"], rule[-1]
+    if other.get("type") == "integer":
+        return names, f" or a whole number from {other['minimum']} to {other['maximum']:,}"
+    return names, " or `package.module:name`"
 
 
 def _nearest(value: Any, options: Sequence[Any], most: int, cutoff: float = 0.6) -> list[str]:
@@ -241,7 +250,11 @@ def against_data(
     if plant and plant["train"] > n_train // 2:
         what = f"is {plant['train']} of {n_train} training images; must be at most half"
         yield ("dataset", "plant", "train"), what
-    targets = n_test - round(n_test * config["dataset"]["verification_share"])
+    share = config["dataset"]["verification_share"]
+    targets = n_test - round(n_test * share)
+    if targets > n_test - 2:
+        what = f"is {share}: of {n_test} test images two or more must be left to measure effects on"
+        yield ("dataset", "verification_share"), what
     for key, most in (("directions", min(targets - 1, n_train)), ("examples", targets)):
         if config["comparison"][key] > most:
             what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"

@@ -84,7 +84,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Bounded(yaml.SafeLoader):
-    """YAML of bounded size in which no key may stand twice: two algorithms of one name are an error.
+    """YAML of bounded size, no key twice: two algorithms of one name are an error.
 
     An alias counts as many values as it stands for, before anything is made of it.
     """

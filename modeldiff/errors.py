@@ -2,7 +2,7 @@
 
 from typing import Any
 
-LONGEST = 188  # characters of a message, so that a line that begins with "modeldiff: " has below 200
+LONGEST = 188  # characters of a message; a line begins with "modeldiff: " and has at most 200
 VALUE = 40  # characters of a value, or of a key, in a message
 
 

@@ -114,11 +114,32 @@ VALUES = {
 }
 
 OF_TYPE = {
-    "integer": ["zero", "one", "two", "billion", "64 bits", "one with a point", "many with a point"],
+    "integer": [
+        "zero",
+        "one",
+        "two",
+        "billion",
+        "64 bits",
+        "one with a point",
+        "many with a point",
+    ],
     "number": ["zero", "one", "half", "nan", "infinity", "smallest", "largest", "overflows"],
     "string": [
-        "letter", "empty", "blank", "300 characters", "5,000 characters", "wide characters", "NUL",
-        "newline", "ends in a newline", "wildcard", "format", "shell", "device", "option", "parent",
+        "letter",
+        "empty",
+        "blank",
+        "300 characters",
+        "5,000 characters",
+        "wide characters",
+        "NUL",
+        "newline",
+        "ends in a newline",
+        "wildcard",
+        "format",
+        "shell",
+        "device",
+        "option",
+        "parent",
     ],
     "array": ["empty list", "list of text", "list of nan", "list of lists", "long list"],
     "object": ["empty keys", "name of nothing", "integer as key", "long key", "key twice"],
@@ -128,7 +149,9 @@ OF_TYPE = {
 
 BOMBS = {
     "laughs": "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
-    "merges": "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)),
+    "merges": "".join(
+        f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
+    ),
 }
 BOMBS = {name: f"a0: &a0 {{name: {name}}}\n" + text for name, text in BOMBS.items()}
 
@@ -175,8 +198,12 @@ def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator
 
 def branches(schema: dict) -> list[tuple[dict, dict]]:
     """The conditions by `name` of a part, and what its keys are then."""
-    found = [(one["if"], one["then"]) for one in (*schema.get("allOf", ()), schema) if "then" in one]
-    return [(condition, then) for condition, then in found if "name" in condition.get("properties", {})]
+    found = [
+        (one["if"], one["then"]) for one in (*schema.get("allOf", ()), schema) if "then" in one
+    ]
+    return [
+        (condition, then) for condition, then in found if "name" in condition.get("properties", {})
+    ]
 
 
 def resolved(schema: dict) -> dict:
@@ -186,7 +213,9 @@ def resolved(schema: dict) -> dict:
 def kinds(schema: dict) -> tuple[str, ...]:
     """The types that a key may have."""
     schema = resolved(schema)
-    kind = schema.get("type", "integer" if schema.get("anyOf", [{}])[-1].get("minimum") else "string")
+    kind = schema.get(
+        "type", "integer" if schema.get("anyOf", [{}])[-1].get("minimum") else "string"
+    )
     return (kind,) if isinstance(kind, str) else tuple(kind)
 
 
@@ -246,7 +275,9 @@ def renamed(rng: random.Random) -> Case:
     key = rng.choice(KEYS)
     put(config, key)
     name = rng.choice(list(VALUES))
-    text = re.sub(rf"(\S+: |- ){HERE}", f"? {VALUES[name]}\n: 1".replace("\\", r"\\"), text_of(config))
+    text = re.sub(
+        rf"(\S+: |- ){HERE}", f"? {VALUES[name]}\n: 1".replace("\\", r"\\"), text_of(config)
+    )
     return Case(f"key: {name}", dotted(key.path), text.encode())
 
 
@@ -307,7 +338,8 @@ DAMAGES = {
     "random bytes": lambda rng, text, lines, at, row: rng.randbytes(rng.choice((1, 10, 1000))),
     "bytes put in": lambda rng, text, lines, at, row: text[:at] + rng.randbytes(3) + text[at:],
     "a sign put in": lambda rng, text, lines, at, row: (
-        text[:at] + rng.choice((b"\t", b"\0", b"{", b"[", b"*", b"&", b"!", b":", b"\r", b"-", b"%"))
+        text[:at]
+        + rng.choice((b"\t", b"\0", b"{", b"[", b"*", b"&", b"!", b":", b"\r", b"-", b"%"))
         + text[at:]
     ),
     "a line twice": lambda rng, text, lines, at, row: b"".join(lines[: row + 1] + lines[row:]),
@@ -323,13 +355,13 @@ DAMAGES = {
     "two documents": lambda rng, text, lines, at, row: text + b"\n---\n" + text,
     "empty": lambda rng, text, lines, at, row: b"",
     "a list": lambda rng, text, lines, at, row: b"- a\n- b\n",
-    "a bomb": lambda rng, text, lines, at, row: (
-        BOMBS[rng.choice(list(BOMBS))].encode() + text
-    ),
+    "a bomb": lambda rng, text, lines, at, row: BOMBS[rng.choice(list(BOMBS))].encode() + text,
     "bomb as option": lambda rng, text, lines, at, row: text.replace(
-        b"hidden: 64", b"hidden: &b0 [1,1,1,1,1,1,1,1,1], " + b", ".join(
+        b"hidden: 64",
+        b"hidden: &b0 [1,1,1,1,1,1,1,1,1], "
+        + b", ".join(
             b"b%d: &b%d [%s]" % (i, i, b",".join([b"*b%d" % (i - 1)] * 9)) for i in range(1, 12)
-        )
+        ),
     ),
     "5 MB": lambda rng, text, lines, at, row: text + b"\n#" + b"x" * 5_000_000,
     "nested lists by lines": lambda rng, text, lines, at, row: text + b"\nx: " + b"- " * 3000,

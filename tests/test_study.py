@@ -25,7 +25,7 @@ def put(config, path, value):
 
 # What is changed in the embedded study, the key the line names, words it holds.
 MALFORMED = [
-    ("training.width", 0, "training.width", "must be auto or a whole number of at least 1"),
+    ("training.width", 0, "training.width", "must be auto or a whole number from 1"),
     ("training.width", "autp", "training.width", "did you mean `auto`?"),
     ("training.minutes_per_job", 0, "training.minutes_per_job", "more than 0"),
     ("training.minutes_per_job", 61, "training.minutes_per_job", "must be below `minutes`, 60"),
