@@ -1,7 +1,6 @@
 """Is this config a study? Every mistake gives one line: file, key, what would be right."""
 
 import copy
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -9,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema import Draft202012Validator, validators
 
-from modeldiff import components, config_file, limits, presets, subsets
+from modeldiff import components, config_file, limits, mistakes, presets, subsets
 from modeldiff.config_file import KeyPath
 from modeldiff.config_file import parse as parse
 from modeldiff.dataset.sources import expected
@@ -45,9 +44,10 @@ def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
     except config_file.NotPlain as error:
         raise _wrong(error.path, error.what, parsed) from None
     presets.fill(checked)
-    mistakes = sorted(_Filling(_schema()).iter_errors(checked), key=_rank)
-    for mistake in mistakes:
-        raise _wrong(*_explain(mistake), parsed)
+    found = sorted(_Filling(_schema()).iter_errors(checked), key=mistakes.rank)
+    if found:
+        path, what = mistakes.explain(found[0])
+        raise _wrong(path, what, parsed)
     return checked
 
 
@@ -82,94 +82,6 @@ _Filling = validators.extend(
     {"properties": _fill_defaults},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )
-
-
-def _rank(error: ValidationError) -> tuple[int, int]:
-    """Causes before consequences: a wrong name makes keys unknown, an unknown key one missing."""
-    causes = {"enum": 0, "anyOf": 0, "additionalProperties": 1}
-    return (causes.get(str(error.validator), 2), len(error.absolute_path))
-
-
-def _explain(error: ValidationError) -> tuple[KeyPath, str]:
-    """Where a schema error is and, in words, what would be right."""
-    path = tuple(error.absolute_path)
-    value, rule = error.instance, error.validator_value
-    match error.validator:
-        case "additionalProperties":
-            known = list(error.schema["properties"])
-            unknown = next(k for k in value if k not in known)
-            near = _nearest(unknown, known, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-            return (*path, unknown), f"is not a key; {hint}"
-        case "required":
-            missing = next(k for k in rule if k not in value)
-            return (*path, missing), "is missing"
-        case "type":
-            must = f"must be {_type_words(rule)}{_number_hint(value, rule)}"
-            return path, f"is {shown(value)}; {must}"
-        case "enum" | "anyOf":
-            options, own = (rule, "") if error.validator == "enum" else _choice(rule)
-            near = _nearest(value, options, 1)
-            hint = f" (did you mean `{near[0]}`?)" if near else ""
-            return path, f"is {shown(value)}; must be {_any_of(value, options)}{own}{hint}"
-        case "pattern":
-            return path, f"is {shown(value)}; must be {error.schema['description']}"
-        case None:
-            return path, "is not used together with `train`: remove one of them"
-    words = {
-        "minimum": "at least",
-        "maximum": "at most",
-        "exclusiveMinimum": "more than",
-        "exclusiveMaximum": "less than",
-        "minItems": "a list of at least this many:",
-        "maxItems": "a list of at most this many:",
-        "minProperties": "at least this many entries:",
-        "maxProperties": "at most this many entries:",
-    }
-    if error.validator == "minLength":
-        return path, "is empty; must be a path"
-    if error.validator in words:
-        return path, f"is {shown(value)}; must be {words[error.validator]} {rule}"
-    return path, " ".join(error.message.split())
-
-
-def _choice(rule: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Any], str]:
-    """The names of an `anyOf`, and in words what else it takes."""
-    names, other = rule[0]["enum"], rule[-1]
-    if other.get("type") == "integer":
-        return names, f" or a whole number from {other['minimum']} to {other['maximum']:,}"
-    return names, " or `package.module:name`"
-
-
-def _nearest(value: Any, options: Sequence[Any], most: int, cutoff: float = 0.6) -> list[str]:
-    """The options that are written most like `value`."""
-    return difflib.get_close_matches(str(value)[:VALUE], [str(o) for o in options], most, cutoff)
-
-
-def _any_of(value: Any, options: Sequence[Any], between: str = " or ") -> str:
-    """The options in words; of many, those that are most like `value`."""
-    text = between.join(map(str, options))
-    if len(text) <= 2 * VALUE:
-        return text
-    return f"one of {len(options)}: {', '.join(_nearest(value, options, 3, 0.0))}, ..."
-
-
-def _type_words(rule: str | list[str]) -> str:
-    names = {"object": "keys with values", "array": "a list", "null": "null", "string": "text"}
-    names |= {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    return " or ".join(names[r] for r in ([rule] if isinstance(rule, str) else rule))
-
-
-def _number_hint(value: Any, rule: str | list[str]) -> str:
-    """YAML 1.1 reads 1e-6 as text, and 2.0 is no whole number."""
-    if isinstance(value, float) and value.is_integer() and "integer" in rule:
-        return " (without a point)"
-    if isinstance(value, str) and rule in ("number", "integer"):
-        try:
-            return f" (write {float(value):.1e} with a point)" if "e" in value.lower() else ""
-        except ValueError:
-            pass
-    return ""
 
 
 def dotted(path: KeyPath) -> str:
@@ -266,7 +178,7 @@ def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Ite
     for i, pair in enumerate(pairs):
         for j, name in enumerate(pair):
             if name not in algorithms:
-                names = _any_of(name, list(algorithms), ", ")
+                names = mistakes.any_of(name, list(algorithms), ", ")
                 what = f"is {shown(name)}; must be an algorithm: {names}"
                 yield ("comparison", "pairs", i, j), what
         if pair[0] == pair[1]:
@@ -332,7 +244,7 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
         named.append((("verification", "transformations", name, "class"), entry["class"]))
     for path, value in named:
         if value not in classes:
-            names = _any_of(value, classes, ", ")
+            names = mistakes.any_of(value, classes, ", ")
             yield path, f"is {shown(value)}; must be a class: {names}"
 
 
