@@ -15,12 +15,14 @@ A study is one YAML file. Every key, with its type, default and meaning. Unknown
 `modeldiff new` writes a commented file to start from, `modeldiff check` checks one.
 """
 BOUNDS = {
-    "minimum": "at least {}",
+    "minimum": "at least {:,}",
     "exclusiveMinimum": "more than {}",
-    "maximum": "at most {}",
+    "maximum": "at most {:,}",
     "exclusiveMaximum": "less than {}",
     "minItems": "{} or more entries",
+    "maxItems": "at most {:,} entries",
     "minProperties": "{} or more entries",
+    "maxProperties": "at most {:,} entries",
 }
 
 

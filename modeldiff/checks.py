@@ -1,57 +1,28 @@
 """Is this config a study? Every mistake gives one line: file, key, what would be right."""
 
 import copy
-import difflib
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema import Draft202012Validator, validators
 
-from modeldiff import components, presets, subsets
+from modeldiff import components, config_file, limits, mistakes, presets, subsets
+from modeldiff.config_file import KeyPath
+from modeldiff.config_file import parse as parse
 from modeldiff.dataset.sources import expected
-from modeldiff.errors import UserError
+from modeldiff.errors import VALUE, UserError, printable, shortened, shown
 
 SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
 if not SCHEMA.exists():  # installed from a wheel, which carries the schema inside the package
     SCHEMA = Path(__file__).parent / "schema.yaml"
 
 FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
-MERGE = "tag:yaml.org,2002:merge"
-Path_ = tuple[str | int, ...]
 
-
-class _Unique(yaml.SafeLoader):
-    """YAML in which no key may stand twice: two algorithms of one name are an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            name = key_node.value
-            if key_node.tag != MERGE and name in seen:
-                raise UserError(
-                    f"{key_node.start_mark.name}: line {key_node.start_mark.line + 1}: "
-                    f"`{name}` stands twice; give each its own name"
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
-def parse(path: str | Path) -> dict[str, Any]:
-    """Read a YAML (or JSON) file with keys at its top level."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            json_file = str(path).endswith(".json")  # YAML would read JSON's 1e-06 as text
-            content = json.load(file) if json_file else yaml.load(file, _Unique)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: is not YAML or JSON: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must hold keys at its top level, e.g. `study: digits`")
-    return content
+Parsed = Sequence[tuple[str, Mapping[str, Any]]]  # names of files, and what they hold
 
 
 def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[str, Any]:
@@ -60,21 +31,36 @@ def check(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> dict[s
     files: where the config was read from, later ones over earlier ones. What none of them holds
     was given on the command line.
     """
-    parsed = [(str(file), parse(file)) for file in files]
-
-    def fail(path: Path_, what: str | UserError) -> UserError:
-        details = what.details if isinstance(what, UserError) else ""
-        return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
-
-    checked = copy.deepcopy(dict(config))
-    presets.fill(checked)
-    schema = yaml.safe_load(SCHEMA.read_text())
-    errors = sorted(_Filling(schema).iter_errors(checked), key=_rank)
-    for error in errors:
-        raise fail(*_explain(error))
+    parsed = [(str(file), config_file.parse(file)) for file in files]
+    checked = shaped(config, parsed)
     for path, what in _impossible(checked):
-        raise fail(path, what)
+        raise _wrong(path, what, parsed)
     return checked
+
+
+def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
+    """As `check`, but by the schema alone: nothing is imported or looked for."""
+    try:
+        checked: dict[str, Any] = config_file.plain(dict(config))
+    except config_file.NotPlain as error:
+        raise _wrong(error.path, error.what, parsed) from None
+    presets.fill(checked)
+    found = sorted(_Filling(_schema()).iter_errors(checked), key=mistakes.rank)
+    if found:
+        path, what = mistakes.explain(found[0])
+        raise _wrong(path, what, parsed)
+    return checked
+
+
+def _wrong(path: KeyPath, what: str | UserError, parsed: Parsed) -> UserError:
+    """The message for a mistake: the file that the key stands in, the key, what would be right."""
+    details = what.details if isinstance(what, UserError) else ""
+    return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA.read_text())
 
 
 def _fill_defaults(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -88,80 +74,24 @@ def _fill_defaults(validator: Any, properties: Any, instance: Any, schema: Any) 
     )
 
 
-_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})
+def _is_integer(checker: Any, value: Any) -> bool:
+    """JSON Schema takes 2.0 for an integer, but Python counts by it no more than by 2.5."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _rank(error: ValidationError) -> tuple[int, int]:
-    """Causes before consequences: a wrong name makes keys unknown, an unknown key one missing."""
-    causes = {"enum": 0, "anyOf": 0, "additionalProperties": 1}
-    return (causes.get(str(error.validator), 2), len(error.absolute_path))
+_Filling = validators.extend(
+    Draft202012Validator,
+    {"properties": _fill_defaults},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
 
 
-def _explain(error: ValidationError) -> tuple[Path_, str]:
-    """Where a schema error is and, in words, what would be right."""
-    path = tuple(error.absolute_path)
-    value, rule = error.instance, error.validator_value
-    match error.validator:
-        case "additionalProperties":
-            known = list(error.schema["properties"])
-            unknown = next(k for k in value if k not in known)
-            near = difflib.get_close_matches(str(unknown), known, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-            return (*path, unknown), f"is not a key; {hint}"
-        case "required":
-            missing = next(k for k in rule if k not in value)
-            return (*path, missing), "is missing"
-        case "type":
-            return path, f"is {value!r}; must be {_type_words(rule)}{_number_hint(value, rule)}"
-        case "enum" | "anyOf":
-            options = rule if error.validator == "enum" else rule[0]["enum"]
-            other = ", or an import path `package.module:name`"
-            if rule[-1] == {"type": "integer", "minimum": 1}:
-                other = " or a whole number of at least 1"
-            own = "" if error.validator == "enum" else other
-            near = difflib.get_close_matches(str(value), [str(o) for o in options], 1)
-            hint = f" (did you mean `{near[0]}`?)" if near else ""
-            return path, f"is {value!r}; must be {' or '.join(map(str, options))}{own}{hint}"
-        case "pattern":
-            return path, f"is {value!r}; must be {error.schema['description']}"
-        case None:
-            return path, "is not used together with `train`: remove one of them"
-    words = {
-        "minimum": "at least",
-        "maximum": "at most",
-        "exclusiveMinimum": "more than",
-        "exclusiveMaximum": "less than",
-        "minItems": "a list of at least this many:",
-        "maxItems": "a list of at most this many:",
-        "minProperties": "at least this many entries:",
-    }
-    if error.validator in words:
-        return path, f"is {value!r}; must be {words[error.validator]} {rule}"
-    return path, " ".join(error.message.split())
-
-
-def _type_words(rule: str | list[str]) -> str:
-    names = {"object": "keys with values", "array": "a list", "null": "null", "string": "text"}
-    names |= {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    return " or ".join(names[r] for r in ([rule] if isinstance(rule, str) else rule))
-
-
-def _number_hint(value: Any, rule: str | list[str]) -> str:
-    """YAML 1.1 reads 1e-6 as text."""
-    if isinstance(value, str) and rule in ("number", "integer"):
-        try:
-            return f" (write {float(value):.1e} with a point)" if "e" in value.lower() else ""
-        except ValueError:
-            pass
-    return ""
-
-
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """A key as it is written in messages: `algorithms.plain.epochs`."""
-    return ".".join(map(str, path)) or "(top level)"
+    return ".".join(shortened(printable(str(part)), VALUE) for part in path) or "(top level)"
 
 
-def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def _file_of(path: KeyPath, parsed: Parsed) -> str:
     """The last file that holds the longest part of `path`."""
     best, depth = "--config" if not parsed else parsed[-1][0], 0
     for name, content in parsed:
@@ -177,7 +107,7 @@ def _file_of(path: Path_, parsed: Sequence[tuple[str, Mapping[str, Any]]]) -> st
     return best
 
 
-def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str | UserError]]:
+def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | UserError]]:
     """What no schema can say: keys that contradict each other or the data."""
     algorithms = config["algorithms"]
     yield from presets.contradicted(config)
@@ -185,6 +115,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str | UserEr
     yield from _pairs(config["comparison"]["pairs"], algorithms)
     yield from _scores(config)
     yield from _subsets(config)
+    yield from limits.exceeded(config)
 
     estimator, split = (config["datamodels"][k] for k in ("estimator", "jobs"))
     if ":" in estimator and split > 1:
@@ -217,7 +148,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str | UserEr
 
 def against_data(
     config: Mapping[str, Any], n_train: int, n_test: int, classes: Sequence[str]
-) -> Iterator[tuple[Path_, str]]:
+) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with a config for a data set of that many examples and these classes."""
     yield from _classes(config, classes)
     alpha = config["subsets"]["alpha"] if "subsets" in config else 1.0
@@ -233,7 +164,11 @@ def against_data(
     if plant and plant["train"] > n_train // 2:
         what = f"is {plant['train']} of {n_train} training images; must be at most half"
         yield ("dataset", "plant", "train"), what
-    targets = n_test - round(n_test * config["dataset"]["verification_share"])
+    share = config["dataset"]["verification_share"]
+    targets = n_test - round(n_test * share)
+    if targets > n_test - 2:
+        what = f"is {share}: of {n_test} test images two or more must be left to measure effects on"
+        yield ("dataset", "verification_share"), what
     for key, most in (("directions", min(targets - 1, n_train)), ("examples", targets)):
         if config["comparison"][key] > most:
             what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"
@@ -259,31 +194,32 @@ def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Ite
     for i, pair in enumerate(pairs):
         for j, name in enumerate(pair):
             if name not in algorithms:
-                what = f"is {name!r}; must be an algorithm: {', '.join(algorithms)}"
+                names = mistakes.any_of(name, list(algorithms), ", ")
+                what = f"is {shown(name)}; must be an algorithm: {names}"
                 yield ("comparison", "pairs", i, j), what
         if pair[0] == pair[1]:
-            yield ("comparison", "pairs", i), f"compares {pair[0]!r} with itself; name two"
+            yield ("comparison", "pairs", i), f"compares {shown(pair[0])} with itself; name two"
         if frozenset(pair) in seen:
             yield ("comparison", "pairs", i), f"{pair[0]} and {pair[1]} stand there already"
         seen.add(frozenset(pair))
 
 
-def _scores(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _scores(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Algorithms whose scores come from elsewhere."""
     compared = {name for pair in config["comparison"]["pairs"] for name in pair}
     for name, entry in config["algorithms"].items():
         if "scores" not in entry:
             continue
         at, scores = ("algorithms", name), entry["scores"]
-        given: list[tuple[Path_, str]] = [
+        given: list[tuple[KeyPath, str]] = [
             ((*at, "scores", "checkpoints", i), file)
             for i, file in enumerate(scores.get("checkpoints", ()))
         ]
         if "path" in scores:
             given.append(((*at, "scores", "path"), scores["path"]))
         for path, file in given:
-            if not Path(file).is_file():
-                yield path, f"is {file!r}, which is no file here; must be there"
+            if not os.path.isfile(file):  # False, too, where no file can have this name
+                yield path, f"is {shown(file)}, which is no file here; must be there"
         trained = bool(entry.keys() & {"train", "optimizer"})
         if "model" not in entry:
             if trained or scores["name"] == "trak":
@@ -298,7 +234,7 @@ def _scores(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
             yield ("comparison", "method"), f"{what}; `residual` would be right"
 
 
-def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Enough models, wherever datamodels are fitted."""
     if "subsets" not in config:
         compared = [name for pair in config["comparison"]["pairs"] for name in pair]
@@ -328,24 +264,25 @@ def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
 
 def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
     plant = config["dataset"].get("plant")
-    named: list[tuple[Path_, str]] = (
+    named: list[tuple[KeyPath, str]] = (
         [(("dataset", "plant", "class"), plant["class"])] if plant else []
     )
     for name, entry in config["verification"]["transformations"].items():
         named.append((("verification", "transformations", name, "class"), entry["class"]))
     for path, value in named:
         if value not in classes:
-            yield path, f"is {value!r}; must be a class: {', '.join(classes)}"
+            names = mistakes.any_of(value, classes, ", ")
+            yield path, f"is {shown(value)}; must be a class: {names}"
 
 
-def _imports(config: Mapping[str, Any]) -> Iterator[tuple[Path_, UserError]]:
+def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, UserError]]:
     """Import every part of the user's own, and see whether it takes the options given."""
-    entries: list[tuple[Path_, str]] = [
+    entries: list[tuple[KeyPath, str]] = [
         (("dataset", "name"), config["dataset"]["name"]),
         (("datamodels", "estimator"), config["datamodels"]["estimator"]),
     ]
     for name, algorithm in config["algorithms"].items():
-        at: Path_ = ("algorithms", name)
+        at: KeyPath = ("algorithms", name)
         parts = (k for k in ("model", "train") if k in algorithm)
         entries += [((*at, k, "name"), algorithm[k]["name"]) for k in parts]
         for kind in ("preprocess", "augment"):

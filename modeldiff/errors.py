@@ -1,14 +1,20 @@
 """What a user reads when something is wrong: one line, never a traceback of ModelDiff's own."""
 
+from typing import Any
+
+LONGEST = 188  # characters of a message; a line begins with "modeldiff: " and has at most 200
+VALUE = 40  # characters of a value, or of a key, in a message
+
 
 class UserError(Exception):
-    """A mistake or a state of the disk that the user can mend; the message is one line.
+    """A mistake or a state of the disk that the user can mend.
 
+    The message is one line of at most `LONGEST` printable characters, whatever it is made from.
     details: what is printed below the line, e.g. the traceback of a function of the user's own.
     """
 
     def __init__(self, message: str, details: str = ""):
-        super().__init__(message)
+        super().__init__(shortened(printable(message), LONGEST))
         self.details = details
 
     def report(self) -> str:
@@ -18,3 +24,30 @@ class UserError(Exception):
 
 class Damaged(UserError):
     """An artefact that is truncated, altered, or made from other inputs than the study's."""
+
+
+def printable(text: str) -> str:
+    """`text` with line breaks, control characters and the like as Python writes them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text`, its middle left out where it is longer: what is wrong stands first, advice last."""
+    if len(text) <= longest:
+        return text
+    kept = longest - len(" ... ")
+    tail = kept * 2 // 5
+    return f"{text[: kept - tail]} ... {text[-tail:]}"
+
+
+def shown(value: Any) -> str:
+    """A value for a message: whole if it is short, else how it begins and how long it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of more than 4,300 digits
+        return f"an integer of {value.bit_length():,} bits"
+    if len(text) <= VALUE:
+        return text
+    return f"{printable(text[:VALUE])}... ({len(text):,} characters)"

@@ -1,5 +1,6 @@
 """What a study will do and what it will cost."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def outline(study: Study) -> dict[str, Any]:
     """
     options = study.dataset.options
     path = options.get("path") if study.dataset.name in ("folder", "cifar10") else None
-    if path and not (Path(path).exists() or options.get("download")):
+    if path and not (os.path.exists(path) or options.get("download")):
         raise UserError(
             f"study {study.name}: dataset.path: {path}: is not there; put the data there"
         )
@@ -69,7 +70,7 @@ def sizes(study: Study) -> Expected | None:
         return Expected(manifest["train"], manifest["test"], tuple(manifest["classes"]))
     except Damaged:
         pass
-    if study.dataset.name != "folder" or not Path(options["path"]).is_dir():
+    if study.dataset.name != "folder" or not os.path.isdir(options["path"]):
         return None
     names, _ = listing(options["path"])
     classes = tuple(options["classes"] or sorted({c for _, c in names}))

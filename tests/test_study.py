@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,7 +25,7 @@ def put(config, path, value):
 
 # What is changed in the embedded study, the key the line names, words it holds.
 MALFORMED = [
-    ("training.width", 0, "training.width", "must be auto or a whole number of at least 1"),
+    ("training.width", 0, "training.width", "must be auto or a whole number from 1"),
     ("training.width", "autp", "training.width", "did you mean `auto`?"),
     ("training.minutes_per_job", 0, "training.minutes_per_job", "more than 0"),
     ("training.minutes_per_job", 61, "training.minutes_per_job", "must be below `minutes`, 60"),
@@ -136,9 +137,12 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("path", "value", "key", "words"), MALFORMED, ids=str)
-def test_a_mistake_is_one_line_that_names_file_and_key(config, tmp_path, path, value, key, words):
+def test_a_mistake_is_one_line_that_names_file_and_key(
+    config, tmp_path, monkeypatch, path, value, key, words
+):
     put(config, path, value)
-    file = tmp_path / "wrong.yaml"
+    monkeypatch.chdir(tmp_path)
+    file = Path("wrong.yaml")
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     with pytest.raises(UserError) as caught:
         Study.read(file)
