@@ -45,7 +45,7 @@ def images(part: Component, split: Images | Unread) -> Iterator[tuple[int, np.nd
 
 
 def _check_classes(name: str, classes: Any) -> None:
-    words = isinstance(classes, tuple | list) and all(isinstance(c, str) and c for c in classes)
+    words = isinstance(classes, tuple | list) and all(isinstance(c, str) for c in classes)
     if not words or len({*classes}) != len(classes) or len(classes) < 2:
         came = f"classes are {user_code.shortened(repr(classes), 60)}"
         raise user_code.refused(name, "", came, "a tuple of two or more different names")
