@@ -33,7 +33,7 @@ MANY = 20_000  # fresh subsets that stand for all
 
 def effects(runs: int) -> Iterator[tuple[str, np.ndarray]]:
     """Effects of models on images: skewed, with a part of each model's and of each image's own."""
-    for models, images in ((10, 150), (50, 150)):
+    for models, images in ((2, 150), (3, 150), (5, 150), (10, 150), (50, 150)):
         hits = {over: np.zeros(runs, bool) for over in ("models", "images", "both")}
         for run in range(runs):
             rng = np.random.default_rng((1, models, images, run))

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
-from modeldiff import dataset, files, keyed, transformations
+from modeldiff import dataset, files, keyed, transformations, verification
 from modeldiff.comparison import WAYS
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.errors import UserError
@@ -177,16 +176,9 @@ def reach(
     """How far 95% intervals of differences of effects reach to either side, for all attempts.
 
     models_a, models_b: effects, float [n x models]; images: differences, float [n x images].
-    Bonferroni's share of 5% for each attempt. Resampling cannot see that far out with few models;
-    instead each of the three sources of error has Student's t for its own number, and the squares
-    add up: at least 95% for normal means, however unlike the variances (Banerjee 1960).
+    Bonferroni's share of 5% for each attempt: resampling could not see that far out.
     """
-    squares = np.zeros(len(images))
-    for values in (models_a, models_b, images):
-        n = values.shape[1]
-        quantile = student.isf(0.025 / attempts, n - 1)
-        squares += quantile**2 * values.var(1, ddof=1) / n
-    return np.sqrt(squares)
+    return verification.reach([models_a, models_b, images], 0.05 / attempts)
 
 
 def ranked(tried: pd.DataFrame, order: str) -> pd.DataFrame:

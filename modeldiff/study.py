@@ -31,7 +31,7 @@ VERSIONS = {
     "scores": 1,
     "comparison": 5,
     "predictions": 1,
-    "verification": 2,
+    "verification": 3,
     "trials": 1,
     "candidates": 1,
     "report": 2,

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 from scipy.stats import t as student
 
-from modeldiff import files, keyed, transformations
+from modeldiff import files, transformations
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.errors import UserError
 from modeldiff.study import Study
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 MEASURES = ("softmax", "argmax")
 OVER = ("both", "models", "images")
-RESAMPLES = 2000
 
 
 def predict(
@@ -74,12 +72,12 @@ def _probability(logits: "Tensor", c: int) -> np.ndarray:
 
 
 def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
-    """Effects with 95% bootstrap intervals, one row per condition and kind of interval.
+    """Effects with 95% intervals, one row per condition and kind of interval.
 
     predictions: for each algorithm (`Study.verified` of a pair), what `predict` wrote.
     Columns: transformation, strength, class, algorithm, measure (softmax | argmax), effect,
-    over (what is resampled: both | models | images), low, high, n_models, n_images. Effects are
-    differences of probability, -1 to 1.
+    over (what would be drawn anew: both | models | images), low, high, n_models, n_images. Effects
+    are differences of probability, -1 to 1. See `interval`.
     """
     rows = []
     for name, path in predictions.items():
@@ -126,28 +124,33 @@ def write(
 
 
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
-    """95% bootstrap interval of the mean of `moved` [models x images].
+    """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
 
-    over: resample "models", "images", or "both" independently (the pigeonhole bootstrap, which
-    errs on the wide side). The resamples are keyed by the shape alone, so intervals of
-    algorithms that are compared share them. Percentiles are moved outwards as far as Student's t
-    goes beyond the normal for so few models or images (Hesterberg 2015, "expanded percentiles");
-    how often the intervals cover: benchmarks/intervals.py.
+    over: what another study would draw anew: "models", "images", or "both". See `reach`; over both
+    it errs on the wide side, since what a model does to one image adds to both sources. From -1 to
+    1 where a source is a single model or image, which does not tell how others differ from it.
+    How often the intervals cover: benchmarks/intervals.py.
     """
-    models, images = moved.shape
-    by_model = _weights(models, "models") if over != "images" else np.full((1, models), 1 / models)
-    by_image = _weights(images, "images") if over != "models" else np.full((1, images), 1 / images)
-    means = ((by_model @ moved) * by_image).sum(1)
-    n = {"models": models, "images": images, "both": min(models, images)}[over]
-    n = max(n, 2)  # of one, its value
-    reach = student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))
-    low, high = np.quantile(means, norm.cdf([-reach, reach]))
+    by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
+    sources = {"models": [by_model], "images": [by_image], "both": [by_model, by_image]}[over]
+    centre, far = by_model.mean(), reach(sources, 0.05)
+    low, high = np.clip([centre - far, centre + far], -1, 1)
     return float(low), float(high)
 
 
-def _weights(n: int, what: str) -> np.ndarray:
-    """How often each of `n` is drawn, as shares: float64 [RESAMPLES x n]."""
-    drawn = (keyed.uniform(RESAMPLES * n, "bootstrap", what, n) * n).astype(np.int64)
-    rows = np.repeat(np.arange(RESAMPLES), n)
-    counts = np.bincount(rows * n + drawn, minlength=RESAMPLES * n)
-    return counts.reshape(RESAMPLES, n) / n
+def reach(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
+    """How far an interval of a mean reaches to either side, float64 [...].
+
+    sources: for each independent source of error the values that it gives, float [... x values].
+    level: the chance to miss, 0.05 for 95%. Each source has Student's t for its own number of
+    values, and the squares add up: at least 1 - level for normal means, however unlike the
+    variances and however few the values (Banerjee 1960). Without end where a source has one value.
+    """
+    squares = np.zeros(sources[0].shape[:-1])
+    for values in sources:
+        n = values.shape[-1]
+        if n < 2:
+            return np.full_like(squares, np.inf)
+        quantile = student.isf(level / 2, n - 1)
+        squares += quantile**2 * values.var(-1, ddof=1) / n
+    return np.sqrt(squares)

@@ -16,29 +16,42 @@ def planted(models=30, images=40, seed=0):
 
 
 @pytest.mark.parametrize(("over", "axis"), [("models", 1), ("images", 0)])
-def test_intervals_agree_with_scipys_bootstrap(over, axis):
+def test_intervals_are_students(over, axis):
     moved = planted()
-    means = moved.mean(axis)
-    # 95% by Student's t, at the normal quantiles that reach as far.
-    reach = stats.t.ppf(0.975, len(means) - 1) * np.sqrt(len(means) / (len(means) - 1))
-    settings = {"method": "percentile", "rng": np.random.default_rng(0), "n_resamples": 20_000}
-    expected = stats.bootstrap(
-        (means,), np.mean, confidence_level=1 - 2 * stats.norm.sf(reach), **settings
-    ).confidence_interval
-    low, high = verification.interval(moved, over)
-    width = expected.high - expected.low
-    assert abs(low - expected.low) < 0.05 * width
-    assert abs(high - expected.high) < 0.05 * width
+    expected = stats.ttest_1samp(moved.mean(axis), 0).confidence_interval()
+    assert verification.interval(moved, over) == pytest.approx(tuple(expected))
 
 
-def test_resampling_both_is_wider_than_either():
+def test_over_both_the_squares_of_the_sources_add_up():
     moved = planted()
-    widths = {over: np.diff(verification.interval(moved, over))[0] for over in verification.OVER}
-    assert widths["both"] > max(widths["models"], widths["images"])
+    reach = {over: np.diff(verification.interval(moved, over))[0] for over in verification.OVER}
+    assert reach["both"] == pytest.approx(np.hypot(reach["models"], reach["images"]))
 
 
-def test_intervals_are_the_same_every_time():
-    assert verification.interval(planted(), "both") == verification.interval(planted(), "both")
+@pytest.mark.parametrize("over", ["models", "both"])
+@pytest.mark.parametrize("models", [2, 3, 4])
+def test_intervals_of_few_models_cover(models, over):
+    """At least 95% in truth: below this count only by a chance of one in a thousand."""
+    rng, runs, covered = np.random.default_rng(models), 300, 0
+    for _ in range(runs):
+        own, image = 0.02 * rng.normal(size=(models, 1)), 0.02 * rng.normal(size=40)
+        moved = 0.1 + own + image + 0.04 * rng.normal(size=(models, 40))
+        low, high = verification.interval(moved, over)
+        covered += low <= 0.1 + (image.mean() if over == "models" else 0) <= high
+    assert covered >= stats.binom.ppf(0.001, runs, 0.95)
+
+
+def test_an_effect_of_two_models_stays_a_difference_of_probability():
+    low, high = verification.interval(np.array([[0.1, 0.2], [0.9, 0.8]]), "models")
+    assert (low, high) == (-1, 1)
+
+
+def test_one_model_does_not_say_how_models_vary():
+    one = planted(models=1)
+    assert verification.interval(one, "models") == (-1, 1)
+    assert verification.interval(one, "both") == (-1, 1)
+    low, high = verification.interval(one, "images")
+    assert -0.5 < low < high < 0.5
 
 
 def test_the_watermark_moves_plain_and_not_masked(study, data, tmp_path):
