@@ -10,11 +10,11 @@ from test_workflow import Workflow, jobs
 CONFIG = """
 study: small
 dataset: {name: "mine:data"}
-subsets: {models: 70, evaluation: {subsets: 25, repeats: 2}}
+subsets: {models: 90, evaluation: {subsets: 25, repeats: 2}}
 algorithms:
   first: &recipe {model: {name: "mine:model"}, train: {name: "mine:train"}}
   second: {<<: *recipe, preprocess: [{name: blank_border, width: 2}]}
-training: {shard: 70, width: 1}
+training: {shard: 90, width: 1}
 datamodels: {estimator: ridge}
 comparison: {pairs: [[first, second]], directions: 3, flips: 19}
 verification: {models: 2}
@@ -75,10 +75,10 @@ def test_comments_and_functions_of_no_part_train_nothing(workflow, edit):
 
 def test_old_and_new_models_are_never_pooled(workflow, edit):
     """The issue's case: recipe changed in the file, more models asked for."""
-    old = {p: p.read_bytes() for p in workflow.folder.glob("results/small/*/shards/0-70.npy")}
+    old = {p: p.read_bytes() for p in workflow.folder.glob("results/small/*/shards/0-90.npy")}
     assert len(old) == 2
     edit("mine.py", "epochs=1", "epochs=2")
-    workflow.config["subsets"]["models"] = 90
+    workflow.config["subsets"]["models"] = 110
     code, output = workflow.run(*MARGINS)
     assert code == 0, output
     assert "140 models of first and second are trained again" in output
@@ -87,7 +87,7 @@ def test_old_and_new_models_are_never_pooled(workflow, edit):
         shards = sorted(workflow.folder.glob(f"results/small/{name}/shards/*.npy.json"))
         records = {p.name: json.loads(p.read_text()) for p in shards}
         margins = json.loads(workflow.file(f"{name}/margins.npy.json").read_text())
-        used = [r for r in records.values() if r["models"] in ([0, 70], [70, 90])]
+        used = [r for r in records.values() if r["models"] in ([0, 90], [90, 110])]
         assert sum(stop - start for start, stop in (r["models"] for r in used)) == 90
         assert len({r["key"] for r in used}) == 1
         assert {r["data"] for r in used} == {margins["data"]}
