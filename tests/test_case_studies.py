@@ -137,7 +137,6 @@ def test_a_case_study_runs_to_its_report(name, repository, tmp_path, monkeypatch
     config = cut(name, tmp_path)
     if config["dataset"]["name"] == "cifar10":
         request.getfixturevalue("cifar10")
-    study = Study.load(config)
     monkeypatch.chdir(tmp_path)
     if name == "cifar10-pretraining":
         os.symlink(repository / "config", tmp_path / "config")
@@ -145,6 +144,7 @@ def test_a_case_study_runs_to_its_report(name, repository, tmp_path, monkeypatch
         weights = config["algorithms"]["pretrained"]["model"]["weights"]
         layouts.folders(tmp_path / "data", ("bird", "ship"), 10, 5, (40, 32))
         run("pretrain", "study.yaml", "scratch", "--classes", "bird,ship", "--output", weights)
+    study = Study.load(config)  # its weights to start from are made by now
     todo = commands(repository, tmp_path, config)
     study.write("results/" + study.name + "/study.json")
     for arguments in todo:
