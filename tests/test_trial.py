@@ -26,7 +26,9 @@ def check(config, tmp_path, monkeypatch):
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
         ended = CliRunner().invoke(main, ["check", "study.yaml", "--output", "study.json"])
         left = [path.name for path in tmp_path.iterdir()]
-        assert sorted(left) == ["study.code.json", "study.json", "study.yaml"][2 * ended.exit_code :]
+        assert (
+            sorted(left) == ["study.code.json", "study.json", "study.yaml"][2 * ended.exit_code :]
+        )
         return ended.exit_code, ended.stdout, ended.stderr
 
     return run
