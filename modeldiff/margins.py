@@ -55,9 +55,11 @@ def gather(
             damaged.append(str(error))
             Path(path).unlink(missing_ok=True)
     if damaged:
+        some = "a damaged shard was" if len(damaged) == 1 else f"{len(damaged)} damaged shards were"
+        it = "it" if len(damaged) == 1 else "them"
         raise Damaged(
-            f"{'; '.join(damaged)}: removed; run the same command again to train only "
-            f"{'it' if len(damaged) == 1 else f'these {len(damaged)} shards'} again"
+            f"{some} removed; run the same command again to train only {it} again",
+            "\n".join(damaged),
         )
     records = [files.record(path) for path in paths]
     models = sum(stop - start for start, stop in (r["models"] for r in records))

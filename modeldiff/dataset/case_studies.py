@@ -45,6 +45,7 @@ IMAGENET = {"train": range(732, 1301), "val": range(50, 51)}
 WATERBIRDS = ("landbird", "waterbird")
 PLACES = ("land", "water")
 SPLITS = {"train": 0, "test": 2}  # 1 is for validation, which nothing here needs
+LISTED = 20  # of what is wrong with a data set, at most
 GROUPS = {  # images by (label, place)
     "train": {(0, 0): 3498, (0, 1): 184, (1, 0): 56, (1, 1): 1057},
     "test": {(0, 0): 2255, (0, 1): 2255, (1, 0): 642, (1, 1): 642},
@@ -121,23 +122,23 @@ def _metadata(path: Path) -> "pd.DataFrame":
     try:
         table = pd.read_csv(path, usecols=list(columns), dtype=columns)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"dataset.path: {path}: must be a table with {', '.join(columns)}: {reason}"
-        ) from None
+        line = f"dataset.path: {path.name}: must be a table with {', '.join(columns)}"
+        raise UserError(line, f"{path}: {error}") from None
     for column, allowed in (("y", {0, 1}), ("place", {0, 1}), ("split", {0, 1, 2})):
         other = set(table[column]) - allowed
         if other:
-            raise UserError(f"dataset.path: {path}: {column} {min(other)} must be in {allowed}")
+            raise UserError(
+                f"dataset.path: {path.name}: {column} {min(other)} must be in {allowed}"
+            )
     return table
 
 
 def _refuse(path: str, wrong: Sequence[str], of: str) -> None:
-    """One line for all that is wrong."""
+    """One line that says how much is wrong, and what first; the folder and more of it below."""
     if wrong:
-        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        first = "; ".join(wrong[:3])
-        raise UserError(f"dataset.path: {path}: {len(wrong)} of {of} are wrong: {first}{more}")
+        more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        line = f"dataset.path: {len(wrong)} of {of} are wrong: {wrong[0]}{more}"
+        raise UserError(line, "\n".join([f"in {path}:", *wrong[:LISTED]]))
 
 
 def _words(counts: range) -> str:
