@@ -184,7 +184,8 @@ class Study:
     @property
     def compared(self) -> tuple[str, ...]:
         """The algorithms of pairs. Others get no datamodels: they show effects in between."""
-        return tuple(name for name in self.names if any(name in p for p in self.pairs))
+        paired = {name for pair in self.pairs for name in pair}
+        return tuple(name for name in self.names if name in paired)
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -200,8 +201,9 @@ class Study:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
         as they are trained.
         """
-        others = (name for name in self.names if name not in self.compared)
-        return tuple(name for name in (a, b, *others) if name in self.trained)
+        compared, trained = set(self.compared), set(self.trained)
+        others = [name for name in self.names if name not in compared]
+        return tuple(name for name in (a, b, *others) if name in trained)
 
     @property
     def tried(self) -> tuple[tuple[str, str], ...]:

@@ -7,14 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modeldiff import devices
-from modeldiff.errors import UserError
+from modeldiff import devices, paths
+from modeldiff.errors import UserError, shown
 from modeldiff.study import Study
 
 if TYPE_CHECKING:
     from modeldiff.datamodels.step import Regression
 
-FILE = click.Path(path_type=Path)
+
+class Given(click.ParamType):  # type: ignore[type-arg]
+    """A path; UserError for one that no file can have, and for a pipe, which would wait for ever.
+
+    folder: whether a folder is meant; written: whether it will be written, and need not be there.
+    """
+
+    name = "path"
+
+    def __init__(self, *, folder: bool = False, written: bool = False):
+        self.folder, self.written = folder, written
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, which may be missing: that is for its reader to say."""
+        if self.written:
+            for what in paths.unfit(value if self.folder else Path(value).parent):
+                raise UserError(f"{value}: {what}")
+        paths.check(value, folder=self.folder)
+        return Path(value)
+
+
+FILE = Given()
+FOLDER = Given(folder=True)
+OUTPUT = Given(written=True)
+OUTPUT_FOLDER = Given(folder=True, written=True)
 
 
 class Range(click.ParamType):  # type: ignore[type-arg]
@@ -25,8 +49,9 @@ class Range(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: Any, ctx: Any) -> range:
         """`0:250` as range(0, 250)."""
         first, _, stop = str(value).partition(":")
-        if not (first.isdecimal() and stop.isdecimal() and int(first) < int(stop)):
-            self.fail(f"{value!r} must be first:stop with first < stop, e.g. 0:250", param, ctx)
+        digits = first.isdecimal() and stop.isdecimal() and len(value) < 40
+        if not (digits and int(first) < int(stop)):
+            self.fail(f"{shown(value)} must be first:stop with first < stop, e.g. 0:250", param, ctx)
         return range(int(first), int(stop))
 
 
@@ -55,7 +80,9 @@ algorithm_argument = click.argument("algorithm", callback=known)
 
 def output_option(command: Any) -> Any:
     """Where the result goes."""
-    return click.option("--output", "-o", type=FILE, required=True, help="What to write.")(command)
+    return click.option("--output", "-o", type=OUTPUT, required=True, help="What to write.")(
+        command
+    )
 
 
 data_option = click.option(

@@ -15,6 +15,7 @@ from modeldiff.cli.options import (
     output_option,
     study_argument,
 )
+from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 
@@ -60,9 +61,11 @@ def verification(
     """
     from modeldiff import verification
 
-    verification.write(
-        study, pair, dict(zip(study.verified(*pair), predictions, strict=True)), output
-    )
+    names = study.verified(*pair)
+    if len(predictions) != len(names):
+        must = f"must be {len(names)}, of {', '.join(names)}"
+        raise UserError(f"PREDICTIONS: are {len(predictions)} files; {must}")
+    verification.write(study, pair, dict(zip(names, predictions, strict=True)), output)
 
 
 @click.command()
