@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from modeldiff.cli import rooms, users
-from modeldiff.errors import UserError
+from modeldiff.errors import LONGEST, UserError, printable, shortened
 
 
 class Commands(click.Group):
@@ -22,6 +22,9 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(f"modeldiff: {error}", err=True)
             sys.exit(1)
+        except click.UsageError as error:  # which click prints, with what was given
+            error.message = shortened(printable(error.message), LONGEST)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet

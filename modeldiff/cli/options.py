@@ -90,14 +90,16 @@ data_option = click.option(
 )
 masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
-threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), default=1, help="CPU threads."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
 
 
 def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """--gpu and --threads, for a command that takes the torch `device` it may compute on."""
 
-    @click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
+    @click.option("--gpu", type=click.IntRange(0, 1024), default=0, help="GPUs to use; 0 is the CPU.")
     @threads_option
     @wraps(command)
     def claimed(*, gpu: int, threads: int, **given: Any) -> None:
