@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from modeldiff import files, scores, trak
+from modeldiff import files, scores, trak, user_code
 from modeldiff.dataset import Dataset
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm, Study
@@ -84,7 +84,10 @@ def _trak(
             (data.test.images[data.targets], data.test.labels[data.targets]),
         )
     )
-    return trak.scores(module, states, train, targets, folder, projected=proj_dim, device=device)
+    with user_code.running(algorithm.model.name, "TRAK"):
+        return trak.scores(
+            module, states, train, targets, folder, projected=proj_dim, device=device
+        )
 
 
 def _prepared(algorithm: Algorithm, batch: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:

@@ -20,6 +20,7 @@ SCHEMA = Path(__file__).parents[1] / "config" / "schema.yaml"
 if not SCHEMA.exists():  # installed from a wheel, which carries the schema inside the package
     SCHEMA = Path(__file__).parent / "schema.yaml"
 
+FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
 
 Parsed = Sequence[tuple[str, Mapping[str, Any]]]  # names of files, and what they hold
 
@@ -51,9 +52,10 @@ def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
     return checked
 
 
-def _wrong(path: KeyPath, what: str, parsed: Parsed) -> UserError:
+def _wrong(path: KeyPath, what: str | UserError, parsed: Parsed) -> UserError:
     """The message for a mistake: the file that the key stands in, the key, what would be right."""
-    return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}")
+    details = what.details if isinstance(what, UserError) else ""
+    return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
 
 
 @cache
@@ -105,7 +107,7 @@ def _file_of(path: KeyPath, parsed: Parsed) -> str:
     return best
 
 
-def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | UserError]]:
     """What no schema can say: keys that contradict each other or the data."""
     algorithms = config["algorithms"]
     yield from presets.contradicted(config)
@@ -171,6 +173,20 @@ def against_data(
         if config["comparison"][key] > most:
             what = f"is {config['comparison'][key]}; must be at most {most} ({targets} targets)"
             yield ("comparison", key), what
+    if config["datamodels"]["jobs"] > targets:
+        what = f"is {config['datamodels']['jobs']}; must be at most the number of targets"
+        yield ("datamodels", "jobs"), f"{what}, {targets}"
+    if config["verification"]["transformations"] and targets == n_test:
+        what = f"is {config['dataset']['verification_share']}, which leaves none of {n_test} test"
+        yield (
+            ("dataset", "verification_share"),
+            f"{what} images to measure effects on; must be more",
+        )
+    for name, entry in config["algorithms"].items():
+        scores = entry.get("scores", {})
+        if scores.get("name") == "trak" and not scores["proj_dim"] and n_train <= FEWEST_TRAK:
+            what = f"is trak, but there are {n_train} training images"
+            yield ("algorithms", name, "scores", "name"), f"{what}; it needs {FEWEST_TRAK + 1}"
 
 
 def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Iterator[Any]:
@@ -225,14 +241,25 @@ def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         if any("scores" not in config["algorithms"][name] for name in compared):
             yield ("subsets",), "is missing"
         return
-    split = config["subsets"]
-    held_out = split["evaluation"]["subsets"] * split["evaluation"]["repeats"]
+    split, evaluation = config["subsets"], config["subsets"]["evaluation"]
+    held_out = evaluation["subsets"] * evaluation["repeats"]
     if held_out < 50:
         what = f"{held_out} models to evaluate on are too few; subsets times repeats must be 50"
         yield ("subsets", "evaluation", "subsets"), f"{what} or more"
-    if split["models"] < held_out + 20:
+    if evaluation["subsets"] < 3:
+        what = f"is {evaluation['subsets']}; must be at least 3: the LDS ranks them"
+        yield ("subsets", "evaluation", "subsets"), what
+    contrast = config["comparison"]["method"] == "contrast"
+    fewest = subsets.FEWEST_COMPARED if contrast else subsets.FEWEST
+    fitted = split["models"] - held_out
+    if fitted < fewest:
         what = f"is {split['models']}, of which {held_out} are for evaluation"
-        yield ("subsets", "models"), f"{what}; must be at least {held_out + 20}"
+        why = f": {'a contrast compares' if contrast else 'datamodels are fitted'} on {fewest}"
+        yield ("subsets", "models"), f"{what}; must be at least {held_out + fewest}{why} or more"
+    folds = config["datamodels"]["folds"]
+    if folds is not None and folds > fitted:
+        what = f"is {folds}; must be at most the models that are fitted, {fitted}"
+        yield ("datamodels", "folds"), what
 
 
 def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
@@ -248,7 +275,7 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
             yield path, f"is {shown(value)}; must be a class: {names}"
 
 
-def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, UserError]]:
     """Import every part of the user's own, and see whether it takes the options given."""
     entries: list[tuple[KeyPath, str]] = [
         (("dataset", "name"), config["dataset"]["name"]),
@@ -263,9 +290,11 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             entries += [((*at, kind, i, "name"), step["name"]) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
         entries.append((("verification", "transformations", name, "name"), entry["name"]))
+    if plant := config["dataset"].get("plant"):
+        entries.append((("dataset", "plant", "feature"), plant["feature"]))
     for path, part in entries:
         if ":" in part:
             try:
                 components.load(part)
             except UserError as error:
-                yield path, str(error)
+                yield path, error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modeldiff import user_code
 from modeldiff.errors import UserError
 
 
@@ -26,16 +27,18 @@ class Component:
 def load(path: str) -> Callable[..., Any]:
     """Import `package.module:name`, from the current folder or the installed packages."""
     module_name, _, name = path.partition(":")
-    if "" not in sys.path:  # as `python -m` has it, but Snakemake's own process has not
-        sys.path.insert(0, "")
-    try:
+    search_current_folder()
+    with user_code.running(path, begin=f"cannot import {path!r}"):
         part = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # whatever a user's module raises while it is imported
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot import {path!r}: {type(error).__name__}: {reason}") from None
     if not callable(part):
         raise UserError(f"{path!r} is no function but {type(part).__name__}")
     return part
+
+
+def search_current_folder() -> None:
+    """Let modules be found there: as `python -m` has it, but Snakemake's own process has not."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 def find(name: str, built_in: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What a user reads when something is wrong: one line, never a traceback."""
+"""What a user reads when something is wrong: one line, never a traceback of ModelDiff's own."""
 
 from typing import Any
 
@@ -10,10 +10,16 @@ class UserError(Exception):
     """A mistake or a state of the disk that the user can mend.
 
     The message is one line of at most `LONGEST` printable characters, whatever it is made from.
+    details: what is printed below the line, e.g. the traceback of a function of the user's own.
     """
 
-    def __init__(self, message: str):
+    def __init__(self, message: str, details: str = ""):
         super().__init__(shortened(printable(message), LONGEST))
+        self.details = details
+
+    def report(self) -> str:
+        """The line and, below it, the details: what is printed before the program ends."""
+        return "\n".join(filter(None, (f"modeldiff: {self}", self.details)))
 
 
 class Damaged(UserError):

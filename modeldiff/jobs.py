@@ -66,7 +66,7 @@ def cut(study: Study, room: str, name: str, folder: str | Path) -> Iterator[rang
     is needed and is not there.
     """
     own = Path(folder) / name
-    models = study.config["verification"]["models"] if name in study.trained else 0
+    models = study.full_models if name in study.trained else 0
     if room == "training":
         models = study.models if name in study.fitted else 0
     made = finished(study, room, name, folder)

@@ -46,6 +46,7 @@ def give_up(study: Study) -> Iterator[str]:
                 "models": [models.start, models.stop],
                 "failed": {str(m): cause for m in models},
                 "margin": study.config["training"]["margin"],
+                "data": dataset.digest(manifest),
             }
             path = Path(study.folder) / name / f"shards/{models.start}-{models.stop}.npy"
             with files.artefact(path, study.key("training", name), **facts) as file:

@@ -37,7 +37,9 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         data, reading = _data(study, folder)
         start = started + reading
         algorithms = {
-            own: _algorithm(study, own, data, folder, device, start) for own in study.trained
+            own: _algorithm(study, own, data, folder, device, start)
+            for own in study.trained
+            if own in study.fitted or study.full_models
         }
         after = _after(study, data)
     count = sum(cost["jobs"] for cost in algorithms.values())
@@ -77,9 +79,9 @@ def _algorithm(
     width = calibration.fastest(tried)
     found = jobs.Calibration(width, tried[width], start)
     found.write(folder / name / "calibration.json", study.key("calibration", name))
-    seconds = {"training": tried[width]}
-    most = min(width, study.config["verification"]["models"])
-    seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
+    seconds = {"training": tried[width], "full": 0.0}
+    if most := min(width, study.full_models):
+        seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
     cuts = {room: list(jobs.cut(study, room, name, folder)) for room in ROOMS}
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
@@ -132,11 +134,10 @@ def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     """Bytes of a study's results, datamodels counted as dense; the page is not in it."""
     n_train, n_targets = len(data.train.labels), len(data.targets)
     margins = 2 * study.models * n_targets * 4  # shards, and gathered
-    full = study.config["verification"]["models"]
     images = data.train.images.nbytes + data.test.images.nbytes
     total = study.n_subsets * n_train / 8 + images
     total += len(study.fitted) * margins + len(study.compared) * n_targets * n_train * 4
-    total += full * sum(cost["bytes_per_full_model"] for cost in algorithms.values())
+    total += study.full_models * sum(cost["bytes_per_full_model"] for cost in algorithms.values())
     directions = study.config["comparison"]["directions"]
     return total + len(study.pairs) * 2 * directions * (n_train + n_targets) * 4
 
@@ -145,9 +146,11 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     """The costs for people."""
     unit = f"{found['device']} seconds"
     for name, cost in found["algorithms"].items():
+        full = cost["seconds_per_full_model"]
+        more = f"; {full:.3g} on all training images" if full else ""
         yield (
-            f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once; "
-            f"{cost['seconds_per_full_model']:.3g} on all training images"
+            f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once"
+            f"{more}"
         )
     yield f"  {found['seconds_per_start']:.2g} CPU seconds for a job to start"
     yield (f"  all that follows training: about {found['cpu_hours_after']:.3g} CPU-hours")

@@ -26,7 +26,6 @@ def outline(study: Study) -> dict[str, Any]:
     known = sizes(study)
     if known:
         study.check_data(*known)
-    full = study.config["verification"]["models"]
     targets = known and known.n_test - round(known.n_test * study.verification_share)
     return {
         "study": study.name,
@@ -43,7 +42,7 @@ def outline(study: Study) -> dict[str, Any]:
         "scores": {name: list(study.given(name)) for name in study.scores},
         "pairs": [list(pair) for pair in study.pairs],
         "models": study.models,
-        "full_models": full,
+        "full_models": study.full_models,
         "training_jobs": None if jobs.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -100,7 +99,7 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
         yield f"  algorithms  {fitted}: {of['models']:,} models each, on subsets{subset}"
     for name, given in of["scores"].items():
         yield f"  scores      {name}: from {', '.join(given)}"
-    if trained:
+    if trained and of["full_models"]:
         yield f"  all data    {trained}: {of['full_models']:,} models each"
     if of["training_jobs"] is None:
         yield "  jobs        follow from a first job of each algorithm, which measures"

@@ -11,17 +11,27 @@ import time
 from calendar import timegm
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modeldiff import checks, files, jobs
+from modeldiff import files, jobs, margins
 from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
 
 BAR = re.compile(r"(\d+)/\d+ \[([\d:]+)<")  # tqdm: 250/500 [00:05<00:05, 48.2model/s]
 TAIL = 4096  # bytes of a log that are read
+QUIET = 120.0  # seconds without a word of a job that are nothing to speak of
+MANY = 5.0  # nor are so many times the seconds of a model
 ROOMS = ("training", "margins", "datamodels", "comparison", "verification", "report")
+
+
+class Silent(NamedTuple):
+    """A job's log that has not changed for some seconds, and the model that comes next in it."""
+
+    log: str
+    model: int
+    seconds: float
 
 
 class Stretch(NamedTuple):
@@ -36,7 +46,8 @@ class Stretch(NamedTuple):
 class Algorithm:
     """One algorithm's state.
 
-    trained, failed: models of whole shards; running: finished models of unfinished jobs;
+    trained, failed: models of whole shards; reasons: how many failed for each reason;
+    running: finished models of unfinished jobs; silent: those jobs that say nothing any more;
     full: models trained on all data, of `full_models`; room: the first whose result is missing.
     seconds_per_model: of one job, None before any model is finished. seconds_left: of training on
     subsets, at the present number of jobs at a time; None if unknown.
@@ -46,6 +57,8 @@ class Algorithm:
     trained: int = 0
     running: int = 0
     failed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    silent: list[Silent] = field(default_factory=list)
     full_models: int = 0
     full: int = 0
     room: str = "done"
@@ -74,18 +87,13 @@ class Status:
 def read(folder: str | Path) -> Status:
     """The state of the study whose results lie in `folder`."""
     folder = Path(folder)
-    try:
-        study = Study.of(checks.parse(folder / "study.json"))
-    except UserError:
+    path = folder / "study.json"
+    if not path.is_file():
         raise UserError(
             f"{folder}: holds no readable study.json; must be the folder of a run that has "
             "started, e.g. results/digits"
-        ) from None
-    except KeyError as key:
-        raise UserError(
-            f"{folder}/study.json: has no {key}, so another version of modeldiff wrote it; run "
-            "Snakemake again"
-        ) from None
+        )
+    study = Study.recorded(path)
     stretches: dict[str, list[Stretch]] = {}
     stopped: dict[str, str] = {}
     found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.names}
@@ -99,6 +107,8 @@ def read(folder: str | Path) -> Status:
             own.seconds_left = 0.0
         elif own.seconds_per_model is not None and jobs:
             own.seconds_left = left * own.seconds_per_model / jobs
+        patience = max(QUIET, MANY * (own.seconds_per_model or 0.0))
+        own.silent = [each for each in own.silent if each.seconds > patience]
     times = [own.seconds_left for own in found.values()]
     known = [t for t in times if t is not None]
     return Status(
@@ -121,25 +131,29 @@ def _algorithm(
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
     found = Algorithm(
         models=study.models if name in study.fitted else 0,
-        full_models=study.config["verification"]["models"] if name in study.trained else 0,
+        full_models=study.full_models if name in study.trained else 0,
     )
     of, key = stretches.setdefault(name, []), study.key("training", name)
+    causes: list[str] = []
     for models in _cut(study, "training", name, folder):
         label = f"{models.start}-{models.stop}"
         record = _record(folder / name / "shards" / f"{label}.npy", key)
         if record is not None:
             found.trained += len(models)
-            found.failed += len(record["failed"])
+            causes += record["failed"].values()
             fresh = len(models) - record.get("resumed_at", 0)
             if fresh and "models_per_second" in record:
                 stop = timegm(time.strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
                 of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
             continue
         log = folder / "logs/train" / f"{name}-{label}.log"
-        done, said = _progress(log, of)
+        done, said, silence = _progress(log, of)
         found.running += done
         if said:
             stopped[str(log)] = said
+        elif silence is not None:
+            found.silent.append(Silent(str(log), models.start + done, silence))
+    found.failed, found.reasons = len(causes), margins.reasons(causes)
     for models in _cut(study, "full", name, folder):
         path = folder / name / "full" / f"{models.start}-{models.stop}.npz"
         found.full += len(models) * (_record(path, study.key("full", name)) is not None)
@@ -192,8 +206,12 @@ def _record(path: Path, key: str) -> dict[str, Any] | None:
     return record if record["key"] == key and path.exists() else None
 
 
-def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str]:
-    """Models that an unfinished job has trained, and its last word if it has ended."""
+def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str, float | None]:
+    """Models that an unfinished job has trained, its last word if it has ended, and for how many
+    seconds it has said nothing; None if there is no log.
+
+    The last word of a job that a user's function has ended stands above that function's traceback.
+    """
     try:
         with open(log, "rb") as file:
             stop = file.seek(0, 2)
@@ -201,19 +219,22 @@ def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str]:
             lines = [x for x in re.split(r"[\r\n]+", file.read().decode(errors="replace")) if x]
             changed = log.stat().st_mtime
     except OSError:
-        return 0, ""
-    bars = [bar for line in lines if (bar := BAR.search(line))]
-    done = 0
+        return 0, "", None
+    bars = [(i, bar) for i, line in enumerate(lines) if (bar := BAR.search(line))]
+    done, after = 0, lines
     if bars:
+        last, bar = bars[-1]
         seconds = 0
-        for part in bars[-1][2].split(":"):
+        for part in bar[2].split(":"):
             seconds = 60 * seconds + int(part)
-        done = int(bars[-1][1])
+        done, after = int(bar[1]), lines[last + 1 :]
         if done and seconds:
             stretches.append(Stretch(changed - seconds, changed, done))
-    last = lines[-1].strip() if lines else ""
     # The last line is a bar while the job runs, and after it was killed outright.
-    return done, last if last and not BAR.search(last) else ""
+    said = [line.strip() for line in after]
+    own = [line for line in said if line.startswith("modeldiff: ")]
+    word = (own or said or [""])[-1]
+    return done, word, time.time() - changed
 
 
 def last_word(log: Path) -> str:
@@ -239,8 +260,19 @@ def lines(status: Status) -> Iterator[str]:
             f"{name:16} {trained:>13} {own.failed:>6} {_rate(own, status):>10} "
             f"{_time(own.seconds_left):>8} {f'{own.full}/{own.full_models}':>9}  {own.room}"
         )
+    for name, own in status.algorithms.items():
+        if own.failed:
+            yield f"failed: {own.failed} of {name}: {margins.reasons_in_words(own.reasons)}"
+    if any(own.failed for own in status.algorithms.values()):
+        yield f"        {margins.SELECTION}"
     for log, said in status.stopped.items():
         yield f"stopped: {log}: {said}"
+    for name, own in status.algorithms.items():
+        for log, model, seconds in own.silent:
+            yield (
+                f"no progress for {_time(seconds)}: {log}: model {model} of {name}; if its job "
+                "still runs, it may hang: stopped, it keeps what is finished"
+            )
     if status.report:
         yield f"report: {status.report}"
 
@@ -251,7 +283,8 @@ def line(status: Status) -> str:
     compared = {name: own for name, own in status.algorithms.items() if own.models}
     for name, own in compared.items():
         trained = own.trained + own.running
-        more = f", {own.failed} failed" if own.failed else ""
+        why = margins.reasons_in_words(own.reasons)
+        more = f", {own.failed} failed ({why})" if own.failed else ""
         if 0 < trained < own.models:
             more += f", {_rate(own, status)}/s, {_time(own.seconds_left)} left"
         parts.append(f"{name} {trained}/{own.models} models{more}")

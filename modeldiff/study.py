@@ -10,10 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from modeldiff import checks, files
+from modeldiff import checks, files, fingerprints
 from modeldiff.components import Component
 from modeldiff.dataset.sources import image_bytes
 from modeldiff.errors import UserError
+from modeldiff.fingerprints import Fingerprints
 
 # Raised when a room computes something else from the same settings, so that stale artefacts are
 # made again: editing an installed package triggers nothing in Snakemake.
@@ -28,12 +29,12 @@ VERSIONS = {
     "grams": 1,
     "datamodels": 1,
     "scores": 1,
-    "comparison": 4,
+    "comparison": 5,
     "predictions": 1,
     "verification": 2,
     "trials": 1,
     "candidates": 1,
-    "report": 1,
+    "report": 2,
 }
 
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
@@ -104,9 +105,13 @@ class Transformation:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study. `config` is the whole of it as plain data, defaults filled in."""
+    """A checked study. `config` is the whole of it as plain data, defaults filled in.
+
+    code: fingerprints of what the config only names, by entry, as they were when it was made.
+    """
 
     config: dict[str, Any]
+    code: Fingerprints
     name: str
     folder: str
     seed: int
@@ -130,10 +135,11 @@ class Study:
         files: where it was read from, so that an error can name the file of the wrong key.
         Raises UserError, one line: file, key, what would be right.
         """
-        return cls.of(checks.check(config, files))
+        checked = checks.check(config, files)
+        return cls.of(checked, fingerprints.of(checked))
 
     @classmethod
-    def of(cls, checked: dict[str, Any]) -> "Study":
+    def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
         drawn = checked.get("subsets", NO_SUBSETS)
         entries, evaluation = checked["algorithms"], drawn["evaluation"]
@@ -141,10 +147,11 @@ class Study:
         plant = dataset.get("plant")
         return cls(
             config=checked,
+            code=code,
             name=checked["study"],
             folder=f"{checked['results']}/{checked['study']}",
             seed=checked["seed"],
-            dataset=Component.of(dataset, "plant", "verification_share"),
+            dataset=Component.of(dataset, "plant", "verification_share", "code"),
             verification_share=dataset["verification_share"],
             plant=plant
             and Plant(
@@ -168,8 +175,27 @@ class Study:
 
     @classmethod
     def read(cls, path: str | Path) -> "Study":
-        """From a config (YAML) or from the checked study of a results folder (JSON)."""
-        return cls.load(checks.parse(path), [path])
+        """From a config (YAML) or from the checked study of a results folder (JSON).
+
+        UserError if the user's own code is not what a checked study was written with.
+        """
+        study = cls.load(checks.parse(path), [path])
+        fingerprints.refuse_changed(path, study.code)
+        return study
+
+    @classmethod
+    def recorded(cls, path: str | Path) -> "Study":
+        """The checked study of a results folder as it was when it was written.
+
+        To look at results: the user's own code may have changed since, and is not imported.
+        """
+        try:
+            return cls.of(checks.parse(path), fingerprints.read(path))
+        except KeyError as key:
+            raise UserError(
+                f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "
+                "again"
+            ) from None
 
     def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:
         """UserError if the study cannot be done on a data set of these sizes and classes."""
@@ -196,6 +222,13 @@ class Study:
     def trained(self) -> tuple[str, ...]:
         """Those that say how to train: they show effects, by models trained on all data."""
         return tuple(name for name, own in self.algorithms.items() if own.trained)
+
+    @property
+    def full_models(self) -> int:
+        """Models on all data of each that is trained: none where no feature is shown to them."""
+        shown = self.transformations or self.candidates
+        models: int = self.config["verification"]["models"]
+        return models if shown else 0
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
@@ -258,6 +291,11 @@ class Study:
 
     # Which settings each result depends on.
 
+    def _code(self, *entries: str) -> dict[str, Any]:
+        """The fingerprints of these entries of the config, if there are any."""
+        found = {entry: self.code[entry] for entry in entries if entry in self.code}
+        return {"code": found} if found else {}
+
     def settings(self, room: str, *of: str) -> dict[str, Any]:
         """All settings that the result of `room` depends on, directly or through its inputs.
 
@@ -267,7 +305,7 @@ class Study:
         own: dict[str, Any] = {"version": VERSIONS[room]}
         match room:
             case "dataset":
-                own |= {"seed": self.seed, "dataset": config["dataset"]}
+                own |= {"seed": self.seed, "dataset": config["dataset"]} | self._code("dataset")
             case "beton":
                 own |= {"jpeg": config["training"]["jpeg"], "dataset": self.settings("dataset")}
             case "subsets":
@@ -277,7 +315,7 @@ class Study:
                 own |= {"training": self.settings("training", *of)}
             case "training" | "full":
                 recipe = {k: v for k, v in config["algorithms"][of[0]].items() if k != "scores"}
-                own |= {"name": of[0], "algorithm": recipe}
+                own |= {"name": of[0], "algorithm": recipe} | self._code(f"algorithms.{of[0]}")
                 own |= {"dataset": self.settings("dataset")}
                 if self.beton and config["training"]["jpeg"]:  # else both loaders give the same
                     own |= {"jpeg": config["training"]["jpeg"]}
@@ -292,10 +330,13 @@ class Study:
                 own |= {"training": self.settings("training", *of)}
             case "datamodels":
                 own |= {"datamodels": self.regression, "margins": self.settings("margins", *of)}
+                own |= self._code("estimator")
             case "scores":
-                trak = ("model", "preprocess") if self.scores[of[0]].name == "trak" else ()
-                own |= {k: config["algorithms"][of[0]][k] for k in ("scores", *trak)}
-                own |= {"dataset": self.settings("dataset")}
+                entry = config["algorithms"][of[0]]
+                computed = ("model", "preprocess", "code")
+                trak = computed if self.scores[of[0]].name == "trak" else ()
+                own |= {k: entry[k] for k in ("scores", *trak) if k in entry}
+                own |= {"dataset": self.settings("dataset")} | self._code(f"scores.{of[0]}")
             case "comparison":
                 own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
                 own |= {"datamodels": [self.settings(self.weights(n)[0], n) for n in of]}
@@ -303,6 +344,7 @@ class Study:
                 own |= {"full": self.settings("full", *of)}
                 shown = {k: v for k, v in config["verification"].items() if k != "candidates"}
                 own |= {"verification": shown}
+                own |= self._code(*(f"transformations.{t}" for t in self.transformations))
             case "verification":
                 own |= {
                     "predictions": [
@@ -315,7 +357,7 @@ class Study:
                 own |= {"trials": [self.settings("trials", name) for name in of]}
                 own |= {"comparison": self.settings("comparison", *of)}
             case "report":
-                own |= {"config": config}
+                own |= {"config": config} | self._code(*self.code)
         return own
 
     def key(self, room: str, *of: str) -> str:
@@ -323,8 +365,9 @@ class Study:
         return digest(self.settings(room, *of))
 
     def write(self, path: str | Path) -> None:
-        """Write the checked config as JSON, which `read` takes."""
+        """Write the checked config as JSON, which `read` takes, and the fingerprints beside it."""
         files.write_json(path, self.config)
+        fingerprints.write(path, self.code)
 
 
 def digest(settings: Mapping[str, Any]) -> str:

@@ -13,6 +13,9 @@ import numpy as np
 from modeldiff import files, keyed
 from modeldiff.errors import UserError
 
+FEWEST = 20  # models to fit datamodels on
+FEWEST_COMPARED = 40  # models of both algorithms that a contrast is taken of
+
 
 def size(n_examples: int, alpha: float) -> int:
     """Examples in each subset: floor(alpha * n), with alpha * n rounded off float noise first."""

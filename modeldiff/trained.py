@@ -42,7 +42,8 @@ def read(study: Study, name: str) -> Trained | None:
     models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
     with tempfile.TemporaryDirectory() as temporary:
         gathered = Path(temporary) / "margins.npy"
-        margins.gather(shards, key, gathered, key)
+        data = dataset.digest(folder / "dataset/manifest.json")
+        margins.gather(shards, key, gathered, key, data)
         rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
     masks = Masks.open(packed, manifest["train"])
     return Trained(models, np.array([study.subset_of(m) for m in models]), rows, masks)

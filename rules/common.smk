@@ -2,14 +2,19 @@
 import re
 import sys
 
-from modeldiff import jobs, status
+from modeldiff import changes, jobs, status
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 try:
     study = Study.load(config, files=workflow.configfiles)
 except UserError as error:
-    sys.exit(f"modeldiff: {error}")
+    sys.exit(error.report())
+
+# What has changed since the last run, and what follows: said once, not by every job.
+if workflow.is_main_process:
+    for line in changes.lines(study):
+        print(f"modeldiff: {line}", file=sys.stderr)
 
 DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 
@@ -154,6 +159,16 @@ def of_fitted(path):
     return [result(f"{name}/{path}") for name in study.fitted]
 
 
+def of_shown(path):
+    """The file `path` of every algorithm whose models are shown features."""
+    return [result(f"{name}/{path}") for name in study.trained if study.full_models]
+
+
 def of_verified(path):
     """The file `path` of each algorithm whose effects stand beside a pair's."""
-    return lambda wc: [result(f"{name}/{path}") for name in study.verified(wc.a, wc.b)]
+    shown = of_shown(path)
+    return lambda wc: [
+        result(f"{name}/{path}")
+        for name in study.verified(wc.a, wc.b)
+        if result(f"{name}/{path}") in shown
+    ]

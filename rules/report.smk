@@ -7,7 +7,7 @@ rule report:
         margins=of_fitted("margins.npy"),
         weights=[result(f"{n}/{study.weights(n)[1]}") for n in study.compared],
         lds=of_fitted("lds.npz"),
-        predictions=[result(f"{n}/predictions.npz") for n in study.trained],
+        predictions=of_shown("predictions.npz"),
         comparisons=pairs("comparison.npz"),
         effects=pairs("effects.csv"),
         candidates=[result(f"{a}-vs-{b}/candidates.csv") for a, b in study.tried],

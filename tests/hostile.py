@@ -1,8 +1,10 @@
-"""Hostile configs: every key of the schema with values that nobody should give it, and text that was
-damaged. Seeded: the same seed, the same cases.
+"""Hostile configs: every key of the schema with values that nobody should give it, damaged text.
+
+Seeded: the same seed, the same cases.
 """
 
 import copy
+import itertools
 import json
 import random
 import re
@@ -234,7 +236,7 @@ def base() -> dict:
 def put(config: dict, key: Key) -> None:
     """Set `HERE` at a key, with what must stand beside it."""
     path, node = key.path, config
-    for part, following in zip(path[:-1], path[1:], strict=True):
+    for part, following in itertools.pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(part, int):
             if not node:
@@ -303,7 +305,9 @@ def restructured(rng: random.Random) -> Case:
     elif what == "wrapped":
         node[key] = [value]
     else:
-        node[key] = list(value.values())[0] if isinstance(value, dict) and value else [value, value]
+        node[key] = (
+            next(iter(value.values())) if isinstance(value, dict) and value else [value, value]
+        )
     return Case(f"structure: {what}", str(key), text_of(config).encode())
 
 

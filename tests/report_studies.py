@@ -72,7 +72,7 @@ def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: 
         shards.append(at / f"shards/{models.start}-{models.stop}.npy")
         training.train_shard(study, name, data, models, shards[-1], device="cpu")
     margin_key = study.key("margins", name)
-    margins.gather(shards, study.key("training", name), at / "margins.npy", margin_key)
+    margins.gather(shards, study.key("training", name), at / "margins.npy", margin_key, data.digest)
     fit = at / "datamodels.npz"
     n = len(data.train.labels)
     step.write(step.Regression(study, name, n, masks, at / "margins.npy"), fit, device="cpu")

@@ -257,7 +257,7 @@ def test_what_an_estimator_must_return_is_said(tmp_path, monkeypatch, returned):
     monkeypatch.syspath_prepend(tmp_path)
     name = f"mine{abs(hash(returned))}"
     (tmp_path / f"{name}.py").write_text(f"def own(masks, margins):\n    return {returned}\n")
-    with pytest.raises(UserError, match=r"must return finite weights \[6, 20\] \[targets x exam"):
+    with pytest.raises(UserError, match=r"must be weights \[6, 20\] \[targets x exam"):
         fit(*drawn(), estimator=f"{name}:own")
 
 

@@ -1,6 +1,7 @@
 """What people type: check, new, status, compare, plan; exit codes and JSON."""
 
 import json
+import re
 import time
 
 import numpy as np
@@ -183,13 +184,15 @@ def test_a_new_study_is_one_once_the_data_are_there(call, tmp_path):
     assert "NAME: is '../birds'" in call("new", "../birds")[2]
 
 
-def test_a_new_study_of_ones_own_parts(call, tmp_path):
-    parts = "def data(): ...\ndef model(shape, classes): ...\ndef train(*given): ...\n"
+def test_a_new_study_of_ones_own_parts(call, repository, tmp_path):
+    tutorial = (repository / "docs/tutorial.md").read_text()
+    parts = re.search(r"^```python mine.py\n(.*?)^```$", tutorial, re.S | re.M)[1]
     (tmp_path / "own_parts_for_new.py").write_text(parts)
     assert call("new", "mine", "--own", "own_parts_for_new", "--output", "mine.yaml")[0] == 0
     code, said, error = call("check", "mine.yaml")
     assert code == 0, error
     assert "sizes are known once it is prepared" in said
+    assert "first: trained by own_parts_for_new:train, one model at a time" in said
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def labels_out_of_range():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("floats", "must be uint8"), ("labels_out_of_range", "labels must be 0 to 1")],
+    [("floats", "must be uint8"), ("labels_out_of_range", "labels are 2 to 2; must be 0 to 1")],
 )
 def test_a_users_own_that_breaks_the_contract_is_named(config, tmp_path, name, words):
     config["dataset"] = {"name": f"{__name__}:{name}"}

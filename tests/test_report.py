@@ -271,6 +271,14 @@ def test_models_that_failed_are_counted_of_every_algorithm(loaded):
     assert "plain: none of 120." in html
     assert "masked: 0 of 120 subset models and 2 full-data models, left out" in html
     assert f"between: 3 of {models} models on all images, left out" in html
+    assert "left out after their outcome was seen" in html
+    assert "left out after their outcome was seen" not in page.render(loaded, content)
+    own = dataclasses.replace(
+        loaded.algorithms["plain"],
+        failed={"3": "diverged: outputs are not finite", "7": "missing: x"},
+    )
+    worse = dataclasses.replace(loaded, algorithms=loaded.algorithms | {"plain": own}, left_out={})
+    assert "2 of 120 subset models (1 diverged, 1 missing) and 0" in page.render(worse, content)
 
 
 def test_a_large_study_fits_the_page(loaded, monkeypatch):

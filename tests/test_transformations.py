@@ -130,5 +130,5 @@ def cropped(images, strength):
 
 def test_a_users_own_that_breaks_the_contract_is_named():
     images = np.zeros((1, 1, 4, 4), np.float32)
-    with pytest.raises(UserError, match=r"transformation .*cropped.* must return .*\(1, 1, 4, 4\)"):
+    with pytest.raises(UserError, match=r"cropped .*1 x 4 x 3\]; must be .*\[1 x 1 x 4 x 4\]"):
         transformations.apply(Component(f"{__name__}:cropped", {}), images, 1.0)

@@ -1,7 +1,8 @@
 """The command line `modeldiff`: commands for people, and one per room for Snakemake's rules.
 
 torch is imported only by the commands that need it. Exit codes: 0, 1 for a mistake in what was
-given (one line on standard error), 2 for wrong usage.
+given (one line on standard error, and below it the traceback of a function of the user's own, if it
+is one that failed), 2 for wrong usage.
 """
 
 import sys
@@ -20,7 +21,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"modeldiff: {error}", err=True)
+            click.echo(error.report(), err=True)
             sys.exit(1)
         except click.UsageError as error:  # which click prints, with what was given
             error.message = shortened(printable(error.message), LONGEST)

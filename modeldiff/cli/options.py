@@ -51,7 +51,9 @@ class Range(click.ParamType):  # type: ignore[type-arg]
         first, _, stop = str(value).partition(":")
         digits = first.isdecimal() and stop.isdecimal() and len(value) < 40
         if not (digits and int(first) < int(stop)):
-            self.fail(f"{shown(value)} must be first:stop with first < stop, e.g. 0:250", param, ctx)
+            self.fail(
+                f"{shown(value)} must be first:stop with first < stop, e.g. 0:250", param, ctx
+            )
         return range(int(first), int(stop))
 
 
@@ -99,7 +101,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For a progra
 def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """--gpu and --threads, for a command that takes the torch `device` it may compute on."""
 
-    @click.option("--gpu", type=click.IntRange(0, 1024), default=0, help="GPUs to use; 0 is the CPU.")
+    @click.option(
+        "--gpu", type=click.IntRange(0, 1024), default=0, help="GPUs to use; 0 is the CPU."
+    )
     @threads_option
     @wraps(command)
     def claimed(*, gpu: int, threads: int, **given: Any) -> None:
@@ -116,4 +120,5 @@ def regression(
     from modeldiff.datamodels.step import Regression
 
     n_train = dataset.read_manifest(manifest, study.key("dataset"))["train"]
+    dataset.check_trained_on(margins, dataset.digest(manifest))
     return Regression(study, algorithm, n_train, masks, margins)

@@ -117,11 +117,12 @@ def calibrate(study: Study, algorithm: str, manifest: Path, device: str, output:
 @output_option
 def margins(study: Study, algorithm: str, shards: tuple[Path, ...], output: Path) -> None:
     """Gather the SHARDS of ALGORITHM into one array."""
-    from modeldiff import margins
+    from modeldiff import dataset, margins
 
-    margins.gather(
-        shards, study.key("training", algorithm), output, study.key("margins", algorithm)
-    )
+    manifest = Path(study.folder) / "dataset/manifest.json"
+    dataset.read_manifest(manifest, study.key("dataset"))
+    keys = study.key("training", algorithm), study.key("margins", algorithm)
+    margins.gather(shards, keys[0], output, keys[1], dataset.digest(manifest))
 
 
 @click.command()

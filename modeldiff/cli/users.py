@@ -11,7 +11,7 @@ import click
 import jinja2
 import yaml
 
-from modeldiff import checks, config_file, devices, files
+from modeldiff import changes, checks, config_file, devices, files
 from modeldiff import plan as plans
 from modeldiff import status as states
 from modeldiff.cli.options import (
@@ -70,15 +70,24 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 @click.option("--output", "-o", type=OUTPUT, help="Also write it with all defaults (JSON).")
 @json_option
 def check(study: Study, output: Path | None, as_json: bool) -> None:
-    """Check CONFIG and say what the study will do.
+    """Check CONFIG, try each of its parts on a few examples, and say what the study will do.
 
-    Tries every import path, looks for the data, prepares and trains nothing. Exit code 1 and one
-    line (file, key, what would be right) for the first mistake.
+    Imports every part, looks for the data (your own `data()` is called), trains two steps of each
+    algorithm (all of a training function of your own, on few examples) and puts each feature on
+    images. Nothing is kept. Says what has changed since the study was last run, and which models
+    that trains again. Exit code 1 and one line for the first mistake: file, key or import
+    path, and what would be right.
     """
     outline = plans.outline(study)
+    from modeldiff import trial
+
+    devices.claim(0, study.config["training"]["threads"])
+    tried = list(trial.run(study))
     if output:
         study.write(output)
-    show(outline, as_json, "\n".join(plans.lines(outline)))
+    changed = [*changes.lines(study), *changes.data(study)]
+    content = outline | {"tried": [line.strip() for line in tried], "changed": changed}
+    show(content, as_json, "\n".join([*plans.lines(outline), *tried, *changed]))
 
 
 @click.command()

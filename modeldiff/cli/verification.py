@@ -57,13 +57,14 @@ def verification(
 ) -> None:
     """Tabulate effects, with intervals, on the algorithms of PAIR and on those of no pair.
 
-    PREDICTIONS: of the pair, then of the others in the order of the config.
+    PREDICTIONS: of the pair, then of the others in the order of the config; none where the study
+    shows no features.
     """
     from modeldiff import verification
 
-    names = study.verified(*pair)
+    names = study.verified(*pair) if study.full_models else ()
     if len(predictions) != len(names):
-        must = f"must be {len(names)}, of {', '.join(names)}"
+        must = f"must be {len(names)}, of {', '.join(names) or 'none'}"
         raise UserError(f"PREDICTIONS: are {len(predictions)} files; {must}")
     verification.write(study, pair, dict(zip(names, predictions, strict=True)), output)
 

@@ -69,11 +69,19 @@ def contrast(
     if not difference.any():
         raise UserError("margins_a: do not differ from margins_b in any model")
     basis = significance.basis(models, seed)
-    seen = basis.T @ difference
-    axes = principal_axes(seen, directions)
-    strengths = np.linalg.norm(seen @ axes.T, axis=0)
-    noise = ridge.noise(models, basis, seen)
-    p_value, null_edge, p_any = significance.sign_flips(noise, axes, strengths, flips, seed)
+    axes = principal_axes(basis.T @ difference, directions)
+    tested = significance.flip_test(ridge, models, basis, difference, axes, flips, seed)
+    p_value, p_any = tested.p_value, tested.p_any
+    if models.scale != 1:
+        # The factor is an estimate: where noise made it, what both share is left in the
+        # difference. So nothing counts that does not stand out without the factor as well.
+        unscaled = replace(models, scale=1.0)
+        plain_basis = significance.basis(unscaled, seed)
+        plain = np.float64(a) - b
+        plain_axes = principal_axes(plain_basis.T @ plain, directions)
+        again = significance.flip_test(ridge, unscaled, plain_basis, plain, plain_axes, flips, seed)
+        p_value = np.maximum(p_value, again.p_value)
+        p_any = max(p_any, again.p_any)
     together = int((p_value <= LEVEL).sum())
     found, projections = oriented(*turned(axes, difference @ axes.T, together))
     singular = np.linalg.norm(projections, axis=0)
@@ -99,7 +107,7 @@ def contrast(
         lean=lean(a, models.scale * b, found),
         singular_values=singular,
         p_value=p_value,
-        null_edge=null_edge,
+        null_edge=tested.null_edge,
         stability=np.abs((twice[0] * twice[1]).sum(1)),
         overlap=overlap(twice[0], twice[1], examples),
         agreement=agreement(ridge, models, covariances, p_any),

@@ -11,8 +11,9 @@ from scipy.linalg import cho_factor, cho_solve
 from modeldiff import keyed
 from modeldiff.datamodels.gram import Gram, blocks
 from modeldiff.errors import UserError
+from modeldiff.subsets import FEWEST_COMPARED
 
-FEWEST = 40  # models to compare by
+SURE = 1.645  # standard errors below the estimated share: with nothing to predict, 0 in 95 of 100
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class Paired:
             used[rows] = np.isfinite(a).all(1) & np.isfinite(b).all(1)
             sums += np.stack([a[used[rows]].sum(0), b[used[rows]].sum(0)])
         models = int(used.sum())
-        if models < FEWEST:
+        if models < FEWEST_COMPARED:
             raise UserError(
-                f"margins: {models} models finished under both algorithms; must be {FEWEST} or more"
+                f"margins: {models} models finished under both algorithms; must be "
+                f"{FEWEST_COMPARED} or more"
             )
         mean_a, mean_b = sums / models
         return cls(masks, margins_a, margins_b, used, mean_a, mean_b)
@@ -138,15 +140,19 @@ class Ridge:
         basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
         noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0, 0.0)
-        product = square = own = 0.0
+        product = variance = square = own = 0.0
         total = np.zeros((len(seen.T), len(seen)), np.float32)
         for rows, x in self.centred_masks(3 * basis.shape[1]):
             d, predicted = noise.parts(rows, x)
-            product += float((d * predicted).sum(dtype=np.float64))
+            products = (d * predicted).sum(1, dtype=np.float64)
+            product += float(products.sum())
+            # Each product of two models is in the sum twice, so its variance counts twice.
+            variance += 2 * float((products**2).sum())
             square += float((predicted**2).sum(dtype=np.float64))
             total += x.T @ d
             own += _own(x, d)
-        share = max(0.0, product / square) if square else 0.0
+        surely = product - SURE * np.sqrt(variance)
+        share = max(0.0, surely / square) if square else 0.0
         pairs = float(np.square(total, dtype=np.float64).sum()) - own * self.unshrunk
         return replace(noise, share=share, pairs=pairs)
 
@@ -157,9 +163,11 @@ class Noise:
 
     Each model's prediction is that of a fit without it (all models are taken to have the same
     leverage, as in generalised cross-validation: masks of one size nearly do), times the `share`
-    that predicts best. If nothing differs, a fit without a model predicts nothing of it: the share
-    is 0 and the noise is the difference itself. More than the difference's own noise is left
-    otherwise, never less.
+    of it that is sure: the lower end of a one-sided 95% interval of the share that predicts best.
+    If nothing differs, a fit without a model predicts nothing of it, but the best share is above 0
+    by chance half of the time, and taking that away would make the noise too small. The lower end
+    is 0 then, and the noise is the difference itself. More than the difference's own noise is left
+    otherwise, hardly ever less.
 
     pairs: the products of the differences of different models times those of their masks, summed:
         large where models with like subsets have like differences. 0 on average if nothing differs.

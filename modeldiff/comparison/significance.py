@@ -12,12 +12,14 @@ the directions before it removed (Winkler et al. 2020, for canonical correlation
 at the first that does not stand out, so that the chance of any false direction is LEVEL.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from modeldiff import keyed
 from modeldiff.comparison.found import LEVEL
-from modeldiff.comparison.paired import Noise, Paired, signs
+from modeldiff.comparison.paired import Noise, Paired, Ridge, signs
 from modeldiff.datamodels.gram import blocks
 
 RANK = 256  # dimensions of the targets' space that directions are found and tested in
@@ -42,6 +44,38 @@ def basis(models: Paired, seed: int) -> np.ndarray:
             total += d.T @ (d @ q.astype(np.float32))
         q, _ = np.linalg.qr(total)
     return q.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class FlipTest:
+    """The outcome of the sign flips of one difference.
+
+    p_value, null_edge: float64 [directions], as in `Comparison`; p_any: of all that differs.
+    """
+
+    p_value: np.ndarray
+    null_edge: np.ndarray
+    p_any: float
+
+
+def flip_test(
+    ridge: Ridge,
+    models: Paired,
+    basis: np.ndarray,
+    difference: np.ndarray,
+    directions: np.ndarray,
+    flips: int,
+    seed: int,
+) -> FlipTest:
+    """Test the directions of a difference of weights.
+
+    basis: float32 [n_targets x r]; difference: float64 [n_targets x n_train]; directions:
+    orthonormal [directions x n_train], singular vectors of `basis.T @ difference`.
+    """
+    seen = basis.T @ difference
+    strengths = np.linalg.norm(seen @ directions.T, axis=0)
+    noise = ridge.noise(models, basis, seen)
+    return FlipTest(*sign_flips(noise, directions, strengths, flips, seed))
 
 
 def sign_flips(

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff import components
+from modeldiff import components, user_code
 from modeldiff.datamodels.gram import finished
 from modeldiff.datamodels.model import Datamodels
-from modeldiff.errors import UserError
 
 
 def fit(
@@ -25,18 +24,25 @@ def fit(
     """
     used = finished(margins, 0, len(margins))
     given = np.array(masks[:])[used], np.array(margins[used][:, targets], np.float32)
-    found = components.load(estimator)(*given)
+    function, of = components.load(estimator), f"of {len(given[0])} models"
+    with user_code.running(estimator, of):
+        found = function(*given)
     shapes = (len(targets), masks.shape[1]), (len(targets),)
+    wanted = (
+        f"weights {list(shapes[0])} [targets x examples] and an intercept {list(shapes[1])}, finite"
+    )
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise user_code.refused(estimator, of, found, wanted)
     try:
         weights, intercept = (np.asarray(x, np.float64) for x in found)
-        fits = (weights.shape, intercept.shape) == shapes
-    except (TypeError, ValueError):
-        fits = False
-    if not fits or not (np.isfinite(weights).all() and np.isfinite(intercept).all()):
-        raise UserError(
-            f"datamodels.estimator: {estimator!r} must return finite weights {list(shapes[0])} "
-            f"[targets x examples] and an intercept {list(shapes[1])} [targets]"
-        )
+    except Exception:  # what is no array may fail in any way
+        came = f"returned {' and '.join(map(user_code.described, found))}"
+        raise user_code.refused(estimator, of, came, wanted) from None
+    if (weights.shape, intercept.shape) != shapes:
+        came = f"returned shapes {list(weights.shape)} and {list(intercept.shape)}"
+        raise user_code.refused(estimator, of, came, wanted)
+    if not (np.isfinite(weights).all() and np.isfinite(intercept).all()):
+        raise user_code.refused(estimator, of, "returned infinite values or NaN", wanted)
     zeros, nothing = np.zeros(len(targets)), np.empty((len(targets), 0))
     return Datamodels(
         weights=weights.astype(np.float32),

@@ -1,6 +1,15 @@
 """Data sets: training and test images in an order that never changes."""
 
-from modeldiff.dataset.prepared import Dataset, as_float, prepare, read, read_manifest
+from modeldiff.dataset.prepared import (
+    Dataset,
+    as_float,
+    check_trained_on,
+    differences,
+    digest,
+    prepare,
+    read,
+    read_manifest,
+)
 from modeldiff.dataset.raw import Images, Raw
 from modeldiff.dataset.sources import BUILT_IN, digits
 
@@ -10,6 +19,9 @@ __all__ = [
     "Images",
     "Raw",
     "as_float",
+    "check_trained_on",
+    "differences",
+    "digest",
     "digits",
     "prepare",
     "read",

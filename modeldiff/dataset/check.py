@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modeldiff import components
 from modeldiff.components import Component
+from modeldiff.dataset import loading
 from modeldiff.dataset.pictures import Pictures
 from modeldiff.dataset.raw import Unread
-from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.errors import UserError
 
 
@@ -19,7 +18,7 @@ def check(part: Component, checksum: str | None = None) -> Iterator[str]:
     checksum: SHA-256 that the files must have, as an earlier check told it; other sources than
     files have none. Raises UserError with counts for what is incomplete, or not as it should be.
     """
-    raw = components.find(part.name, BUILT_IN)(**part.options)
+    raw = loading.load(part)
     for name, split in (("train", raw.train), ("test", raw.test)):
         counts = np.bincount(split.labels, minlength=len(raw.classes))
         of = ", ".join(f"{c} {n:,}" for c, n in zip(raw.classes, counts, strict=True))

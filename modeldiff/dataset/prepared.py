@@ -7,20 +7,26 @@ once into targets (a datamodel each; directions are found on them) and verificat
 
 import json
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from modeldiff import components, files, keyed, transformations
-from modeldiff.dataset.raw import Images, Raw, Unread, placed
-from modeldiff.dataset.sources import BUILT_IN
-from modeldiff.errors import UserError
+from modeldiff import files, keyed, transformations
+from modeldiff.components import Component
+from modeldiff.dataset import loading
+from modeldiff.dataset.raw import Images, Raw, Unread
+from modeldiff.errors import Damaged
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
+
+
+PREPARED = ("training images", "test images", "labels or classes")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class Dataset:
     """A prepared data set, read from disk.
 
     targets, verification: int64 indices of test examples; together all of them, in rising order.
+    digest: of all that was prepared, so that models can say what they were trained on; empty for
+    data that were not read from disk.
     """
 
     train: Images
@@ -35,6 +43,7 @@ class Dataset:
     classes: tuple[str, ...]
     targets: np.ndarray
     verification: np.ndarray
+    digest: str = ""
 
 
 def prepare(study: "Study", output: str | Path) -> None:
@@ -42,41 +51,91 @@ def prepare(study: "Study", output: str | Path) -> None:
 
     Memory holds one image at a time, where the source reads them from files.
     """
-    output = Path(output)
+    _prepare(study, loading.load(study.dataset), Path(output))
+
+
+def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) -> list[str]:
+    """What the study's source gives otherwise now than when the data were prepared.
+
+    Some of "training images", "test images" and "labels or classes"; nothing if all is the same.
+    raw: what the source gives, if it was called already. Takes as much disk as the data, for a
+    moment; Damaged if `manifest` is not of the study's settings.
+    """
+    read_manifest(manifest, study.key("dataset"))
+    if raw is None:
+        raw = loading.load(study.dataset)
+    with tempfile.TemporaryDirectory() as folder:
+        now = Path(folder) / "manifest.json"
+        _prepare(study, raw, now)
+        return [
+            what
+            for what, before, after in zip(PREPARED, _hashes(manifest), _hashes(now), strict=True)
+            if before != after
+        ]
+
+
+def digest(manifest: str | Path) -> str:
+    """Of all that was prepared, from the records: images, labels, classes, the test images' use."""
+    return sha256("".join(_hashes(manifest)).encode()).hexdigest()[:16]
+
+
+def _hashes(manifest: str | Path) -> list[str]:
+    """SHA-256 of the prepared files, in the order of `PREPARED`."""
+    names = ("train.npy", "test.npy", Path(manifest).name)
+    return [files.record(Path(manifest).with_name(name))["sha256"] for name in names]
+
+
+def check_trained_on(path: str | Path, digest: str) -> None:
+    """Damaged if the models of the artefact `path` were trained on other data than `digest` is of.
+
+    Models that do not say are taken at their key: those of earlier versions.
+    """
+    if files.record(path).get("data", digest) != digest:
+        raise Damaged(f"{path}: its models were trained on other data than those prepared now")
+
+
+def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     key = study.key("dataset")
-    raw = components.find(study.dataset.name, BUILT_IN)(**study.dataset.options)
-    _check(raw, study.dataset.name)
     n_test = len(raw.test.labels)
     study.check_data(len(raw.train.labels), n_test, raw.classes)
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
-    for name, split in (("train", raw.train), ("test", raw.test)):
-        given, chosen = split.labels.copy(), np.zeros(0, np.int64)
-        if study.plant is not None:
-            chosen = _planted(name, given, raw.classes, study.plant, study.seed)
-            planted[f"{name}_examples"] = chosen.tolist()
-            given[chosen] = raw.classes.index(study.plant.label)
-        with files.artefact(output.with_name(f"{name}.npy"), key) as file:
-            _write(file, split, chosen, study.plant)
-        labels[name] = given.tolist()
-    order = keyed.permutation(n_test, "verification", study.seed)
-    kept = round(n_test * study.verification_share)
-    manifest = {
-        "classes": raw.classes,
-        "train": len(raw.train.labels),
-        "test": n_test,
-        "shape": raw.train.images.shape[1:],
-        "targets": sorted(order[kept:].tolist()),
-        "verification": sorted(order[:kept].tolist()),
-        "planted": planted or None,
-        "labels": labels,
-    }
-    with files.artefact(output, key) as file:
-        file.write(json.dumps(manifest).encode())
+    beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
+    # All three or none: nothing gets its name before everything is written, the manifest last.
+    with (
+        files.artefact(output, key) as text,
+        files.artefact(beside[1], key) as test,
+        files.artefact(beside[0], key) as train,
+    ):
+        for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
+            given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
+            if study.plant is not None:
+                chosen = _planted(name, given, raw.classes, study.plant, study.seed)
+                planted[f"{name}_examples"] = chosen.tolist()
+                given[chosen] = raw.classes.index(study.plant.label)
+            _write(file, study.dataset, split, chosen, study.plant)
+            labels[name] = given.tolist()
+        order = keyed.permutation(n_test, "verification", study.seed)
+        kept = round(n_test * study.verification_share)
+        manifest = {
+            "classes": raw.classes,
+            "train": len(raw.train.labels),
+            "test": n_test,
+            "shape": raw.train.images.shape[1:],
+            "targets": sorted(order[kept:].tolist()),
+            "verification": sorted(order[:kept].tolist()),
+            "planted": planted or None,
+            "labels": labels,
+        }
+        text.write(json.dumps(manifest).encode())
 
 
 def _write(
-    file: BinaryIO, split: Images | Unread, chosen: np.ndarray, plant: "Plant | None"
+    file: BinaryIO,
+    source: Component,
+    split: Images | Unread,
+    chosen: np.ndarray,
+    plant: "Plant | None",
 ) -> None:
     """Write images as .npy, one at a time, then put the feature of `plant` on those `chosen`."""
     shape = split.images.shape
@@ -89,7 +148,7 @@ def _write(
         file.seek(start + place * size)
         file.write(image.tobytes())
 
-    for place, image in placed(split):
+    for place, image in loading.images(source, split):
         write(place, image)
     if plant is not None:
         images = np.empty((len(chosen), *shape[1:]), np.uint8)
@@ -127,7 +186,8 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     if beton:
         train = train._replace(beton=files.verify(Path(path).with_name("train.beton"), beton))
     targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
-    return Dataset(train, test, tuple(manifest["classes"]), targets, verification)
+    classes = tuple(manifest["classes"])
+    return Dataset(train, test, classes, targets, verification, digest(path))
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
@@ -140,19 +200,3 @@ def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
 def as_float(images: np.ndarray) -> np.ndarray:
     """uint8 images as float32 in [0, 1]."""
     return images.astype(np.float32) / 255
-
-
-def _check(raw: Raw, name: str) -> None:
-    """Refuse a user's data that cannot be what the contract says."""
-    for split, given in (("train", raw.train), ("test", raw.test)):
-        images, labels = given.images, given.labels
-        if images.dtype != np.uint8 or len(images.shape) != 4 or len(images) != len(labels):
-            raise UserError(
-                f"dataset {name!r}: {split} images are {images.dtype} {images.shape} with "
-                f"{len(labels)} labels; must be uint8 [n x channels x height x width], n labels"
-            )
-        if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(raw.classes):
-            raise UserError(
-                f"dataset {name!r}: {split} labels must be 0 to {len(raw.classes) - 1}, "
-                f"one or more of them"
-            )

@@ -17,7 +17,7 @@ import yaml
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from modeldiff import transformations
+from modeldiff import margins, transformations
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import as_float
 from modeldiff.report import charts, images, provenance
@@ -49,12 +49,14 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         "percent": percent,
         "interval": interval,
         "duration": duration,
+        "reasons": lambda causes: margins.reasons_in_words(margins.reasons(causes)),
     }
     opening, content = verdict(results), _content(results)
     return pages.get_template("page.html.jinja").render(
         results=results,
         study=results.study,
         summary=summary,
+        selection=margins.SELECTION,
         verdict=opening,
         pairs=[_pair(results, p) for p in range(len(results.pairs))],
         features=_features(results),

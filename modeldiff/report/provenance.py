@@ -71,7 +71,7 @@ def _artefacts(results: Results) -> Iterator[Path]:
         yield results.folder / name / study.weights(name)[1]
         if name in study.fitted:
             yield results.folder / name / "margins.npy"
-        if name in study.trained:
+        if name in study.trained and study.full_models:
             yield results.folder / name / "predictions.npz"
     for pair in results.pairs:
         for file in ("comparison.npz", "effects.csv"):

@@ -132,9 +132,10 @@ class Results:
 def read(path: str | Path) -> Results:
     """Load the results that lie beside a checked study (`study.json`).
 
+    The study is the one that was run: the user's own code may have changed since.
     Raises Damaged, naming the file, for what is missing, damaged, or of other settings.
     """
-    study, folder = Study.read(path), Path(path).parent
+    study, folder = Study.recorded(path), Path(path).parent
     manifest, key = folder / "dataset/manifest.json", study.key("dataset")
     return Results(
         study=study,
@@ -147,7 +148,9 @@ def read(path: str | Path) -> Results:
             for name in study.compared
             if name in study.scores
         },
-        left_out={name: _left_out(study, folder, name) for name in study.trained},
+        left_out={
+            name: _left_out(study, folder, name) for name in study.trained if study.full_models
+        },
         pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
     )
 

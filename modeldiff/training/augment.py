@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from modeldiff import components, keyed
+from modeldiff import components, keyed, user_code
+from modeldiff.components import Component
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 
@@ -29,8 +30,38 @@ DRAWS = 6  # random numbers an augmentation has for each example
 def preprocess(algorithm: Algorithm, images: Tensor) -> Tensor:
     """What the algorithm does to every image, in training and in use."""
     for step in algorithm.preprocess:
-        images = components.find(step.name, PREPROCESS)(images, **step.options)
+        images = _applied("preprocess", step, PREPROCESS, images)
     return images
+
+
+def prepare(algorithm: Algorithm, images: Tensor) -> Tensor:
+    """`preprocess` real images; UserError if a user's own step makes them infinite or NaN."""
+    prepared = preprocess(algorithm, images)
+    own = [step.name for step in algorithm.preprocess if user_code.is_own(step.name)]
+    if own and not prepared.isfinite().all():
+        came = "returned values that are infinite or NaN"
+        raise user_code.refused(own[-1], "preprocess", came, "finite for every image")
+    return prepared
+
+
+def _applied(
+    kind: str,
+    step: Component,
+    built_in: dict[str, Callable[..., Tensor]],
+    images: Tensor,
+    *random: Tensor,
+) -> Tensor:
+    """A step of `preprocess` or `augment`; UserError if the user's own breaks the contract."""
+    function = components.find(step.name, built_in)
+    if not user_code.is_own(step.name):
+        return function(images, *random, **step.options)
+    with user_code.running(step.name, kind):
+        changed = function(images.clone(), *random, **step.options)  # it may write into them
+    right = isinstance(changed, Tensor) and changed.dtype == torch.float32 and changed.ndim == 4
+    if not right or len(changed) != len(images) or changed.device != images.device:
+        wanted = f"a tensor, float32 [{len(images)} x channels x height x width], on the device"
+        raise user_code.refused(step.name, kind, changed, wanted)
+    return changed
 
 
 def draws(
@@ -49,8 +80,7 @@ def augmented(algorithm: Algorithm, inputs: Tensor, random: Tensor) -> Tensor:
     """Change a batch [models x n x C x H x W] by random [steps x models x n x DRAWS]."""
     flat = inputs.flatten(0, 1)
     for step, drawn in zip(algorithm.augment, random, strict=True):
-        function = components.find(step.name, AUGMENT)
-        flat = function(flat, drawn.flatten(0, 1), **step.options)
+        flat = _applied("augment", step, AUGMENT, flat, drawn.flatten(0, 1))
     return preprocess(algorithm, flat).unflatten(0, inputs.shape[:2])
 
 

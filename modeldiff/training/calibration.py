@@ -44,7 +44,7 @@ def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) ->
     It ends where wider does not pay, is not possible, or might not fit into a job's memory.
     """
     config = study.config["training"]
-    most = study.models or study.config["verification"]["models"]
+    most = study.models or study.full_models
     if config["width"] != "auto":
         width = min(config["width"], most)
         return {width: seconds(study, name, data, width, device, clock)[0]}
@@ -90,7 +90,7 @@ def seconds(
     if not full:
         masks = subsets.draw(n, range(2 * width), study.alpha, study.seed)
     members = [
-        Member((study.seed, name, "calibration", m), np.flatnonzero(mask))
+        Member((study.seed, name, "calibration", m), np.flatnonzero(mask), f"measuring {name}")
         for m, mask in enumerate(masks)
     ]
     algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]

@@ -15,16 +15,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.dropout import _DropoutNd
 
-from modeldiff import components, keyed
+from modeldiff import components, keyed, user_code
 from modeldiff.components import Component
 from modeldiff.dataset import Images
 from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
-from modeldiff.training import models
-from modeldiff.training.augment import preprocess
-from modeldiff.training.fit import Alone, Member, Stack, fit, shuffled, stacked_logits, tensors
+from modeldiff.training import contract, models
+from modeldiff.training.augment import prepare, preprocess
+from modeldiff.training.fit import (
+    Alone,
+    Member,
+    Stack,
+    fit,
+    mismatch,
+    shuffled,
+    stacked_logits,
+    tensors,
+)
 from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
 from modeldiff.training.partial import Partial
 
@@ -33,11 +41,23 @@ PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack pre
 
 @dataclass
 class Trained:
-    """Trained models of one algorithm as one stack: every tensor is [models x ...]."""
+    """Trained models of one algorithm as one stack: every tensor is [models x ...].
+
+    module: the architecture; its own weights are not used. state: its tensors, all of them and no
+    others, in its shapes. batched: whether vmap computes several at once. source: where they come
+    from, for the UserError if they are not.
+    """
 
     algorithm: Algorithm
-    module: nn.Module  # the architecture; its own weights are not used
+    module: nn.Module
     state: dict[str, Tensor]
+    batched: bool
+    source: str
+
+    def __post_init__(self) -> None:
+        if wrong := mismatch(tensors(self.module), self.state, models=1):
+            model = self.algorithm.model.name
+            raise UserError(f"{self.source}: does not fit the model {model}: {wrong}")
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> Tensor:
@@ -51,7 +71,7 @@ class Trained:
         values = len(state) * math.prod(images.shape[1:])
         chunks = []
         for some in torch.from_numpy(images).split(max(1, PREDICT[state.device.type] // values)):
-            prepared = preprocess(self.algorithm, to_float(some.to(state.device)))
+            prepared = prepare(self.algorithm, to_float(some.to(state.device)))
             logits = self._logits(prepared)
             if self.algorithm.flip_average:
                 logits = (logits + self._logits(prepared.flip(3))) / 2
@@ -60,13 +80,14 @@ class Trained:
 
     def _logits(self, prepared: Tensor) -> Tensor:
         models = len(next(iter(self.state.values())))
-        if models > 1 and _stackable(self.module):
-            return stacked_logits(self.module, self.state, prepared)
-        rows = []
-        for i in range(models):
-            own = {name: tensor[i] for name, tensor in self.state.items()}
-            rows.append(functional_call(self.module, own, (prepared,)))
-        return torch.stack(rows)
+        with user_code.running(self.algorithm.model.name, "in use"):
+            if models > 1 and self.batched:
+                return stacked_logits(self.module, self.state, prepared)
+            rows = []
+            for i in range(models):
+                own = {name: tensor[i] for name, tensor in self.state.items()}
+                rows.append(functional_call(self.module, own, (prepared,)))
+            return torch.stack(rows)
 
 
 def train(
@@ -104,7 +125,9 @@ def train(
                 ) from None
             width = len(group) // 2
         else:
-            yield Trained(algorithm, trainer.module, state)
+            yield Trained(
+                algorithm, trainer.module, state, trainer.batched, "a model that was trained"
+            )
             start += len(group)
             continue
         # Outside the handler, since the error holds on to what did not fit.
@@ -124,20 +147,29 @@ class _Trainer:
             )
         self.algorithm, self.device, self.classes = algorithm, device, classes
         # With augmentation, preprocessing follows it, batch by batch.
-        prepare = None if algorithm.augment else partial(preprocess, algorithm)
-        self.loader = _opened(data, prepare, device)
+        kept_as = None if algorithm.augment else partial(prepare, algorithm)
+        self.loader = _opened(data, kept_as, device)
         self.n_train, self.shape = len(data.labels), tuple(data.images.shape[1:])
         self.module = self._build(0)
+        self.batched = batches(algorithm, self.module, data, classes, device)
         # Autocast does not reach into vmap.
-        self.stacks = (
-            algorithm.train is None and algorithm.precision == "float32" and _stackable(self.module)
-        )
+        self.stacks = algorithm.train is None and algorithm.precision == "float32" and self.batched
         # A module of the user's own may view its tensors in the usual order.
         self.channels_last = algorithm.model.name in models.MODELS
         self.compiled = self._alone(self._build(0), compiled=True) if compiled else None
 
-    def _build(self, seed: int) -> nn.Module:
-        return _build(self.algorithm, self.shape, self.classes, seed)
+    def _build(self, seed: int, of: str = "") -> nn.Module:
+        return _build(self.algorithm, self.shape, self.classes, seed, of)
+
+    def _members(self, group: Sequence[Member]) -> list[nn.Module]:
+        """A new module for each of `group`; UserError if one of the user's own is another net."""
+        part, modules = self.algorithm.model.name, []
+        for member in group:
+            module = self._build(keyed.seed("weights", *member.identity), member.label)
+            if user_code.is_own(part):
+                contract.check_layout(part, member.label, tensors(module), self.module)
+            modules.append(module)
+        return modules
 
     def _alone(self, module: nn.Module, *, compiled: bool) -> Alone:
         return Alone(module, self.device, channels_last=self.channels_last, compiled=compiled)
@@ -149,7 +181,7 @@ class _Trainer:
         ended: Callable[[int], None] | None,
     ) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""
-        modules = [self._build(keyed.seed("weights", *m.identity)) for m in group]
+        modules = self._members(group)
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
         self._initialise(modules, group)
@@ -175,9 +207,10 @@ class _Trainer:
         # All of the epoch is asked for: FFCV's loader is compiled for the shape it is asked.
         order = torch.from_numpy(np.stack([shuffled(member, 0) for member in group]))
         first = next(self.loader.epoch(order.to(self.device), self.algorithm.batch))
-        for module, images in zip(modules, first.images, strict=True):
+        for member, module, images in zip(group, modules, first.images, strict=True):
             prepared = preprocess(self.algorithm, images) if self.algorithm.augment else images
-            module.initialise(prepared)  # type: ignore[operator]
+            with user_code.running(self.algorithm.model.name, f"initialise, {member.label}"):
+                module.initialise(prepared)  # type: ignore[operator]
 
     def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
         """By the user's own training function."""
@@ -185,7 +218,12 @@ class _Trainer:
         (everything,) = self.loader.epoch(rows, rows.shape[1])
         images, labels = everything.images[0], everything.labels[0]
         seed = keyed.seed("train", *member.identity)
-        components.load(part.name)(module, images, labels, seed, **part.options)
+        before = {name: tensor.detach().clone() for name, tensor in tensors(module).items()}
+        function = components.load(part.name)
+        with user_code.running(part.name, member.label):
+            returned = function(module, images, labels, seed, **part.options)
+        contract.check_layout(part.name, member.label, tensors(module), self.module)
+        contract.check_trained(part.name, member.label, returned, before, module)
         return {name: tensor.detach()[None] for name, tensor in tensors(module).items()}
 
 
@@ -206,21 +244,29 @@ def architecture(algorithm: Algorithm, shape: tuple[int, ...], classes: int) -> 
     return _build(algorithm, shape, classes, 0)
 
 
-def _build(algorithm: Algorithm, shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
-    make = components.find(algorithm.model.name, models.MODELS)
+def batches(
+    algorithm: Algorithm, module: nn.Module, data: Images, classes: int, device: str
+) -> bool:
+    """Whether vmap computes several of the algorithm's models, such as `module`, at once.
+
+    A model of the user's own is tried on the first two images of `data`, see `contract.batches`.
+    """
+    if not user_code.is_own(algorithm.model.name):
+        return contract.simple(module)
+    first = torch.from_numpy(data.images[:2]).to(device)
+    make = partial(_build, algorithm, tuple(data.images.shape[1:]), classes)
+    return contract.batches(algorithm, make, prepare(algorithm, to_float(first)), classes)
+
+
+def _build(
+    algorithm: Algorithm, shape: tuple[int, ...], classes: int, seed: int, of: str = ""
+) -> nn.Module:
+    name = algorithm.model.name
+    make = components.find(name, models.MODELS)
     seen = preprocess(algorithm, torch.zeros(1, *shape)).shape[1:]
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), user_code.running(name, of):
         torch.manual_seed(seed)
         module = make(tuple(seen), classes, **algorithm.model.options)
-    if not isinstance(module, nn.Module):
-        kind = type(module).__name__
-        raise UserError(f"model {algorithm.model.name!r}: returned {kind}; must be a torch module")
+    if user_code.is_own(name):
+        contract.check_module(name, of, module)
     return module
-
-
-def _stackable(module: nn.Module) -> bool:
-    """Whether several can be trained as one: batch statistics are written in place, which vmap
-    cannot, and dropout would draw by the place in the stack.
-    """
-    noisy = any(isinstance(part, _DropoutNd) for part in module.modules())
-    return not noisy and next(module.buffers(), None) is None

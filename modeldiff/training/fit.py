@@ -9,7 +9,7 @@ from one model to another. Batches and augmentation are keyed by the epoch: with
 epoch, the next can be trained by another process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from modeldiff import keyed
+from modeldiff import keyed, user_code
+from modeldiff.errors import UserError
 from modeldiff.study import Algorithm
 from modeldiff.training import augment, parts
 from modeldiff.training.loaders import Loader
@@ -30,10 +31,14 @@ BACKEND = "inductor"  # of torch.compile
 
 
 class Member(NamedTuple):
-    """A model to train: what its randomness is keyed by, and its training examples."""
+    """A model to train: what its randomness is keyed by, its training examples, what it is called.
+
+    label: in messages, e.g. "model 17 of plain".
+    """
 
     identity: tuple[keyed.Key, ...]
     examples: np.ndarray  # int64 [n_subset], rising
+    label: str = ""
 
 
 class Net(Protocol):
@@ -88,9 +93,11 @@ class Alone:
     def start(self, module: nn.Module) -> None:
         """Take the weights of a new model; the tensors that hold them stay the same."""
         with torch.no_grad():
-            pairs = zip(tensors(self.module).items(), tensors(module).items(), strict=True)
-            for (_, old), (_, new) in pairs:
-                old.copy_(new)
+            new = tensors(module)
+            if wrong := mismatch(self.tensors, new):
+                raise UserError(f"model: must be built alike for every seed, but one {wrong}")
+            for name, old in self.tensors.items():
+                old.copy_(new[name])
 
     def logits(self, images: Tensor) -> Tensor:
         """See `Net`."""
@@ -107,6 +114,22 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
     saved = module.state_dict(keep_vars=True)
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     return {name: tensor for name, tensor in own.items() if name in saved}
+
+
+def mismatch(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], models: int = 0) -> str:
+    """Why the tensors `given` cannot take the place of those `wanted`; empty if they can.
+
+    models: 1 if the given ones are [models x ...] of those wanted, 0 if not. torch's
+    `functional_call` passes over names that are missing or left over, and `copy_` stretches shapes.
+    """
+    for name in wanted:
+        if name not in given:
+            return f"has no `{name}`"
+        shape = tuple(given[name].shape)[models:]
+        if shape != tuple(wanted[name].shape):
+            return f"`{name}` is {list(shape)}, not {list(wanted[name].shape)}"
+    left = [name for name in given if name not in wanted]
+    return f"has `{left[0]}`, which is not the model's" if left else ""
 
 
 def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) -> Tensor:
@@ -142,6 +165,8 @@ class _Course:
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> int:
         """Go on from `state`; returns after how many epochs."""
+        if wrong := mismatch(self.net.tensors, state["tensors"]):
+            raise UserError(f"the saved state of models in training: is of another model: {wrong}")
         for name, tensor in self.net.tensors.items():
             tensor.copy_(state["tensors"][name])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -199,19 +224,20 @@ def fit(
                 own = drawn[:, which, some]
                 inputs = augment.augmented(algorithm, inputs, own)
             optimizer.zero_grad()  # first: a replayed graph may write where the old ones lie
-            with cast:
-                logits = net.logits(inputs)
-            losses = cross_entropy(
-                logits.flatten(0, 1).float(),
-                wanted.flatten(),
-                reduction="none",
-                label_smoothing=algorithm.label_smoothing,
-            )
+            with user_code.running(algorithm.model.name, group[0].label):
+                with cast:
+                    logits = net.logits(inputs)
+                losses = cross_entropy(
+                    logits.flatten(0, 1).float(),
+                    wanted.flatten(),
+                    reduction="none",
+                    label_smoothing=algorithm.label_smoothing,
+                )
+                # The mean over a model's batch, the sum over models: no gradient crosses models.
+                scaler.scale(losses.sum() / some.shape[1]).backward()
             optimizer.param_groups[0]["lr"] = peak * parts.learning_rate(
                 algorithm.schedule, step, steps
             )
-            # The mean over a model's batch, the sum over models: no gradient crosses models.
-            scaler.scale(losses.sum() / some.shape[1]).backward()
             scaler.step(optimizer)
             scaler.update()
             step += 1

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +23,7 @@ from modeldiff.errors import Damaged, UserError
 
 SAVE = 60  # seconds of finished models that a job killed outright may lose
 MIDWAY = 300  # and of the group in training, besides the epoch
+AGAIN = 1.0  # seconds
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,7 +41,8 @@ class Partial:
         self._path, self._key = output.with_name(f".{output.name}.{key}"), f"{key}:{how}"
         self.rows: list[np.ndarray] = []
         self.failed: dict[str, str] = {}
-        self._saved, self._when = 0, time.monotonic()
+        self.saved = 0  # rows that lie in files
+        self._when = time.monotonic()
         while (path := self._next()).exists():
             try:
                 rows = np.load(files.verify(path, self._key), allow_pickle=False)
@@ -49,11 +51,11 @@ class Partial:
                 print(f"modeldiff: {error}: ignored, its models are trained again", file=sys.stderr)
                 return
             self.rows.extend(rows)
-            self._saved = len(self.rows)
+            self.saved = len(self.rows)
 
     def _next(self) -> Path:
         """The file that holds, or will hold, the rows from the first that is not saved."""
-        return self._path.with_name(f"{self._path.name}-{self._saved}.partial")
+        return self._path.with_name(f"{self._path.name}-{self.saved}.partial")
 
     def save_if_due(self) -> None:
         """Save, but not more often than every SAVE seconds."""
@@ -62,10 +64,10 @@ class Partial:
 
     def save(self) -> None:
         """Write what is new, if anything is."""
-        if new := self.rows[self._saved :]:
+        if new := self.rows[self.saved :]:
             with files.artefact(self._next(), self._key, failed=self.failed) as file:
                 np.save(file, np.stack(new))
-            self._saved = len(self.rows)
+            self.saved = len(self.rows)
         self._when = time.monotonic()
 
     def _midway(self, models: int) -> tuple[Path, str]:
@@ -113,10 +115,12 @@ def resumable(output: str | Path, key: str, *how: object) -> Iterator[Partial]:
         try:
             yield partial
         except BaseException as error:
-            partial.save()
+            finish()
+            with suppress(OSError, UserError):  # what ended the job is what is told
+                partial.save()
             if isinstance(error, Stopped):
                 raise UserError(
-                    f"{output}: stopped by {error}; {len(partial.rows)} finished models are kept, "
+                    f"{output}: stopped by {error}; {partial.saved} finished models are kept, "
                     "the same command goes on from there"
                 ) from None
             raise
@@ -135,14 +139,21 @@ def finish() -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """The first SIGTERM or SIGINT raises Stopped; later ones do not disturb the saving."""
+    """SIGTERM and SIGINT raise Stopped, again and again: a user's own function may catch the first.
+
+    Those within AGAIN seconds of one are the same order, told twice.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    last = float("-inf")
+
     def stop(number: int, frame: FrameType | None) -> None:
-        finish()
-        raise Stopped(signal.Signals(number).name)
+        nonlocal last
+        if time.monotonic() - last >= AGAIN:
+            last = time.monotonic()
+            raise Stopped(signal.Signals(number).name)
 
     before = {each: signal.signal(each, stop) for each in SIGNALS}
     try:

@@ -33,7 +33,8 @@ def pretrain(
     path, size = study.dataset.options["path"], study.dataset.options["size"]
     raw = folder(path=path, size=size, classes=classes)
     train, test = _read(raw.train), _read(raw.test)
-    member = Member((study.seed, name, "pretrain"), np.arange(len(train.labels)))
+    everything = np.arange(len(train.labels))
+    member = Member((study.seed, name, "pretrain"), everything, f"pre-training {name}")
     key = study.key("full", name)
     algorithm = study.algorithms[name]
     with (
@@ -50,10 +51,11 @@ def pretrain(
             kept=done,
             ended=lambda epochs: bar.update(epochs - bar.n),
         )
+        # Before anything is written: a model of the user's own may fail in use.
+        predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
         finish()
         with files.artefact(output, key, classes=list(classes)) as file:
             torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
-    predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
     return float((predicted == test.labels).mean())
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from modeldiff import files, subsets
+from modeldiff import dataset, files, subsets
 from modeldiff.dataset import Dataset
 from modeldiff.errors import UserError
 from modeldiff.study import Study
@@ -50,11 +50,11 @@ def train_shard(
         len(data.train.labels), [study.subset_of(m) for m in models], study.alpha, study.seed
     )
     members = [
-        Member((study.seed, name, m), np.flatnonzero(mask))
+        Member((study.seed, name, m), np.flatnonzero(mask), f"model {m} of {name}")
         for m, mask in zip(models, masks, strict=True)
     ]
     images, labels = data.test.images[data.targets], data.test.labels[data.targets]
-    key, how = study.key("training", name), _how(study, models, device)
+    key, how = study.key("training", name), _how(study, data, models, device)
     with resumable(output, key, *how) as done:
         resumed, start = len(done.rows), time.time()
         groups: dict[int, int] = {}  # how many groups of how many models
@@ -75,6 +75,7 @@ def train_shard(
             "models": [models.start, models.stop],
             "failed": done.failed,
             "margin": _kind(study),
+            "data": data.digest,
             "resumed_at": resumed,
             "models_per_second": (len(models) - resumed) / (time.time() - start),
             "trained_at_once": groups,
@@ -94,8 +95,11 @@ def train_full(
     `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
-    members = [Member((study.seed, name, "full", m), everything) for m in models]
-    key, how = study.key("full", name), _how(study, models, device)
+    members = [
+        Member((study.seed, name, "full", m), everything, f"full-data model {m} of {name}")
+        for m in models
+    ]
+    key, how = study.key("full", name), _how(study, data, models, device)
     own = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
@@ -115,7 +119,8 @@ def train_full(
             bytes_ = np.stack([row[start : start + like.nbytes] for row in done.rows])
             state[each] = bytes_.view(like.dtype).reshape(-1, *like.shape)
             start += like.nbytes
-        with files.artefact(output, key, models=[models.start, models.stop]) as file:
+        facts = {"models": [models.start, models.stop], "data": data.digest}
+        with files.artefact(output, key, **facts) as file:
             files.write_arrays(file, state)
 
 
@@ -131,13 +136,16 @@ def load_full(
     """The models that `train_full` wrote, or the `first` of them, a file at a time."""
     algorithm = study.algorithms[name]
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    batched = engine.batches(algorithm, module, data.train, len(data.classes), device)
     for path in paths:
         if first == 0:
             return
-        with np.load(files.verify(path, study.key("full", name)), allow_pickle=False) as arrays:
+        files.verify(path, study.key("full", name))
+        dataset.check_trained_on(path, data.digest)
+        with np.load(path, allow_pickle=False) as arrays:
             state = {k: torch.from_numpy(arrays[k][:first]).to(device) for k in arrays.files}
         first -= len(next(iter(state.values())))
-        yield Trained(algorithm, module, state)
+        yield Trained(algorithm, module, state, batched, str(path))
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
@@ -155,10 +163,10 @@ def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
     return None
 
 
-def _how(study: Study, models: range, device: str) -> tuple[object, ...]:
+def _how(study: Study, data: Dataset, models: range, device: str) -> tuple[object, ...]:
     """What the bytes of trained models depend on, besides the settings that make them."""
     training = study.config["training"]
-    return models, training["width"], training["compile"], device
+    return models, training["width"], training["compile"], device, data.digest
 
 
 def _kind(study: Study) -> str:

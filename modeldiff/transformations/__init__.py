@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from modeldiff import components
+from modeldiff import components, user_code
 from modeldiff.components import Component
-from modeldiff.errors import UserError
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
+
+ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
 BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
     "watermark": watermark,
@@ -31,10 +32,17 @@ BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
     """Apply the transformation a config names; UserError if a user's own breaks the contract."""
-    changed = components.find(part.name, BUILT_IN)(images, strength, **part.options)
-    if changed.shape != images.shape or not np.isfinite(changed).all():
-        raise UserError(
-            f"transformation {part.name!r}: returned {changed.shape}, or values that are not "
-            f"finite; must return finite images of shape {images.shape}"
-        )
+    transform = components.find(part.name, BUILT_IN)
+    of = f"strength {strength:g}"
+    given = images.copy() if user_code.is_own(part.name) else images  # it may write into them
+    with user_code.running(part.name, of):
+        changed = transform(given, strength, **part.options)
+    right = isinstance(changed, np.ndarray) and changed.dtype == np.float32
+    if not right or changed.shape != images.shape:
+        wanted = f"a numpy array, {user_code.described(images)} in [0, 1]"
+        raise user_code.refused(part.name, of, changed, wanted)
+    low, high = float(changed.min(initial=0)), float(changed.max(initial=0))
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # NaN is neither
+        came = f"returned values from {low:g} to {high:g}"
+        raise user_code.refused(part.name, of, came, "in [0, 1], all finite")
     return changed

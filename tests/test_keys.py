@@ -1,0 +1,70 @@
+"""Keys of studies without code or files of the user's own stay what they were, room by room.
+
+A key that changes makes everybody's results of that room again. Where it must, `study.VERSIONS`
+says so, and the figures here are replaced by those that the test shows.
+"""
+
+import pytest
+
+from modeldiff.study import VERSIONS, Study
+
+KEYS = {
+    "config": {
+        "dataset": "d9fd3e043e19981d",
+        "beton": "f441550825e0395c",
+        "subsets": "b5ff9d44e5cde2ed",
+        "calibration/plain": "fe74152bf71ee32a",
+        "calibration/masked": "e0944da6af5b259d",
+        "training/plain": "6ee1501eadf31fc2",
+        "training/masked": "3ee1ec7fda13b158",
+        "full/plain": "d1177a1dd229ceac",
+        "full/masked": "47fb6bc02fa32c44",
+        "margins/plain": "590a817c5e7450a5",
+        "margins/masked": "164c4641bdc74314",
+        "grams/plain": "a474179f072d1b22",
+        "grams/masked": "8a433fffb85cfc28",
+        "datamodels/plain": "3cc76217089f38cf",
+        "datamodels/masked": "f6af01234792f8d0",
+        "comparison/plain/masked": "dffef8d41f33430e",
+        "predictions/plain": "46795aadc3fa0484",
+        "predictions/masked": "c4bce8d8fb5aaeec",
+        "verification/plain/masked": "e0e702bb5d99b42b",
+        "trials/plain": "4735c0683365ab1b",
+        "trials/masked": "b839e07bcf5823ed",
+        "candidates/plain/masked": "d7d7e70aa40127b5",
+        "report": "a4f9cf28def7ce2a",
+    },
+    "waterbirds-pretraining": {
+        "dataset": "ecd76fd05870df86",
+        "beton": "38f5014d9fe66f4f",
+        "subsets": "a93fad9b63df2af0",
+        "calibration/pretrained": "00b38db8796e5e75",
+        "calibration/scratch": "7cbd24a68fe91770",
+        "training/pretrained": "e387a6f8135d09d7",
+        "training/scratch": "b15a024c20093f77",
+        "full/pretrained": "f179532c283ff01f",
+        "full/scratch": "15b43f79b9d6e31a",
+        "margins/pretrained": "ba122aaf19f199f0",
+        "margins/scratch": "4d81b573470bff03",
+        "grams/pretrained": "a120f957f96d9802",
+        "grams/scratch": "cc1b4d9398c5fdfc",
+        "datamodels/pretrained": "2069e77fdbf88a9b",
+        "datamodels/scratch": "742529c7cff6dafd",
+        "comparison/pretrained/scratch": "1cd74d2bfcab102d",
+        "predictions/pretrained": "f23b5787bdaba1b0",
+        "predictions/scratch": "e07c303746d4c78c",
+        "verification/pretrained/scratch": "4171d86dd26df7b6",
+        "trials/pretrained": "3d9050fc09bccc00",
+        "trials/scratch": "e7108f355954ec34",
+        "candidates/pretrained/scratch": "ca82eee1e57edea2",
+        "report": "64c06b9d32fdf706",
+    },
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_keys_of_a_study_without_own_code_stay(name, repository):
+    study = Study.read(repository / f"config/{name}.yaml")
+    keys = {where: study.key(*where.split("/")) for where in KEYS[name]}
+    assert keys == KEYS[name]
+    assert {where.split("/")[0] for where in keys} == VERSIONS.keys() - {"scores"}
