@@ -189,8 +189,10 @@ class Study:
 
         To look at results: the user's own code may have changed since, and is not imported.
         """
+        content = checks.parse(path)
+        checks.shaped(content, [(str(path), content)])
         try:
-            return cls.of(checks.parse(path), fingerprints.read(path))
+            return cls.of(content, fingerprints.read(path))
         except KeyError as key:
             raise UserError(
                 f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "

@@ -41,7 +41,7 @@ KINDS = (
 
 
 def words_of(command, tried, path):
-    """A command line in which the parameter `tried` is `path`, and all others are as they may be."""
+    """A command line in which the parameter `tried` is `path`; all others are as they may be."""
     words = []
     for param in command.params:
         if param is tried:
