@@ -7,15 +7,19 @@ import sys
 from pathlib import Path
 
 import hostile
+import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import small
 
-from modeldiff import checks, errors, jobs, limits, status
+from modeldiff import checks, errors, jobs, limits, status, transformations
 from modeldiff.checks import parse
+from modeldiff.components import Component
 from modeldiff.errors import UserError
 from modeldiff.jobs import Calibration, cut
 from modeldiff.study import Study
+from modeldiff.training.models import MODELS
 
 
 def refused(config, *words):
@@ -173,3 +177,28 @@ def test_through_snakemake_it_is_one_line_too(repository, config, tmp_path, atta
     assert "Traceback" not in said
     assert "Error" not in said
     assert set(os.listdir(tmp_path)) <= {"study.yaml", ".snakemake"}
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"name": "colour_square", "row": 0, "column": 0}, "colour has 3 values; images 1"),
+        ({"name": "colour_square", "colour": [1.0]}, "row 30, column 100 lies outside 8 x 8"),
+        ({"name": "dog_patch"}, "row 4, column 13 lies outside 8 x 8 pixels"),
+    ],
+    ids=lambda given: str(given)[:40],
+)
+def test_a_patch_beside_the_images_is_a_line(part, words):
+    images = np.zeros((2, 1, 8, 8), np.float32)
+    with pytest.raises(UserError, match=words):
+        transformations.apply(Component.of(part), images, 3.0)
+
+
+def test_built_in_models_say_what_they_cannot_take():
+    with pytest.raises(UserError, match="needs images of 11 pixels or more"):
+        MODELS["resnet9"]((1, 10, 11), 10)
+    module = MODELS["resnet9"]((1, 11, 11), 10).eval()
+    assert module(torch.zeros(2, 1, 11, 11)).shape == (2, 10)
+    pytest.importorskip("torchvision")
+    with pytest.raises(UserError, match="are 'IMAGENET'; must be IMAGENET1K_V1"):
+        MODELS["resnet18"]((3, 32, 32), 10, weights="IMAGENET")
