@@ -199,6 +199,8 @@ def test_built_in_models_say_what_they_cannot_take():
         MODELS["resnet9"]((1, 10, 11), 10)
     module = MODELS["resnet9"]((1, 11, 11), 10).eval()
     assert module(torch.zeros(2, 1, 11, 11)).shape == (2, 10)
+    with pytest.raises(UserError, match="needs images of 3 channels, not 1"):
+        MODELS["resnet18"]((1, 32, 32), 10, weights=None)
     pytest.importorskip("torchvision")
     with pytest.raises(UserError, match="are 'IMAGENET'; must be IMAGENET1K_V1"):
         MODELS["resnet18"]((3, 32, 32), 10, weights="IMAGENET")

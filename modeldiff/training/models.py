@@ -173,12 +173,14 @@ def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
         raise UserError(f"model.weights: {weights}: are not the weights of a {name}")
 
 
-def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
+def _resnet(name: str, shape: Shape, classes: int, weights: str | None) -> nn.Module:
     """A torchvision ResNet, its last layer new if it starts from trained weights.
 
     weights: None; "IMAGENET1K_V1" or another of torchvision's names; or a local file of a state
     dict, with or without the last layer.
     """
+    if shape[0] != 3:
+        raise UserError(f"model {name}: needs images of 3 channels, not {shape[0]}")
     torchvision()
     from torchvision import models
 
@@ -199,12 +201,12 @@ def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
 
 def resnet18(shape: Shape, classes: int, *, weights: str | None) -> nn.Module:
     """torchvision's ResNet-18."""
-    return _resnet("resnet18", classes, weights)
+    return _resnet("resnet18", shape, classes, weights)
 
 
 def resnet50(shape: Shape, classes: int, *, weights: str | None) -> nn.Module:
     """torchvision's ResNet-50."""
-    return _resnet("resnet50", classes, weights)
+    return _resnet("resnet50", shape, classes, weights)
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
