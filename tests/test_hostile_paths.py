@@ -1,6 +1,7 @@
 """Every path that a command takes, given what is no such file: a line and exit code 1, or usage."""
 
 import os
+import socket
 
 import click
 import hostile
@@ -29,13 +30,15 @@ def make(kind):
         with open(os.fsdecode(b"given-\xff"), "wb") as file:
             file.write(b"\xff")
         return os.fsdecode(b"given-\xff")
-    other = {"device": "/dev/zero", "NUL": "a\0b", "long name": "x" * 300, "long path": "x/" * 3000}
+    elif kind == "socket":  # a device would do, but root could write over a real one
+        socket.socket(socket.AF_UNIX).bind("given")
+    other = {"NUL": "a\0b", "long name": "x" * 300, "long path": "x/" * 3000}
     other |= {"line break": "a\nb", "below a file": "study.yaml/x"}
     return other.get(kind, "given")
 
 
 KINDS = (
-    "folder", "pipe", "empty", "binary", "link to itself", "name that is no text", "device", "NUL",
+    "folder", "pipe", "empty", "binary", "link to itself", "name that is no text", "socket", "NUL",
     "long name", "long path", "line break", "below a file", "missing",
 )  # fmt: skip
 
