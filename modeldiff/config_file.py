@@ -183,7 +183,7 @@ def _check_scalar(value: Any, path: KeyPath) -> None:
             if not math.isfinite(value):
                 raise NotPlain(path, f"is {value}; must be a finite number")
         case str():
-            if "\0" in value or not _encodable(value):
+            if "\0" in value or not encodable(value):
                 raise NotPlain(path, f"is {shown(value)}, which holds what no text file can")
         case datetime.date():  # which a time is, too
             raise NotPlain(path, f"is {value}, which YAML takes for a date; write it in quotes")
@@ -192,8 +192,8 @@ def _check_scalar(value: Any, path: KeyPath) -> None:
             raise NotPlain(path, what)
 
 
-def _encodable(text: str) -> bool:
-    """Not so with half of a surrogate pair, which JSON can have."""
+def encodable(text: str) -> bool:
+    """Whether it can stand in a text file: not so half a surrogate pair, as JSON can have."""
     try:
         text.encode()
     except UnicodeEncodeError:

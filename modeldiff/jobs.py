@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from modeldiff import files
+from modeldiff import files, limits
 from modeldiff.errors import Damaged
 from modeldiff.study import Study
 
@@ -94,7 +94,9 @@ def _size(study: Study, room: str, name: str, own: Path) -> int:
     found = calibration(study, name, own / "calibration.json")
     share = 1.0 if room == "training" else study.alpha
     seconds = 60 * config["minutes_per_job"] - found.seconds_per_job
-    size = max(1, int(share * seconds / found.seconds_per_model))
+    models = study.models if room == "training" else study.config["verification"]["models"]
+    fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
+    size = max(fewest, 1, int(share * seconds / found.seconds_per_model))
     return size - size % found.width if size > found.width else size
 
 

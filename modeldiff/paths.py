@@ -12,24 +12,39 @@ ROOM = 400  # bytes that names within a results folder take at most
 
 
 def regular(path: str | Path) -> os.stat_result:
-    """The size and so on of a file that is to be read.
+    """The size and so on of a file that is to be read; UserError if it is missing or no file."""
+    check(path)
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
-    UserError if there is none, or something that is no file: reading a pipe would wait for ever.
+
+def check(path: str | Path, *, folder: bool = False) -> None:
+    """UserError for what is no file (or no folder): reading a pipe would wait for ever.
+
+    A path that is missing passes.
     """
     try:
-        found = os.stat(path)
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError:  # a NUL
         raise UserError(f"{path}: cannot be read: no file can have this name") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise UserError(f"{path}: is {_kind(found.st_mode)}; must be a file")
-    return found
+    wanted = stat.S_ISDIR if folder else stat.S_ISREG
+    if not wanted(mode):
+        must = "a folder" if folder else "a file"
+        raise UserError(f"{path}: is {_kind(mode)}; must be {must}")
 
 
 def unfit(folder: str | Path) -> Iterator[str]:
     """Why files cannot lie in `folder`, which need not be there yet."""
     encoded = os.fsencode(folder)
+    if b"\0" in encoded:
+        yield "cannot be a folder: no file can have this name"
+        return
     longest = max(len(name) for name in encoded.split(b"/"))
     if longest > LONGEST_NAME:
         yield f"has a name of {longest} bytes; must have at most {LONGEST_NAME}"
@@ -41,7 +56,10 @@ def unfit(folder: str | Path) -> Iterator[str]:
     for place in (path, *path.parents):
         try:
             mode = os.stat(place).st_mode
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            if place.is_symlink():
+                yield f"cannot be a folder, since {place} is a link to nothing"
+                return
             continue
         except OSError as error:
             yield f"cannot be a folder here: {error.strerror}"

@@ -1,15 +1,19 @@
 """Score files from elsewhere, compared without training: any attribution method's, as one array."""
 
+import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modeldiff import comparison, files
+from modeldiff import comparison, files, paths
 from modeldiff.errors import UserError
 
 SHOWN = 5  # directions, and examples of each, in the terminal
+GIGABYTE = 2**30
+MOST_PACKED = 200  # times smaller than the numbers that it holds, if most are 0, a file may be
 KINDS = ".npy, .npz, .pt, .pth or .safetensors"
 
 
@@ -28,31 +32,48 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
         named = ", ".join(map(str, found)) or "none"
         raise UserError(f"{path}: name one of its arrays by key: {named}")
     array = np.asarray(found[key])
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise UserError(
             f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
             "examples], or [train examples x targets] if transposed"
         )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # torch reads no other
     return array.T if transposed else array
 
 
 def arrays(path: str | Path) -> dict[Any, Any]:
     """The arrays of a file by name; a lone one has the name None. UserError names the file."""
     path = Path(path)
+    if not os.path.lexists(path):
+        raise UserError(f"{path}: is not there")
+    size = paths.regular(path).st_size
     try:
-        return _arrays(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: is not there") from None
+        found = _arrays(path, size)
+        for array in found.values():
+            _refuse_more(path, size, array.nbytes)
+        return found
     except UserError:
         raise
     except Exception as error:  # each format has errors of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())
         raise UserError(
             f"{path}: cannot be read as {path.suffix} of numbers: {reason or type(error).__name__}"
         ) from None
 
 
-def _arrays(path: Path) -> dict[Any, Any]:
+def _refuse_more(path: Path, size: int, content: int) -> None:
+    """UserError where `content` bytes are to come out of a file of `size`: no numbers do."""
+    if content > GIGABYTE and content > MOST_PACKED * size:
+        raise UserError(
+            f"{path}: says that it holds {content:,} bytes, in a file of {size:,}; must hold its "
+            "numbers one by one"
+        )
+
+
+def _arrays(path: Path, size: int) -> dict[Any, Any]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _refuse_more(path, size, sum(member.file_size for member in archive.infolist()))
     match path.suffix:
         case ".npy":
             return {None: np.load(path, allow_pickle=False)}

@@ -189,8 +189,10 @@ class Study:
 
         To look at results: the user's own code may have changed since, and is not imported.
         """
+        content = checks.parse(path)
+        checks.shaped(content, [(str(path), content)])
         try:
-            return cls.of(checks.parse(path), fingerprints.read(path))
+            return cls.of(content, fingerprints.read(path))
         except KeyError as key:
             raise UserError(
                 f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "
@@ -210,7 +212,8 @@ class Study:
     @property
     def compared(self) -> tuple[str, ...]:
         """The algorithms of pairs. Others get no datamodels: they show effects in between."""
-        return tuple(name for name in self.names if any(name in p for p in self.pairs))
+        paired = {name for pair in self.pairs for name in pair}
+        return tuple(name for name in self.names if name in paired)
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -233,8 +236,9 @@ class Study:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
         as they are trained.
         """
-        others = (name for name in self.names if name not in self.compared)
-        return tuple(name for name in (a, b, *others) if name in self.trained)
+        compared, trained = set(self.compared), set(self.trained)
+        others = [name for name in self.names if name not in compared]
+        return tuple(name for name in (a, b, *others) if name in trained)
 
     @property
     def tried(self) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 import re
 import sys
 
-from modeldiff import changes, jobs, status
+from modeldiff import changes, jobs, limits, status
 from modeldiff.errors import UserError
 from modeldiff.study import Study
 
@@ -11,9 +11,9 @@ try:
 except UserError as error:
     sys.exit(error.report())
 
-# What has changed since the last run, and what follows: said once, not by every job.
+# What has changed since the last run and what follows, what takes long: said once, not by every job.
 if workflow.is_main_process:
-    for line in changes.lines(study):
+    for line in (*changes.lines(study), *limits.warnings(study.config)):
         print(f"modeldiff: {line}", file=sys.stderr)
 
 DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}

@@ -109,7 +109,7 @@ def test_paste_takes_a_picture_with_alpha(tmp_path):
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_strength_0_changes_nothing_and_all_stay_in_range(name, channels):
     options = {"colour": [1]} if name == "colour_square" and channels == 1 else {}
-    images = np.random.default_rng(0).random((4, channels, 48, 48), np.float32)
+    images = np.random.default_rng(0).random((4, channels, 48, 112), np.float32)
     same = transformations.apply(Component(name, options), images, 0.0)
     np.testing.assert_array_equal(same, images)
     changed = transformations.apply(Component(name, options), images, 1.0)
@@ -119,7 +119,7 @@ def test_strength_0_changes_nothing_and_all_stay_in_range(name, channels):
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_an_image_is_changed_alike_whatever_follows_it(name):
-    images = np.random.default_rng(0).random((6, 3, 48, 48), np.float32)
+    images = np.random.default_rng(0).random((6, 3, 48, 112), np.float32)
     first = BUILT_IN[name](images[:2], 3.0)
     np.testing.assert_array_equal(BUILT_IN[name](images, 3.0)[:2], first)
 

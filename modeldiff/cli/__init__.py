@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from modeldiff.cli import rooms, users
-from modeldiff.errors import UserError
+from modeldiff.errors import LONGEST, UserError, printable, shortened
 
 
 class Commands(click.Group):
@@ -23,6 +23,9 @@ class Commands(click.Group):
         except UserError as error:
             click.echo(error.report(), err=True)
             sys.exit(1)
+        except click.UsageError as error:  # it has what was given, whatever that was
+            message = shortened(printable(error.format_message()), LONGEST)
+            raise click.UsageError(message, error.ctx) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet

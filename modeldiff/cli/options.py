@@ -7,14 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modeldiff import devices
-from modeldiff.errors import UserError
+from modeldiff import devices, paths
+from modeldiff.errors import UserError, shown
 from modeldiff.study import Study
 
 if TYPE_CHECKING:
     from modeldiff.datamodels.step import Regression
 
-FILE = click.Path(path_type=Path)
+
+class Given(click.ParamType):  # type: ignore[type-arg]
+    """A path; UserError for one that no file can have, and for a pipe, which would wait for ever.
+
+    folder: whether a folder is meant; written: whether it will be written, and need not be there.
+    """
+
+    name = "path"
+
+    def __init__(self, *, folder: bool = False, written: bool = False):
+        self.folder, self.written = folder, written
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path, which may be missing: that is for its reader to say."""
+        if self.written:
+            for what in paths.unfit(value if self.folder else Path(value).parent):
+                raise UserError(f"{value}: {what}")
+        paths.check(value, folder=self.folder)
+        return Path(value)
+
+
+FILE = Given()
+FOLDER = Given(folder=True)
+OUTPUT = Given(written=True)
+OUTPUT_FOLDER = Given(folder=True, written=True)
 
 
 class Range(click.ParamType):  # type: ignore[type-arg]
@@ -25,8 +49,11 @@ class Range(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: Any, ctx: Any) -> range:
         """`0:250` as range(0, 250)."""
         first, _, stop = str(value).partition(":")
-        if not (first.isdecimal() and stop.isdecimal() and int(first) < int(stop)):
-            self.fail(f"{value!r} must be first:stop with first < stop, e.g. 0:250", param, ctx)
+        digits = first.isdecimal() and stop.isdecimal() and len(value) < 40
+        if not (digits and int(first) < int(stop)):
+            self.fail(
+                f"{shown(value)} must be first:stop with first < stop, e.g. 0:250", param, ctx
+            )
         return range(int(first), int(stop))
 
 
@@ -55,7 +82,9 @@ algorithm_argument = click.argument("algorithm", callback=known)
 
 def output_option(command: Any) -> Any:
     """Where the result goes."""
-    return click.option("--output", "-o", type=FILE, required=True, help="What to write.")(command)
+    return click.option("--output", "-o", type=OUTPUT, required=True, help="What to write.")(
+        command
+    )
 
 
 data_option = click.option(
@@ -63,14 +92,18 @@ data_option = click.option(
 )
 masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
-threads_option = click.option("--threads", type=int, default=1, help="CPU threads.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), default=1, help="CPU threads."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="For a program: JSON.")
 
 
 def device_options(command: Callable[..., None]) -> Callable[..., None]:
     """--gpu and --threads, for a command that takes the torch `device` it may compute on."""
 
-    @click.option("--gpu", type=int, default=0, help="GPUs to use; 0 is the CPU.")
+    @click.option(
+        "--gpu", type=click.IntRange(0, 1024), default=0, help="GPUs to use; 0 is the CPU."
+    )
     @threads_option
     @wraps(command)
     def claimed(*, gpu: int, threads: int, **given: Any) -> None:

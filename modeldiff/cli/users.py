@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,19 @@ import click
 import jinja2
 import yaml
 
-from modeldiff import changes, checks, devices, files
+from modeldiff import changes, checks, config_file, devices, files
 from modeldiff import plan as plans
 from modeldiff import status as states
-from modeldiff.cli.options import FILE, Config, json_option, study_argument
-from modeldiff.errors import UserError
+from modeldiff.cli.options import (
+    FILE,
+    FOLDER,
+    OUTPUT,
+    OUTPUT_FOLDER,
+    Config,
+    json_option,
+    study_argument,
+)
+from modeldiff.errors import UserError, printable, shown
 from modeldiff.study import Study
 
 ROWS = ("raw", "unit", "root")  # as in `comparison`, which takes half a second to import
@@ -25,7 +34,9 @@ config_argument = click.argument("study", metavar="CONFIG", type=Config())
 
 @click.command()
 @click.argument("name")
-@click.option("--output", "-o", type=FILE, help="The config to write.  [default: config/NAME.yaml]")
+@click.option(
+    "--output", "-o", type=OUTPUT, help="The config to write.  [default: config/NAME.yaml]"
+)
 @click.option("--images", help="Folder or tar archive of images.  [default: data/NAME]")
 @click.option("--own", metavar="MODULE", help="Your module with functions data, model and train.")
 def new(name: str, output: Path | None, images: str | None, own: str | None) -> None:
@@ -36,14 +47,19 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     """
     label = yaml.safe_load(checks.SCHEMA.read_text())["$defs"]["label"]
     if not re.search(label["pattern"], name):
-        raise UserError(f"NAME: is {name!r}; must be {label['description']}")
+        raise UserError(f"NAME: is {shown(name)}; must be {label['description']}")
+    if images is not None and not config_file.encodable(images):
+        raise UserError(
+            f"--images: is {shown(images)}; must be a path that can stand in a text file"
+        )
     if own is not None and (images is not None or not re.fullmatch(r"[A-Za-z_][\w.]*", own)):
         raise UserError("--own: must be a module like `mine` or `package.mine`, without --images")
     path = output or Path(f"config/{name}.yaml")
     if path.exists():
         raise UserError(f"{path}: is there already; choose another --output")
     template = jinja2.Template(TEMPLATE.read_text(), keep_trailing_newline=True)
-    values = {"images": json.dumps(images or f"data/{name}"), "own": own, "file": path}
+    written = json.dumps(images or f"data/{name}", ensure_ascii=False)
+    values = {"images": written, "own": own, "file": shlex.quote(printable(str(path)))}
     with files.whole(path) as file:
         file.write(template.render(name=json.dumps(name), **values).encode())
     click.echo(f"{path}: written; edit it, then: modeldiff check {path}")
@@ -51,7 +67,7 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 
 @click.command()
 @config_argument
-@click.option("--output", "-o", type=FILE, help="Also write it with all defaults (JSON).")
+@click.option("--output", "-o", type=OUTPUT, help="Also write it with all defaults (JSON).")
 @json_option
 def check(study: Study, output: Path | None, as_json: bool) -> None:
     """Check CONFIG, try each of its parts on a few examples, and say what the study will do.
@@ -123,7 +139,7 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
 @config_argument
 @click.argument("algorithm")
 @click.option("--classes", required=True, help="Which to train on, divided by commas.")
-@click.option("--output", "-o", type=FILE, required=True, help="The weights to write.")
+@click.option("--output", "-o", type=OUTPUT, required=True, help="The weights to write.")
 def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
     """Train one model of CONFIG's ALGORITHM on other classes of its images, and keep its weights.
 
@@ -139,7 +155,7 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
 
 
 @click.command()
-@click.argument("folder", type=FILE)
+@click.argument("folder", type=FOLDER)
 @click.option("--watch", is_flag=True, help="Say it again every two seconds until all is done.")
 @json_option
 def status(folder: Path, watch: bool, as_json: bool) -> None:
@@ -180,7 +196,7 @@ def give_up(study: Study) -> None:
 @click.option("--rows", type=click.Choice(ROWS), default="raw", show_default=True, help="Scaling.")
 @click.option("--directions", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--examples", type=click.IntRange(1), default=20, show_default=True, help="Per end.")
-@click.option("--output", "-o", type=FILE, help="Folder for page, summary and arrays.")
+@click.option("--output", "-o", type=OUTPUT_FOLDER, help="Folder for page, summary and arrays.")
 @json_option
 def compare(
     a: Path,

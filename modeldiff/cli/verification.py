@@ -15,6 +15,7 @@ from modeldiff.cli.options import (
     output_option,
     study_argument,
 )
+from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 
@@ -62,6 +63,9 @@ def verification(
     from modeldiff import verification
 
     names = study.verified(*pair) if study.full_models else ()
+    if len(predictions) != len(names):
+        must = f"must be {len(names)}, of {', '.join(names) or 'none'}"
+        raise UserError(f"PREDICTIONS: are {len(predictions)} files; {must}")
     verification.write(study, pair, dict(zip(names, predictions, strict=True)), output)
 
 

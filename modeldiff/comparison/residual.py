@@ -11,6 +11,7 @@ from scipy.linalg import eigh
 from modeldiff.comparison.found import Comparison, oriented
 from modeldiff.errors import UserError
 
+LARGEST = 1e150
 ROWS = ("unit", "raw", "root")
 
 
@@ -118,4 +119,6 @@ def _checked(weights: np.ndarray, name: str) -> np.ndarray:
     if not np.isfinite(array).all():
         bad = np.flatnonzero(~np.isfinite(array).all(1))
         raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
+    if np.abs(array).max(initial=0.0) > LARGEST:
+        raise UserError(f"{name}: holds numbers beyond {LARGEST:g}, whose squares overflow")
     return array

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modeldiff import paths
 from modeldiff.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def listing(path: str) -> tuple[Listing, Reader]:
         members = [p.relative_to(root).as_posix() for p in root.glob("*/*/*")]
         read = reader(root)
     else:
+        paths.check(root)
         try:
             with tarfile.open(root) as archive:
                 members = [m.name.removeprefix("./") for m in archive if m.isfile()]

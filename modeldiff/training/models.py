@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modeldiff.errors import UserError
+from modeldiff import paths
+from modeldiff.errors import UserError, shown
 from modeldiff.training.vision import torchvision
 
 Shape = tuple[int, int, int]
@@ -72,6 +73,9 @@ def resnet9(shape: Shape, classes: int, *, width: int = 64) -> nn.Module:
 
     width: channels of the first layer; the others have two or four times as many.
     """
+
+    if min(shape[1:]) < 11:
+        raise UserError(f"model resnet9: needs images of 11 pixels or more, not {shape[1:]}")
 
     def block(inside: int, outside: int, kernel: int = 3, stride: int = 1, padding: int = 1):  # type: ignore[no-untyped-def]
         convolution = nn.Conv2d(inside, outside, kernel, stride, padding, bias=False)
@@ -158,6 +162,7 @@ def airbench(shape: Shape, classes: int) -> nn.Module:
 def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
     """Take all weights but those of the layer `last` from a local file of a state dict."""
     try:
+        paths.regular(weights)
         state = torch.load(weights, map_location="cpu", weights_only=True)
         state = {k: v for k, v in state.items() if not k.startswith(f"{last}.")}
         left = module.load_state_dict(state, strict=False)
@@ -168,12 +173,14 @@ def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
         raise UserError(f"model.weights: {weights}: are not the weights of a {name}")
 
 
-def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
+def _resnet(name: str, shape: Shape, classes: int, weights: str | None) -> nn.Module:
     """A torchvision ResNet, its last layer new if it starts from trained weights.
 
     weights: None; "IMAGENET1K_V1" or another of torchvision's names; or a local file of a state
     dict, with or without the last layer.
     """
+    if shape[0] != 3:
+        raise UserError(f"model {name}: needs images of 3 channels, not {shape[0]}")
     torchvision()
     from torchvision import models
 
@@ -183,6 +190,10 @@ def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
         module = models.get_model(name, weights=None)
         _start(module, weights, last="fc", name=name)
     else:
+        names = [known.name for known in models.get_model_weights(name)]
+        if weights not in names:
+            must = f"must be {', '.join(names)}, or a file with a suffix"
+            raise UserError(f"model.weights: are {shown(weights)}; {must}")
         module = models.get_model(name, weights=weights)
     module.fc = nn.Linear(module.fc.in_features, classes)
     return module
@@ -190,12 +201,12 @@ def _resnet(name: str, classes: int, weights: str | None) -> nn.Module:
 
 def resnet18(shape: Shape, classes: int, *, weights: str | None) -> nn.Module:
     """torchvision's ResNet-18."""
-    return _resnet("resnet18", classes, weights)
+    return _resnet("resnet18", shape, classes, weights)
 
 
 def resnet50(shape: Shape, classes: int, *, weights: str | None) -> nn.Module:
     """torchvision's ResNet-50."""
-    return _resnet("resnet50", classes, weights)
+    return _resnet("resnet50", shape, classes, weights)
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from scipy.special import betaincinv
 
-from modeldiff import keyed
+from modeldiff import keyed, paths
 from modeldiff.errors import UserError
 
 BRIGHTNESS = 1.2
@@ -44,9 +44,10 @@ def _object(picture: str | None, side: int) -> tuple[np.ndarray, np.ndarray]:
     if picture is None:
         drawn = _face()
     else:
+        paths.check(picture)
         try:
             drawn = Image.open(picture).convert("RGBA")
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"paste: picture {picture}: cannot be read: {error}") from None
     pixels = np.asarray(drawn.resize((side, side)), np.float32) / 255
     colours = np.clip(pixels[..., :3].transpose(2, 0, 1) * BRIGHTNESS, 0, 1)

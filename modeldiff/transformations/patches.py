@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from modeldiff.errors import UserError
+
 
 def watermark(images: np.ndarray, strength: float, *, size: int = 2) -> np.ndarray:
     """Blend a white square of `size` pixels into the top left corner; strength 1 is all white."""
@@ -42,13 +44,25 @@ def colour_square(
     side = int(strength)
     changed = images.copy()
     value = np.array(colour, np.float32)[:, None, None]
+    if len(value) != images.shape[1]:
+        raise UserError(f"colour_square: colour has {len(value)} values; images {images.shape[1]}")
+    _check_inside(images, row, column, "colour_square")
     changed[:, :, row : row + side, column : column + side] = value
     return changed
 
 
 def _pasted(images: np.ndarray, patch: np.ndarray, row: int, column: int) -> np.ndarray:
     """A patch [height x width] in every channel; what reaches over the edge is cut off."""
+    _check_inside(images, row, column, "patch")
     changed = images.copy()
     place = changed[:, :, row : row + patch.shape[0], column : column + patch.shape[1]]
     place[:] = patch[: place.shape[2], : place.shape[3]]
     return changed
+
+
+def _check_inside(images: np.ndarray, row: int, column: int, name: str) -> None:
+    height, width = images.shape[2:]
+    if row >= height or column >= width:
+        raise UserError(
+            f"{name}: row {row}, column {column} lies outside {height} x {width} pixels"
+        )
