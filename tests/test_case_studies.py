@@ -137,7 +137,6 @@ def test_a_case_study_runs_to_its_report(name, repository, tmp_path, monkeypatch
     config = cut(name, tmp_path)
     if config["dataset"]["name"] == "cifar10":
         request.getfixturevalue("cifar10")
-    study = Study.load(config)
     monkeypatch.chdir(tmp_path)
     if name == "cifar10-pretraining":
         os.symlink(repository / "config", tmp_path / "config")
@@ -146,6 +145,7 @@ def test_a_case_study_runs_to_its_report(name, repository, tmp_path, monkeypatch
         layouts.folders(tmp_path / "data", ("bird", "ship"), 10, 5, (40, 32))
         run("pretrain", "study.yaml", "scratch", "--classes", "bird,ship", "--output", weights)
     todo = commands(repository, tmp_path, config)
+    study = Study.load(config)  # with the weights that are there now
     study.write("results/" + study.name + "/study.json")
     for arguments in todo:
         run(*arguments)
