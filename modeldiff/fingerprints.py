@@ -134,8 +134,8 @@ def refuse_changed(study: str | Path, now: Fingerprints) -> None:
     names = changed(read(study), now)
     if names:
         raise UserError(
-            f"{study}: {listed(names)} changed since the run started: run the same Snakemake "
-            "command again, which trains anew what depends on it"
+            f"{study}: {listed(names)} changed since the run started; run the same Snakemake "
+            "command again to make anew what it is part of"
         )
 
 

@@ -146,6 +146,7 @@ def test_a_case_study_runs_to_its_report(name, repository, tmp_path, monkeypatch
         run("pretrain", "study.yaml", "scratch", "--classes", "bird,ship", "--output", weights)
     study = Study.load(config)  # its weights to start from are made by now
     todo = commands(repository, tmp_path, config)
+    study = Study.load(config)  # with the weights that are there now
     study.write("results/" + study.name + "/study.json")
     for arguments in todo:
         run(*arguments)

@@ -225,7 +225,7 @@ def test_a_job_stops_if_the_code_is_not_what_the_run_was_started_with(own, folde
     words = ["train", path, "masked", "--models", "0:2", "--dataset", "x", "--output", "shard.npy"]
     ended = CliRunner().invoke(main, words)
     assert ended.exit_code == 1
-    line = f"modeldiff: {path}: training_parts changed since the run started: run the same"
+    line = f"modeldiff: {path}: training_parts changed since the run started; run the same"
     assert ended.stderr.startswith(line)
     assert len(ended.stderr) <= 200
     assert status.read("results/small").study == "small"  # which only looks
