@@ -27,8 +27,10 @@ class Agreement:
 
     value: cosine of all weights of A with all of B: 1 if they are the same up to one factor. Its
     error can carry it beyond 1. low, high: 95% interval over models. All NaN where the margins of
-    one do not show that its training images matter. p_value: the chance of such a difference, in
-    all targets together, if there were none, or one in scale where that was taken out.
+    one do not surely show that its training images matter (its squared weights, noise taken out,
+    are not above 0 by 1.96 standard errors): the ratio would be one of noise. p_value: the chance
+    of such a difference, in all targets together, if there were none, or one in scale where that
+    was taken out.
     """
 
     value: float
@@ -76,14 +78,21 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
         pairs[2] = (pairs[2] + pairs[2].T) / 2
         of_pairs += np.einsum("imn,jmn->ij", pairs, pairs)
         counted += len(x) * (len(x) - 1)
+    all_pairs = of_pairs * n * (n - 1) / max(1, counted)
+
+    def error(slope: np.ndarray) -> float:
+        """Standard error of `slope @ sums`."""
+        whole, twice = slope @ squares @ slope, slope @ all_pairs @ slope
+        # A pair is added by two models. At least half is left: as if all were of pairs.
+        return math.sqrt(max(4 * whole - 2 * twice, 2 * whole))
+
     aa, bb, ab = sums
-    if min(aa, bb) <= 0:
+    of_a, of_b, _ = np.eye(3)
+    if aa <= REACH * error(of_a) or bb <= REACH * error(of_b):
         return Agreement(math.nan, math.nan, math.nan, p_value)
     value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
-    whole, twice = slope @ squares @ slope, slope @ of_pairs @ slope * n * (n - 1) / max(1, counted)
-    # A pair is added by two models. At least half is left: as if all were of pairs.
-    reach = REACH * math.sqrt(max(4 * whole - 2 * twice, 2 * whole))
+    reach = REACH * error(slope)
     return Agreement(value, value - reach, value + reach, p_value)
 
 
