@@ -33,10 +33,13 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
     for pair in summary["comparisons"][::2]:
         if whole := pair["agreement"]:
             verdict = "differ" if whole["differ"] else "are not shown to differ"
+            agreement = "agreement unknown"
+            if whole["value"] is not None:
+                interval = f"[{_two(whole['low'])}, {_two(whole['high'])}]"
+                agreement = f"agreement {_two(whole['value'])} {interval}"
             yield (
                 f"{pair['a']} and {pair['b']} {verdict} in how they use the training images "
-                f"(p = {whole['p_value']:.2g}): agreement {_two(whole['value'])} "
-                f"[{_two(whole['low'])}, {_two(whole['high'])}]"
+                f"(p = {whole['p_value']:.2g}): {agreement}"
             )
         first = pair["directions"][0]
         examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))

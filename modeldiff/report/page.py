@@ -198,9 +198,14 @@ def _candidates(pair: Pair, way: Way) -> dict[str, Any]:
 
 
 def agree(agreement: Agreement | None) -> str:
-    """How alike two algorithms use the training images, noise taken out; where it is known."""
-    if agreement is None or np.isnan(agreement.value):
+    """How alike two algorithms use the training images, noise taken out."""
+    if agreement is None:
         return ""
+    if np.isnan(agreement.value):
+        return (
+            "How alike they are is not known: the margins of one of them do not surely show, "
+            "above their noise, that its training images matter."
+        )
     value, low, high = (f"{x:.2f}" for x in (agreement.value, agreement.low, agreement.high))
     return f"Noise taken out, their datamodels agree to {value} [{low}, {high}] (1: the same)."
 
