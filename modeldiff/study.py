@@ -29,7 +29,7 @@ VERSIONS = {
     "grams": 1,
     "datamodels": 1,
     "scores": 1,
-    "comparison": 5,
+    "comparison": 6,
     "predictions": 1,
     "verification": 3,
     "trials": 1,

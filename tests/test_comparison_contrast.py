@@ -218,6 +218,30 @@ def test_a_difference_in_scale_alone_is_none():
     assert sum(significant) <= 4  # 1 expected
 
 
+def test_how_far_the_other_algorithm_goes_along_a_direction():
+    group, moved = [3, 7, 11], [0, 5]
+    inside = {0.0: 0, 0.5: 0}
+    for seed in range(20):
+        masks, a, b = simulated(seed, plants=[(group, moved, 9.0)], nuisance=0.3)
+        for share in inside:
+            also = b.copy()
+            also[:, moved] += share * 9.0 * masks[:, group].sum(1, keepdims=True)
+            found = contrast(masks, a, also, directions=1, flips=19, seed=seed)
+            _, low, high = found.b_follows[0]
+            # Some of what both share beside the plant lies along the direction, too.
+            inside[share] += low - 0.1 <= share <= high + 0.1
+            np.testing.assert_array_equal(found.reversed().a_follows, found.b_follows)
+    assert min(inside.values()) >= 18
+
+
+def test_margins_of_another_size_are_followed_by_both():
+    for seed in range(5):
+        masks, a, _ = simulated(seed, plants=[([3, 7, 11], [0, 5], 9.0)], nuisance=0.2)
+        found = contrast(masks, a, 4 * np.tanh(a / 12), directions=1, flips=19, seed=seed)
+        _, low, high = found.b_follows[0]
+        assert 0.05 < low < high < 1
+
+
 def test_the_other_way_round_is_the_same_but_for_the_sign():
     masks, a, b = simulated(3, plants=[([1, 2], [3, 4], 8.0)])
     one = contrast(masks, a, b, directions=3, flips=19)

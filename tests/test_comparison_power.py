@@ -7,21 +7,23 @@ from test_comparison_contrast import EXAMPLES, MODELS, TARGETS, simulated
 from modeldiff import subsets
 from modeldiff.comparison import contrast, power
 
+PENALTY = 2.0  # that of `contrast`, unless told otherwise
+
 
 @pytest.mark.parametrize(("models", "examples"), [(240, 40), (300, 300), (200, 300)])
 def test_moments_are_those_of_drawn_masks(models, examples):
     masks = subsets.draw(examples, range(models), 0.5, 0)
     z = (masks - masks.mean(0)) / masks.std(0)
     e = np.linalg.eigvalsh(z.T @ z / models)
-    kept, noise = power.moments(examples / models, 0.5)
-    assert kept == pytest.approx((e / (e + 0.5)).mean(), rel=0.05)
-    assert noise == pytest.approx((e / (e + 0.5) ** 2).mean(), rel=0.05)
+    kept, noise = power.moments(examples / models, PENALTY)
+    assert kept == pytest.approx((e / (e + PENALTY)).mean(), rel=0.05)
+    assert noise == pytest.approx((e / (e + PENALTY) ** 2).mean(), rel=0.05)
 
 
 def test_what_is_said_to_stand_out_does_and_half_of_it_does_not():
     null = [contrast(*simulated(s), directions=1, flips=39, seed=s).null_edge[0] for s in range(6)]
     edge, group, moved = float(np.mean(null)), [3, 7, 11], [0, 5]
-    size = power.smallest(edge, MODELS, EXAMPLES, 0.5, group=3, moved=2)
+    size = power.smallest(edge, MODELS, EXAMPLES, PENALTY, group=3, moved=2)
 
     def found(share, seed):
         data = simulated(100 + seed, plants=[(group, moved, share * size / 3)])
@@ -32,7 +34,7 @@ def test_what_is_said_to_stand_out_does_and_half_of_it_does_not():
 
 
 def test_more_models_see_less():
-    known = {"models": 300, "n_train": EXAMPLES, "penalty": 0.5}
+    known = {"models": 300, "n_train": EXAMPLES, "penalty": PENALTY}
     of = {"group": 2, "moved": 3}
     size = power.smallest(10.0, **known, **of)
     assert power.models_for(size, 10.0, **known, **of) == pytest.approx(300, rel=0.01)
@@ -40,7 +42,7 @@ def test_more_models_see_less():
     many = known | {"models": 300_000}
     size = power.smallest(1.0, **many, **of)
     assert power.models_for(size / 2, 1.0, **many, **of) == pytest.approx(1_200_000, rel=0.01)
-    could = power.power(10.0, 300, EXAMPLES, TARGETS, 0.5, typical=size)
+    could = power.power(10.0, 300, EXAMPLES, TARGETS, PENALTY, typical=size)
     assert (could.group, could.moved) == (1, 1)
     assert not could.enough
     assert could.needed > 300
@@ -54,5 +56,5 @@ def test_half_of_the_models_foretell_what_all_will_show():
         for half, planned, found in ((MODELS // 2, MODELS, foretold), (MODELS, None, met)):
             rows = masks[:half], a[:half], b[:half]
             edge = contrast(*rows, directions=1, flips=39, seed=seed).null_edge[0]
-            found.append(power.of_models(*rows, edge, 0.5, planned).smallest)
+            found.append(power.of_models(*rows, edge, PENALTY, planned).smallest)
     assert np.median(foretold) == pytest.approx(np.median(met), rel=0.15)

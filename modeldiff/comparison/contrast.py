@@ -21,10 +21,11 @@ from modeldiff.comparison.found import LEVEL, Comparison, ends, oriented
 from modeldiff.comparison.paired import Paired, Ridge
 from modeldiff.comparison.residual import lean, principal_axes
 from modeldiff.comparison.rotation import quartimax
-from modeldiff.comparison.spread import GROUPS, variances
+from modeldiff.comparison.spread import GROUPS, Along, ratios
 from modeldiff.errors import UserError
 
-REACH = t.ppf(0.975, 2 * (GROUPS - 1))  # of a 95% interval, in standard errors
+FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves
+REACH = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
 
 
 def contrast(
@@ -33,7 +34,7 @@ def contrast(
     margins_b: np.ndarray,
     *,
     directions: int,
-    penalty: float = 0.5,
+    penalty: float = 2.0,
     flips: int = 99,
     seed: int = 0,
     examples: int = 20,
@@ -85,16 +86,25 @@ def contrast(
     together = int((p_value <= LEVEL).sum())
     found, projections = oriented(*turned(axes, difference @ axes.T, together))
     singular = np.linalg.norm(projections, axis=0)
+    differences = [np.float64(own_a) - models.scale * own_b for own_a, own_b in halves]
     twice = []
-    for own_a, own_b in halves:
-        half = np.float64(own_a) - models.scale * own_b
+    for half in differences:
         axes = principal_axes(basis.T @ half, directions)
         twice.append(nearest(found, turned(axes, half @ axes.T, together)[0]))
     # Along the directions of each half, the other half's datamodels.
-    crossed = zip(ridges[::-1], halves[::-1], twice, strict=True)
-    measured = [variances(models, *half_and_other) for half_and_other in crossed]
+    crossed = [
+        Along.of(models, ridges[1], halves[1], twice[0]),
+        Along.of(models, ridges[0], halves[0], twice[1]),
+    ]
+    measured = [along.variances() for along in crossed]
     variance = np.mean([estimate for estimate, _ in measured], 0)
     reach = REACH * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    reached = [
+        along.reaches(half @ own.T)
+        for along, half, own in zip(crossed, differences, twice, strict=True)
+    ]
+    extent = np.sum([values for values, _ in reached], 0)
+    covariance = np.sum([values for _, values in reached], 0)
     interval = np.maximum(np.stack([variance - reach, variance + reach], 2), 0)
     return Comparison(
         directions=found,
@@ -104,6 +114,8 @@ def contrast(
         variance_b=np.maximum(variance[1], 0),
         interval_a=interval[0],
         interval_b=interval[1],
+        b_follows=ratios(extent, covariance, FREEDOM),
+        a_follows=ratios(extent[::-1], covariance[:, ::-1, ::-1], FREEDOM),
         lean=lean(a, models.scale * b, found),
         singular_values=singular,
         p_value=p_value,

@@ -24,6 +24,11 @@ class Comparison:
         contrast: along the direction as one half of the models finds it, of the other half's
         datamodels, less what noise adds; the mean of both ways round.
     interval_a, interval_b: float64 [directions x 2], 95% intervals of these over models.
+    b_follows: float64 [directions x 3], how far B's datamodels go along the direction as a
+        multiple of how far A's do, over the targets that it moves: value and 95% interval over
+        models, of margins as they are. 0: only A follows it. Surely above 0: both do, so that they
+        may differ in the size of margins alone. NaN where A does not surely go along it.
+    a_follows: the same with A and B exchanged.
     lean: float64 [directions], whose it is: 1 if only A's weights (scaled as they were compared)
         reach along the direction, -1 if only B's, by the sums of squares over targets.
     singular_values: float64 [directions], in the units of the weights.
@@ -32,8 +37,9 @@ class Comparison:
     null_edge: float64 [directions], the singular value that such noise exceeds with chance LEVEL.
     stability: float64 [directions], |cosine| of the direction found in two halves of the models.
     overlap: float64 [directions], share of its strongest training examples that the halves share.
-    Intervals and the four before are NaN where they cannot be known (weights alone do not tell
-    their noise); then there is no `agreement`: how alike the two are over all directions.
+    Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
+    alone do not tell their noise); then there is no `agreement`: how alike the two are over all
+    directions.
     """
 
     directions: np.ndarray
@@ -43,6 +49,8 @@ class Comparison:
     variance_b: np.ndarray
     interval_a: np.ndarray
     interval_b: np.ndarray
+    b_follows: np.ndarray
+    a_follows: np.ndarray
     lean: np.ndarray
     singular_values: np.ndarray
     p_value: np.ndarray
@@ -79,6 +87,8 @@ class Comparison:
             variance_b=self.variance_a,
             interval_a=self.interval_b,
             interval_b=self.interval_a,
+            b_follows=self.a_follows,
+            a_follows=self.b_follows,
             lean=-self.lean,
         )
 

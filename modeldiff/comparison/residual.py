@@ -59,6 +59,8 @@ def compare(
         variance_b=variance_along(b, found),
         interval_a=np.tile(unknown[:, None], 2),
         interval_b=np.tile(unknown[:, None], 2),
+        b_follows=np.tile(unknown[:, None], 3),
+        a_follows=np.tile(unknown[:, None], 3),
         lean=lean(scaled_a, scaled_b, found),
         singular_values=np.sqrt(squares),
         p_value=unknown,

@@ -46,6 +46,7 @@ def write(
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
     (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
+    `<way>.second_follows`, how far the way's second algorithm goes for the first (`b_follows`),
     bool [directions], and the examples at both ends of each direction, int64 [directions x
     examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
     training and test examples). What is not known is NaN: intervals, p_value, null_edge, stability
@@ -120,10 +121,13 @@ def own(lean: np.ndarray, k: int) -> np.ndarray:
 def _fields(found: Comparison, targets: np.ndarray, examples: int) -> dict[str, np.ndarray]:
     test = [ends(scores, examples) for scores in found.projections.T]
     train = [ends(scores, examples) for scores in found.directions]
-    return found.arrays() | {
+    known = found.arrays()
+    del known["a_follows"], known["b_follows"]
+    return known | {
         "directions": found.directions.astype(np.float32),
         "projections": found.projections.astype(np.float32),
         "significant": found.significant,
+        "second_follows": found.b_follows,
         "train_high": np.stack([high for high, _ in train]),
         "train_low": np.stack([low for _, low in train]),
         "test_high": targets[np.stack([high for high, _ in test])],

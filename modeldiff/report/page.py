@@ -226,8 +226,21 @@ def chance(way: Way, i: int) -> str:
     shown = way.train_high.shape[1]
     return (
         f"{verdict} (p = {way.p_value[i]:.2g}). Two halves of the models agree on "
-        f"{way.shared(i)} of its {shown} strongest training images."
+        f"{way.shared(i)} of its {shown} strongest training images.{_followed(way, i)}"
     )
+
+
+def _followed(way: Way, i: int) -> str:
+    """Whether the second algorithm follows a direction that stands out, too."""
+    value, low, high = way.second_follows[i]
+    if np.isnan(value) or not way.significant[i]:
+        return ""
+    far = f"{value:.2f} [{low:.2f}, {high:.2f}] times as far as {way.first}"
+    if low > 0:
+        return f" {way.second} follows it too, {far}."
+    if high < 0:
+        return f" {way.second} goes the opposite way, {far}."
+    return f" {way.second} is not seen to follow it ({far})."
 
 
 def _influences(results: Results, chosen: dict[str, set[int]]) -> dict[int, dict[str, Any]]:

@@ -67,6 +67,7 @@ class Way:
     p_value: np.ndarray
     significant: np.ndarray
     overlap: np.ndarray
+    second_follows: np.ndarray
 
     def shared(self, i: int) -> int:
         """How many of direction i's strongest training examples two halves of the models share."""

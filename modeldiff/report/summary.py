@@ -90,6 +90,7 @@ def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:
             "test_examples": way.test_high[i].tolist(),
             "p_value": number(way.p_value[i]),
             "significant": bool(way.significant[i]),
+            "second_follows": [number(x) for x in way.second_follows[i]],
         }
         | ({"candidates": _candidates(pair, way, i)} if len(pair.candidates) else {})
         for i in range(len(way.directions))
