@@ -48,6 +48,7 @@ def test_summary_is_the_contract(study_json):
         for d in way["directions"]:
             keys = ["rank", "variance_a", "variance_b", "interval_a", "interval_b"]
             keys += ["train_examples", "test_examples", "p_value", "significant"]
+            keys += ["second_follows"]
             assert list(d) == keys
             assert all(low <= high for low, high in (d["interval_a"], d["interval_b"]))
             assert d["significant"] is (d["p_value"] <= 0.05)
@@ -267,6 +268,22 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert unknown in pages(alike, **stands_out, overlap=np.zeros(10))
 
 
+def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded):
+    def words(value, low, high, significant=True):
+        way = dataclasses.replace(
+            loaded.pairs[0].ways[0],
+            significant=np.full(10, significant),
+            second_follows=np.tile([value, low, high], (10, 1)),
+        )
+        return page.chance(way, 0)
+
+    assert "masked follows it too, 0.50 [0.40, 0.60] times as far as plain." in words(0.5, 0.4, 0.6)
+    assert "masked is not seen to follow it (0.01 [-0.03, 0.04] times" in words(0.01, -0.03, 0.04)
+    assert "masked goes the opposite way, -1.50 [-2.00, -1.00] times" in words(-1.5, -2, -1)
+    for silent in (words(0.5, 0.4, 0.6, significant=False), words(np.nan, np.nan, np.nan)):
+        assert "times as far" not in silent
+
+
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):
     content = summary.summarise(loaded)
     failing = dataclasses.replace(loaded, left_out={"plain": 0, "masked": 2, "between": 3})
@@ -302,6 +319,7 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
             **{f: rng.random(k) for f in ("p_value", "overlap")},
             **{f: rng.random((k, 2)) for f in ("interval_a", "interval_b")},
+            second_follows=rng.random((k, 3)),
             significant=rng.random(k) < 0.5,
             **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},
             **{f"test_{end}": rng.integers(0, len(targets), (k, 20)) for end in ("high", "low")},

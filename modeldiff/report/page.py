@@ -44,6 +44,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
     pages.filters |= {
         "agree": agree,
         "chance": chance,
+        "followed": followed,
         "spread": spread,
         "points": points,
         "percent": percent,
@@ -226,11 +227,11 @@ def chance(way: Way, i: int) -> str:
     shown = way.train_high.shape[1]
     return (
         f"{verdict} (p = {way.p_value[i]:.2g}). Two halves of the models agree on "
-        f"{way.shared(i)} of its {shown} strongest training images.{_followed(way, i)}"
+        f"{way.shared(i)} of its {shown} strongest training images.{followed(way, i)}"
     )
 
 
-def _followed(way: Way, i: int) -> str:
+def followed(way: Way, i: int) -> str:
     """Whether the second algorithm follows a direction that stands out, too."""
     value, low, high = way.second_follows[i]
     if np.isnan(value) or not way.significant[i]:
