@@ -153,6 +153,9 @@ def _algorithm(
             stopped[str(log)] = said
         elif silence is not None:
             found.silent.append(Silent(str(log), models.start + done, silence))
+    gathered = _record(folder / name / "margins.npy", study.key("margins", name))
+    if gathered is not None:  # which models are far below the others is known only then
+        causes = list(gathered["failed"].values())
     found.failed, found.reasons = len(causes), margins.reasons(causes)
     for models in _cut(study, "full", name, folder):
         path = folder / name / "full" / f"{models.start}-{models.stop}.npz"

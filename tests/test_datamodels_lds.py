@@ -60,6 +60,15 @@ def test_ceiling_with_unequal_repeats_and_failed_models():
     assert score.n_failed == 450
 
 
+def test_of_margins_that_are_noise_the_ceiling_is_near_0():
+    ceilings = []
+    for seed in range(10):
+        weights, masks, margins = trained(75, 2, 1.0, seed=seed)
+        noise = margins - masks @ weights.T
+        ceilings.append(datamodels.lds(exact(weights), masks, noise).ceiling)
+    assert np.mean(ceilings) < 0.08  # the mean of single targets' is 0.18
+
+
 def test_without_repeats_there_is_no_ceiling():
     weights, masks, margins = trained(50, 1, 1.0)
     score = datamodels.lds(exact(weights), masks, margins)

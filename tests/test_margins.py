@@ -40,6 +40,46 @@ def test_failed_models_are_listed(tmp_path):
     assert margins.read(tmp_path / "margins.npy", "all")[1] == {"1": "diverged"}
 
 
+def trained(folder, shares, targets=200, failed=None):
+    """A shard of models with these shares of margins above 0; NaN rows for those that failed."""
+    margins = np.where(np.arange(targets) < np.asarray(shares)[:, None] * targets, 1.0, -1.0)
+    for model in failed or {}:
+        margins[int(model)] = np.nan
+    path = folder / "shard.npy"
+    facts = {"models": [0, len(shares)], "margin": "max", "failed": failed or {}}
+    with files.artefact(path, "shard", **facts) as file:
+        np.save(file, margins.astype("f4"))
+    return path
+
+
+def test_models_far_below_the_others_have_failed(tmp_path):
+    shares = np.random.default_rng(0).normal(0.9, 0.02, 60).clip(0, 1)
+    shares[[7, 31]] = 0.3, 0.6
+    path = trained(tmp_path, shares, failed={"5": "diverged: x"})
+    margins.gather([path], "shard", tmp_path / "margins.npy", "all")
+    rows, failed = margins.read(tmp_path / "margins.npy", "all")
+    assert np.isnan(rows).all(1).nonzero()[0].tolist() == [5, 7, 31]
+    assert set(failed) == {"5", "7", "31"}
+    assert failed["5"] == "diverged: x"
+    assert failed["7"] == "far below the others: 30.0% of margins above 0, median 90.5%"
+    assert margins.reasons(failed.values()) == {"far below the others": 2, "diverged": 1}
+    others = np.setdiff1d(np.arange(60), [5, 7, 31])
+    np.testing.assert_array_equal(rows[others], np.load(path)[others])
+
+
+@pytest.mark.parametrize("targets", [4, 30, 1000])
+def test_models_that_learned_are_not_far_below_the_others(targets):
+    rng = np.random.default_rng(1)
+    skewed = 1 - 0.1 * rng.beta(2, 8, 2000)
+    for shares in (skewed, np.full(2000, 0.97), rng.normal(0.6, 0.1, 2000)):
+        drawn = rng.binomial(targets, shares.clip(0, 1)) / targets
+        assert margins.far_below(drawn, targets) == {}
+    almost = np.ones(50)
+    almost[3] = 1 - 1 / targets
+    assert margins.far_below(almost, targets) == {}
+    assert margins.far_below(np.full(3, np.nan), targets) == {}
+
+
 def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
     paths = shards(tmp_path, [3, 5, 2])
     with open(paths[1], "r+b") as file:

@@ -141,6 +141,11 @@ def test_status_counts_failed_models_by_their_reason(started):
         "diverged": 2,
         "no better than chance": 1,
     }
+    facts = {"failed": {"1": "far below the others: 30.0% of margins above 0, median 90.5%"}}
+    whole = f"{started.folder}/plain/margins.npy"
+    with files.artefact(whole, started.key("margins", "plain"), **facts) as file:
+        np.save(file, np.zeros(1))
+    assert "1 failed (1 far below the others)" in status.line(status.read(started.folder))
 
 
 BAR = "plain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
