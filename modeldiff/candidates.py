@@ -102,11 +102,11 @@ def propose(
     a, b = (_read(path, study.key("trials", x)) for path, x in zip(trials, pair, strict=True))
     wanted = {}
     key = study.key("comparison", *pair)
-    with np.load(files.verify(compared, key), allow_pickle=False) as arrays:
-        for way in WAYS:
-            ends = zip(arrays[f"{way}.directions"], arrays[f"{way}.test_high"], strict=True)
-            for i, (direction, test) in enumerate(ends):
-                wanted[way, i + 1] = directed(direction, test, labels["train"], labels["test"])
+    arrays = files.arrays(compared, key)
+    for way in WAYS:
+        ends = zip(arrays[f"{way}.directions"], arrays[f"{way}.test_high"], strict=True)
+        for i, (direction, test) in enumerate(ends):
+            wanted[way, i + 1] = directed(direction, test, labels["train"], labels["test"])
     settings = library(tuple(content["shape"]))
     tried = differences(a, b, settings, set().union(*wanted.values()), content["classes"])
     rows = []
@@ -119,8 +119,8 @@ def propose(
 
 
 def _read(path: str | Path, key: str) -> Trials:
-    with np.load(files.verify(path, key), allow_pickle=False) as arrays:
-        return Trials(**arrays)
+    content = files.arrays(path, key)
+    return Trials(**{name: content[name] for name in Trials._fields})
 
 
 def directed(

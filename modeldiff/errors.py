@@ -1,5 +1,6 @@
 """What a user reads when something is wrong: one line, never a traceback of ModelDiff's own."""
 
+from pathlib import Path
 from typing import Any
 
 LONGEST = 188  # characters of a message; a line begins with "modeldiff: " and has at most 200
@@ -23,7 +24,14 @@ class UserError(Exception):
 
 
 class Damaged(UserError):
-    """An artefact that is truncated, altered, or made from other inputs than the study's."""
+    """An artefact that is truncated, altered, or made from other inputs than the study's.
+
+    artefact: where it lies, if its content is damaged, so that it should be made again.
+    """
+
+    def __init__(self, message: str, details: str = "", artefact: str | Path | None = None):
+        super().__init__(message, details)
+        self.artefact = artefact
 
 
 def printable(text: str) -> str:

@@ -25,6 +25,8 @@ import numpy as np
 from modeldiff.errors import Damaged, UserError
 
 PACKAGES = ("modeldiff", "numpy", "torch", "scikit-learn", "snakemake")
+# What NumPy says of files that hold no arrays.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 # What a full or read-only disk says; anything else is a fault of ours and keeps its traceback.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -92,7 +94,8 @@ def record(path: str | Path) -> dict[str, Any]:
         if not content.keys() >= {"key", "bytes", "sha256"}:
             raise ValueError
     except (OSError, ValueError, AttributeError):
-        raise Damaged(f"{path}: has no readable record {record_path(path).name}") from None
+        said = f"{path}: has no readable record {record_path(path).name}"
+        raise Damaged(said, artefact=path) from None
     return content
 
 
@@ -105,12 +108,65 @@ def verify(path: str | Path, key: str) -> Path:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size != expected["bytes"]:
-                raise Damaged(f"{path}: has {size} bytes, not {expected['bytes']}: truncated")
+                said = f"{path}: has {size} bytes, not {expected['bytes']}: truncated"
+                raise Damaged(said, artefact=path)
             if digest(file) != expected["sha256"]:
-                raise Damaged(f"{path}: its content is not what was written (checksum)")
+                said = f"{path}: its content is not what was written (checksum)"
+                raise Damaged(said, artefact=path)
     except FileNotFoundError:
         raise Damaged(f"{path}: is missing") from None
+    except OSError as error:  # a folder in its place, for one
+        raise Damaged(f"{path}: cannot be read: {error.strerror or error}") from None
     return Path(path)
+
+
+class Arrays(dict[str, np.ndarray]):
+    """The arrays of an .npz artefact by name."""
+
+    def __init__(self, path: Path, content: Mapping[str, np.ndarray]):
+        super().__init__(content)
+        self.path = path
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise Damaged(f"{self.path}: has no array {name!r}", artefact=self.path)
+
+
+def arrays(path: str | Path, key: str) -> Arrays:
+    """All arrays of an .npz artefact made for `key`; `Damaged` if it is something else."""
+    verified = verify(path, key)
+    try:
+        with np.load(verified, allow_pickle=False) as archive:
+            return Arrays(verified, dict(archive))
+    except UNREADABLE:
+        raise Damaged(f"{path}: is no archive of arrays", artefact=path) from None
+
+
+def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarray:
+    """An .npy artefact made for `key`, memory-mapped; `Damaged` if it is something else.
+
+    kind: of its dtype, as NumPy has it: "f" for floats, "u" for unsigned integers.
+    """
+    verified = verify(path, key)
+    try:
+        content: np.ndarray = np.load(verified, mmap_mode="r", allow_pickle=False)
+        right = content.dtype.kind == kind and content.ndim == dimensions
+    except UNREADABLE:
+        right = False
+    if not right:
+        said = f"{path}: is no array of {dimensions} dimensions and dtype kind {kind!r}"
+        raise Damaged(said, artefact=path)
+    return content
+
+
+def discard(path: str | Path) -> bool:
+    """Remove a damaged artefact and its record, so that the next run makes it again.
+
+    Whether it is gone; a folder in its place is left, since nothing of ours made it.
+    """
+    for file in (Path(path), record_path(path)):
+        with suppress(OSError):
+            file.unlink()
+    return not Path(path).exists()
 
 
 def digest(file: BinaryIO) -> str:

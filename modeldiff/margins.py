@@ -53,7 +53,7 @@ def gather(
     damaged = []
     for path in paths:
         try:
-            files.verify(path, shard_key)
+            files.array(path, shard_key, kind="f", dimensions=2)
             if data is not None:
                 dataset.check_trained_on(path, data)
         except Damaged as error:
@@ -127,5 +127,5 @@ def _shares(rows: np.ndarray) -> np.ndarray:
 
 def read(path: str | Path, key: str) -> tuple[np.ndarray, dict[str, str]]:
     """The gathered margins, memory-mapped float32 [models x targets], and the failed models."""
-    files.verify(path, key)
-    return np.load(path, mmap_mode="r", allow_pickle=False), files.record(path)["failed"]
+    rows = files.array(path, key, kind="f", dimensions=2)
+    return rows, files.record(path)["failed"]

@@ -81,33 +81,32 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     """
     rows = []
     for name, path in predictions.items():
-        files.verify(path, study.key("predictions", name))
-        with np.load(path, allow_pickle=False) as arrays:
-            for label, transformation in study.transformations.items():
-                moved = arrays[label]
-                if moved.shape[2] == 0:
-                    raise UserError(
-                        f"algorithms.{name}: every model trained on all data diverged, so that no "
-                        "effect can be measured; lower its learning rate, or leave it out"
-                    )
-                conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
-                for (i, measure), (j, strength), over in conditions:
-                    low, high = interval(moved[i, j], over)
-                    rows.append(
-                        {
-                            "transformation": label,
-                            "strength": strength,
-                            "class": transformation.target,
-                            "algorithm": name,
-                            "measure": measure,
-                            "effect": float(moved[i, j].mean(dtype=np.float64)),
-                            "over": over,
-                            "low": low,
-                            "high": high,
-                            "n_models": moved.shape[2],
-                            "n_images": moved.shape[3],
-                        }
-                    )
+        arrays = files.arrays(path, study.key("predictions", name))
+        for label, transformation in study.transformations.items():
+            moved = arrays[label]
+            if moved.shape[2] == 0:
+                raise UserError(
+                    f"algorithms.{name}: every model trained on all data diverged, so that no "
+                    "effect can be measured; lower its learning rate, or leave it out"
+                )
+            conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
+            for (i, measure), (j, strength), over in conditions:
+                low, high = interval(moved[i, j], over)
+                rows.append(
+                    {
+                        "transformation": label,
+                        "strength": strength,
+                        "class": transformation.target,
+                        "algorithm": name,
+                        "measure": measure,
+                        "effect": float(moved[i, j].mean(dtype=np.float64)),
+                        "over": over,
+                        "low": low,
+                        "high": high,
+                        "n_models": moved.shape[2],
+                        "n_images": moved.shape[3],
+                    }
+                )
     columns = (
         "transformation strength class algorithm measure effect over low high n_models n_images"
     )

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from modeldiff import files
 from modeldiff.cli import rooms, users
-from modeldiff.errors import LONGEST, UserError, printable, shortened
+from modeldiff.errors import LONGEST, Damaged, UserError, printable, shortened
 
 
 class Commands(click.Group):
@@ -20,6 +21,13 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except Damaged as error:
+            click.echo(error.report(), err=True)
+            # Only a room's command mends: the others look at a study, and leave it as it is.
+            in_a_room = ctx.invoked_subcommand in {c.name for c in rooms.COMMANDS}
+            if in_a_room and error.artefact and files.discard(error.artefact):
+                click.echo("It was removed: run the same again to make it again.", err=True)
+            sys.exit(1)
         except UserError as error:
             click.echo(error.report(), err=True)
             sys.exit(1)

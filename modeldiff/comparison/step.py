@@ -26,9 +26,7 @@ def weights(study: "Study", name: str, path: str | Path) -> np.ndarray:
     """
     if name not in study.scores:
         return datamodels.read(path, study.key("datamodels", name)).weights
-    whole = files.verify(path, study.key("scores", name))
-    found: np.ndarray = np.load(whole, mmap_mode="r", allow_pickle=False)
-    return found
+    return files.array(path, study.key("scores", name), kind="f", dimensions=2)
 
 
 def write(

@@ -60,7 +60,7 @@ def sum_grams(data: Regression, output: str | Path) -> None:
             finished(data.margins, 0, before), made.part != FAILED
         )
         grams = made if same else grams
-    except Damaged:
+    except (Damaged, *files.UNREADABLE):
         pass
     total, saved = len(data.margins), time.monotonic()
     while (start := len(grams.part)) < total:
@@ -133,4 +133,8 @@ def write(
 
 def read(path: str | Path, key: str) -> Datamodels:
     """Datamodels that `write` or `fit_part` made for the settings of `key`."""
-    return Datamodels.load(files.verify(path, key))
+    whole = files.verify(path, key)
+    try:
+        return Datamodels.load(whole)
+    except UserError as error:
+        raise Damaged(str(error), artefact=path) from None

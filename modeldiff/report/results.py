@@ -159,7 +159,7 @@ def read(path: str | Path) -> Results:
 def _algorithm(study: Study, folder: Path, name: str) -> Trained:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
     found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
-    lds = files.verify(folder / name / "lds.npz", study.key("datamodels", name))
+    lds = files.arrays(folder / name / "lds.npz", study.key("datamodels", name))
     return Trained(
         name=name,
         failed=failed,
@@ -185,9 +185,8 @@ def _accuracy(rows: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def _lds(path: Path) -> Lds:
-    with np.load(path, allow_pickle=False) as arrays:
-        content = {f.name: arrays[f.name] for f in fields(Lds)}
+def _lds(arrays: files.Arrays) -> Lds:
+    content: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Lds)}
     return Lds(**{k: v if v.ndim else v.item() for k, v in content.items()})
 
 
@@ -198,14 +197,13 @@ def _weights(study: Study, folder: Path, name: str) -> np.ndarray:
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
     of = folder / f"{a}-vs-{b}"
     effects = files.verify(of / "effects.csv", study.key("verification", a, b))
-    compared = files.verify(of / "comparison.npz", study.key("comparison", a, b))
-    with np.load(compared, allow_pickle=False) as arrays:
-        ways = []
-        for way in comparison.WAYS:
-            first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
-            names = [f.name for f in fields(Way)[3:]]
-            ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
-        power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
+    arrays = files.arrays(of / "comparison.npz", study.key("comparison", a, b))
+    ways = []
+    for way in comparison.WAYS:
+        first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
+        names = [f.name for f in fields(Way)[3:]]
+        ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
+    power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
     weights = (_weights(study, folder, name) for name in (a, b))
     candidates = pd.DataFrame()
     if (a, b) in study.tried:

@@ -140,10 +140,9 @@ def load_full(
     for path in paths:
         if first == 0:
             return
-        files.verify(path, study.key("full", name))
+        arrays = files.arrays(path, study.key("full", name))
         dataset.check_trained_on(path, data.digest)
-        with np.load(path, allow_pickle=False) as arrays:
-            state = {k: torch.from_numpy(arrays[k][:first]).to(device) for k in arrays.files}
+        state = {k: torch.from_numpy(v[:first]).to(device) for k, v in arrays.items()}
         first -= len(next(iter(state.values())))
         yield Trained(algorithm, module, state, batched, str(path))
 

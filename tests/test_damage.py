@@ -1,0 +1,108 @@
+"""What is found damaged is named in one line, and made again by the next run."""
+
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from modeldiff import cli, files
+from modeldiff.errors import Damaged
+
+pytest_plugins = ["report_fixtures"]
+
+
+def replaced(path, content):
+    """Another content under a record that fits it, as a careless copy or script leaves it."""
+    kept = files.record(path)
+    with files.artefact(path, kept["key"]) as file:
+        content(file)
+
+
+OTHERS = {
+    "text": lambda file: file.write(b"not an array\n"),
+    "nothing": lambda file: None,
+    "strings": lambda file: np.save(file, np.array(["a", "b"])),
+    "objects": lambda file: np.save(file, np.array([{}, None], dtype=object), allow_pickle=True),
+    "one dimension": lambda file: np.save(file, np.zeros(3, np.float32)),
+    "integers": lambda file: np.save(file, np.zeros((2, 2), np.int64)),
+}
+
+
+@pytest.fixture
+def array(tmp_path):
+    path = tmp_path / "margins.npy"
+    with files.artefact(path, "key") as file:
+        np.save(file, np.zeros((2, 2), np.float32))
+    return path
+
+
+@pytest.mark.parametrize("content", OTHERS)
+def test_an_artefact_of_another_kind_is_damaged(array, content):
+    assert files.array(array, "key", kind="f", dimensions=2).shape == (2, 2)
+    replaced(array, OTHERS[content])
+    with pytest.raises(Damaged, match=r"margins\.npy: is no array of 2 dimensions") as caught:
+        files.array(array, "key", kind="f", dimensions=2)
+    assert caught.value.artefact == array
+
+
+@pytest.mark.parametrize("content", ["text", "nothing", "strings"])
+def test_an_archive_of_another_kind_is_damaged(array, content):
+    replaced(array, lambda file: files.write_arrays(file, {"a": np.zeros(2)}))
+    assert files.arrays(array, "key")["a"].shape == (2,)
+    with pytest.raises(Damaged, match=r"margins\.npy: has no array 'b'"):
+        files.arrays(array, "key")["b"]
+    replaced(array, OTHERS[content])
+    with pytest.raises(Damaged, match=r"margins\.npy: is no archive of arrays"):
+        files.arrays(array, "key")
+
+
+def test_a_folder_in_the_place_of_an_artefact_is_named_and_left(array):
+    array.unlink()
+    (array / "mine").mkdir(parents=True)
+    with pytest.raises(Damaged, match=r"margins\.npy: cannot be read: Is a directory"):
+        files.verify(array, "key")
+    assert not files.discard(array)
+    assert (array / "mine").exists()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def no_json(path):
+    files.record_path(path).write_text("{")
+
+
+def as_text(path):
+    replaced(path, OTHERS["text"])
+
+
+@pytest.mark.parametrize("damage", [cut, no_json, as_text])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain/margins.npy",
+        "masked/datamodels.npz",
+        "masked/lds.npz",
+        "plain-vs-masked/comparison.npz",
+    ],
+)
+def test_a_room_removes_what_it_found_damaged(study_json, tmp_path, name, damage):
+    folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    damage(folder / name)
+    ended = CliRunner().invoke(cli.main, ["report", str(folder / "study.json")])
+    assert ended.exit_code == 1
+    first, second = ended.output.strip().split("\n")
+    assert name.split("/")[1] in first
+    assert len(first) <= 200
+    assert second == "It was removed: run the same again to make it again."
+    assert not (folder / name).exists()
+
+
+def test_a_summary_found_damaged_is_made_again(study_json, tmp_path):
+    folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    summary = folder / "summary.json"
+    cut(summary)
+    ended = CliRunner().invoke(cli.main, ["found", str(summary)])
+    assert (ended.exit_code, summary.exists()) == (1, False)
