@@ -44,5 +44,6 @@ rule all:
     input:
         result("report.html"),
         result("summary.json"),
+        [result(f"figures/{figure.path}") for figure in names.figures(study)],
         # Results in their own right: one that was found damaged is made again.
         of_fitted("margins.npy"),
