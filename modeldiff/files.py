@@ -88,14 +88,17 @@ def record_path(path: str | Path) -> Path:
 
 
 def record(path: str | Path) -> dict[str, Any]:
-    """The record of the artefact `path`; `Damaged` if it is missing or unreadable."""
+    """The record of the artefact `path`; `Damaged` if it is missing or unreadable.
+
+    Without a record nothing says that the file is an artefact: it is left where it lies.
+    """
     try:
         content: dict[str, Any] = json.loads(record_path(path).read_text())
         if not content.keys() >= {"key", "bytes", "sha256"}:
             raise ValueError
     except (OSError, ValueError, AttributeError):
         said = f"{path}: has no readable record {record_path(path).name}"
-        raise Damaged(said, artefact=path) from None
+        raise Damaged(f"{said}; if it is ModelDiff's, remove it and run again") from None
     return content
 
 
@@ -144,12 +147,12 @@ def arrays(path: str | Path, key: str) -> Arrays:
 def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarray:
     """An .npy artefact made for `key`, memory-mapped; `Damaged` if it is something else.
 
-    kind: of its dtype, as NumPy has it: "f" for floats, "u" for unsigned integers.
+    kind: which its dtype may have, as NumPy writes them: "f" for floats, "u" for unsigned integers.
     """
     verified = verify(path, key)
     try:
         content: np.ndarray = np.load(verified, mmap_mode="r", allow_pickle=False)
-        right = content.dtype.kind == kind and content.ndim == dimensions
+        right = content.dtype.kind in kind and content.ndim == dimensions
     except UNREADABLE:
         right = False
     if not right:

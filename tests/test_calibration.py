@@ -9,6 +9,7 @@ import pytest
 from conftest import small
 from test_workflow import Workflow
 from test_workflow import jobs as planned_jobs
+from torch.utils.flop_counter import FlopCounterMode
 
 from modeldiff import files, jobs, training
 from modeldiff.errors import Damaged
@@ -106,19 +107,19 @@ def test_a_model_that_cannot_be_stacked_is_trained_alone(config, data):
 
 
 def test_the_measurement_predicts_a_whole_job(config, data, tmp_path):
-    """In CPU seconds, epochs enough to be extrapolated; the tolerance is for a busy machine."""
-    import time
-
+    """The clock counts operations, which nothing else on this machine disturbs."""
     config["algorithms"]["plain"]["epochs"] = 12
     config = small(config)
     config["algorithms"]["plain"]["epochs"] = 12
     study = Study.load(config).at_width(30)
-    found, at_once = calibration.seconds(study, "plain", data, 30, "cpu", time.process_time)
-    start = time.process_time()
-    training.train_shard(study, "plain", data, range(90), tmp_path / "a.npy", device="cpu")
-    real = (time.process_time() - start) / 90
+    with FlopCounterMode(display=False) as counter:
+        clock = counter.get_total_flops
+        predicted, at_once = calibration.seconds(study, "plain", data, 30, "cpu", clock)
+        start = clock()
+        training.train_shard(study, "plain", data, range(90), tmp_path / "a.npy", device="cpu")
+        real = (clock() - start) / 90
     assert at_once == 30
-    assert found == pytest.approx(real, rel=0.4)
+    assert predicted == pytest.approx(real, rel=1e-9)
 
 
 def test_a_measured_study_runs_grows_and_is_the_same(repository, tmp_path):

@@ -63,6 +63,7 @@ FILES = {
 def mine(tmp_path, monkeypatch):
     """Fingerprints of a part of mine.py, after an edit of a file: text that is replaced."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # another test's, which would be read
     for path in FILES:
         (tmp_path / path).parent.mkdir(exist_ok=True)
 

@@ -45,7 +45,8 @@ class Partial:
         self._when = time.monotonic()
         while (path := self._next()).exists():
             try:
-                rows = files.array(path, self._key, kind="f", dimensions=2)
+                # Margins, or the bytes of full-data models.
+                rows = files.array(path, self._key, kind="fu", dimensions=2)
                 self.failed |= files.record(path)["failed"]
             except Damaged as error:
                 print(f"modeldiff: {error}: ignored, its models are trained again", file=sys.stderr)
