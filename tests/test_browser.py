@@ -1,13 +1,18 @@
 """The report in a real browser: headless Chromium, as a reader would open the file."""
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import report_studies
+
+from modeldiff.report import page as report_page
+from modeldiff.report import summary
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -58,8 +63,18 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def html(study_json) -> Path:
-    return study_json.parent / "report.html"
+def html(loaded, tmp_path_factory) -> Path:
+    """The page of the small study, had the first three directions of each way stood out."""
+    pair = loaded.pairs[0]
+    significant = np.arange(10) < 3
+    p_value = np.where(significant, 0.01, 1.0)
+    ways = tuple(
+        dataclasses.replace(way, significant=significant, p_value=p_value) for way in pair.ways
+    )
+    changed = dataclasses.replace(loaded, pairs=(dataclasses.replace(pair, ways=ways),))
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(report_page.render(changed, summary.summarise(changed)))
+    return path
 
 
 @pytest.fixture
@@ -107,6 +122,25 @@ def test_an_image_opens_large_with_what_matters_for_it(desktop):
     assert dialog.locator("h2").inner_text().startswith("Training image ")
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
+
+
+def test_no_test_images_of_what_chance_explains(browser, html, study_json):
+    opened = Opened(browser, html, DESKTOP)
+    for direction, images in ((2, 48), (3, 24)):
+        opened.page.locator(".ranks.a button").nth(direction).click()
+        assert len(shown(opened.page)) == images
+    assert "chance picks the noisiest" in opened.page.inner_text(".panel")
+    assert opened.page.locator(".panel h4").all_inner_texts() == [
+        "Training images, positive end",
+        "Training images, negative end",
+    ]
+    assert opened.page.locator(".proof .example").count() > 0
+    opened.context.close()
+    null = Opened(browser, study_json.parent / "report.html", DESKTOP)
+    assert null.page.locator(".proof .example").count() == 0
+    assert "No images are shown here" in null.page.inner_text("main")
+    null.quiet(study_json.parent / "report.html")
+    null.context.close()
 
 
 def test_the_keyboard_is_enough(desktop):

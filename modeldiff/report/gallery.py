@@ -16,7 +16,10 @@ GREY, INK, PALE = "#8c8c8c", "#1a1d21", "#555c66"
 
 
 def draw(results: Results, p: int, w: int, i: int) -> Image.Image:
-    """Test and training examples at both ends of direction `i`, each with class and score."""
+    """Test and training examples at both ends of direction `i`, each with class and score.
+
+    No test examples if chance explains the direction.
+    """
     way, data = results.pairs[p].ways[w], results.data
     score = dict(zip(data.targets.tolist(), way.projections[:, i], strict=True))
     strips = [
@@ -27,10 +30,15 @@ def draw(results: Results, p: int, w: int, i: int) -> Image.Image:
         )
         for end, chosen in zip(("positive", "negative"), ends, strict=True)
     ]
-    step = SIDE + GAP
-    canvas = Image.new("RGB", (SHOWN * step + GAP, TITLE + 4 * (STRIP + SIDE + UNDER)), "white")
-    pen = ImageDraw.Draw(canvas)
     title = f"{way.first} minus {way.second}, direction {i + 1}"
+    if way.explained_by_chance(i):
+        title += ": no more than chance gives"
+        strips = strips[2:]
+    step = SIDE + GAP
+    canvas = Image.new(
+        "RGB", (SHOWN * step + GAP, TITLE + len(strips) * (STRIP + SIDE + UNDER)), "white"
+    )
+    pen = ImageDraw.Draw(canvas)
     pen.text((GAP, 12), title, INK, _font(22))
     for n, (title, split, chosen, scores) in enumerate(strips):
         y = TITLE + n * (STRIP + SIDE + UNDER)

@@ -90,7 +90,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
             {
                 "name": charts.way_name(way),
                 "way": way,
-                "classes": [classes(results, way, i, SHOWN) for i in range(len(way.directions))],
+                "classes": [_classes(results, way, i) for i in range(len(way.directions))],
             }
             for way in pair.ways
         ],
@@ -142,7 +142,10 @@ def _content(results: Results) -> dict[str, Any]:
 
 
 def _directions(results: Results, way: Way) -> list[list[Any]]:
-    """For each direction its four strips: [split, end, [[example, score], ...]]."""
+    """For each direction its strips: [split, end, [[example, score], ...]].
+
+    Those of test images come first; a direction that chance explains has none.
+    """
     targets, found = results.data.targets, []
     for i in range(len(way.directions)):
         projection = dict(zip(targets.tolist(), way.projections[:, i].tolist(), strict=True))
@@ -153,7 +156,9 @@ def _directions(results: Results, way: Way) -> list[list[Any]]:
         ):
             scores = [[int(e), short(projection[int(e)])] for e in test[:SHOWN]]
             own = [[int(e), short(way.directions[i, e])] for e in train[:SHOWN]]
-            strips += [["test", end, scores], ["train", end, own]]
+            if not way.explained_by_chance(i):
+                strips.append(["test", end, scores])
+            strips.append(["train", end, own])
         found.append(sorted(strips, key=lambda strip: strip[0]))
     return found
 
@@ -164,8 +169,15 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
     return (
         f"Variance {spread(way, 'a', i, 2)} under {pair.a}, "
         f"{spread(way, 'b', i, 2)} under {pair.b}; {percent(way.explained[i])} of what "
-        f"differs. {chance(way, i)} Strongest test images: {classes(results, way, i, SHOWN)}."
+        f"differs. {chance(way, i)} Strongest test images: {_classes(results, way, i)}."
     )
+
+
+def _classes(results: Results, way: Way, i: int) -> str:
+    """The classes of a direction's strongest test images, if they tell anything."""
+    if way.explained_by_chance(i):
+        return "not shown, since chance picks the noisiest"
+    return classes(results, way, i, SHOWN)
 
 
 def _candidates(pair: Pair, way: Way) -> dict[str, Any]:

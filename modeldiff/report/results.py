@@ -73,6 +73,13 @@ class Way:
         """How many of direction i's strongest training examples two halves of the models share."""
         return round(float(self.overlap[i]) * self.train_high.shape[1])
 
+    def explained_by_chance(self, i: int) -> bool:
+        """Whether direction i was tested and does not stand out.
+
+        Its strongest test examples are then the noisiest, which says nothing about the algorithms.
+        """
+        return bool(np.isfinite(self.p_value[i]) and not self.significant[i])
+
 
 @dataclass(frozen=True)
 class Pair:
