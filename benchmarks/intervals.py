@@ -18,7 +18,7 @@ from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.contrast import REACH
 from modeldiff.comparison.paired import Paired, Ridge
 from modeldiff.comparison.residual import principal_axes
-from modeldiff.comparison.spread import variances
+from modeldiff.comparison.spread import Along
 from modeldiff.verification import interval
 
 HEADER = """# How often the 95% intervals cover
@@ -28,6 +28,7 @@ interval that a page shows. Variances are along the direction that one half of t
 the other half, as a contrast measures them.
 """
 
+PENALTY = 2.0  # the contrast's own
 MANY = 20_000  # fresh subsets that stand for all
 
 
@@ -99,12 +100,13 @@ def spread(runs: int) -> Iterator[tuple[str, np.ndarray]]:
                 for weights in truths
             ]
             paired = Paired.of(masks, *margins)
-            ridges = [Ridge(masks, chosen, 0.5) for chosen in paired.halves()]
+            ridges = [Ridge(masks, chosen, PENALTY) for chosen in paired.halves()]
             halves = [ridge.weights(ridge.covariances(paired)) for ridge in ridges]
             measured, expected = [], []
             for one, other in ((0, 1), (1, 0)):
                 direction = principal_axes(halves[one][0] - halves[one][1], 1)
-                measured.append(variances(paired, ridges[other], halves[other], direction))
+                along = Along.of(paired, ridges[other], halves[other], direction)
+                measured.append(along.variances())
                 expected.append(noiseless(masks, ridges[other], truths, halves[other], direction))
             mean = np.mean([estimate for estimate, _ in measured], 0)
             reach = REACH * np.linalg.norm([error for _, error in measured], axis=0) / 2
@@ -137,7 +139,7 @@ def agreements(runs: int) -> Iterator[tuple[str, np.ndarray]]:
                     masks @ weights + 4 * noise * np.exp(rng.normal(size=(models, 1)) / 2)
                 )
             paired = Paired.of(masks, *margins)
-            ridge = Ridge(masks, paired.used, 0.5)
+            ridge = Ridge(masks, paired.used, PENALTY)
             found = agreement(ridge, paired, ridge.covariances(paired), 1.0)
             hits[run] = found.low <= truth <= found.high
         yield f"agreement of {truth:.2f}, {models} models, {examples} examples", hits

@@ -7,8 +7,8 @@ and its picture. Intervals: 95%, bootstrap over images, which the three settings
 each one's models.
 """
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -145,4 +145,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="results of the study")
+    main(parser.parse_args().folder)

@@ -6,6 +6,7 @@ Runs the plan, then the whole study through Snakemake in a temporary folder, and
 seconds (user and system, of all processes; Snakemake's own are in the real ones only).
 """
 
+import argparse
 import json
 import os
 import resource
@@ -41,6 +42,6 @@ def main(config: str) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        str(Path(sys.argv[1] if len(sys.argv) > 1 else REPOSITORY / "config/config.yaml").resolve())
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("config", type=Path, nargs="?", default=REPOSITORY / "config/config.yaml")
+    main(str(parser.parse_args().config.resolve()))

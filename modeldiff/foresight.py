@@ -54,7 +54,7 @@ def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:
             continue
         yield (
             f"  {pair}: with {study.models:,} models, {could['group']:,} training images that move "
-            f"the margins of {could['moved']:,} test images stand out if they do so by "
+            f"the margins of {could['moved']:,} test images almost always stand out if it is by "
             f"{could['smallest']:.2g} more under one algorithm; a typical margin is "
             f"{could['typical']:.2g}, for which {could['needed']:,} models suffice"
         )

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit, logit
 
 from modeldiff import dataset, files
 from modeldiff.errors import Damaged
 
-FAR = 6  # robust standard deviations; of 1,500 sound models of digits the worst lies 5.8 below
-POINT = 0.01
+FAR = 6  # robust standard deviations
 MISSING = "missing: "  # so begins the cause of a model that was never trained
 SELECTION = (
     "models that failed are left out after their outcome was seen: all figures are about models "
@@ -94,24 +94,28 @@ def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
 
     shares: float [models], of each model's margins, those above 0; NaN for models that failed.
     A half-failed model is noise to all that follows, and a few of them hide every difference. It
-    is one whose share lies `FAR` standard deviations below the median of its algorithm. The
-    deviation is the median one (of a normal distribution: times 1.4826), which the failed
-    models themselves hardly change, and never less than a point or than what drawing the targets
-    alone would give (by the share of Agresti & Coull 1998, which is not 1 if all were right).
+    is one whose log-odds of a margin above 0 lie `FAR` standard deviations below the median of its
+    algorithm. Log-odds, since shares near 1 spread far more below their median than above it. The
+    deviation is that of the better half (the median distance to the median; of a normal
+    distribution: times 1.4826), which no failed model changes, and never less than what drawing
+    the targets alone would give. Shares are those of Agresti & Coull (1998), never 0 or 1.
     """
     finished = shares[np.isfinite(shares)]
     if not len(finished):
         return {}
-    typical = float(np.median(finished))
-    spread = 1.4826 * float(np.median(np.abs(finished - typical)))
-    share = (typical * n_targets + 2) / (n_targets + 4)
-    drawn = math.sqrt(share * (1 - share) / n_targets)
-    limit = typical - FAR * max(spread, drawn, POINT)
+    log_odds = logit((shares * n_targets + 2) / (n_targets + 4))
+    typical = float(np.nanmedian(log_odds))
+    above = log_odds[log_odds >= typical] - typical
+    spread = 1.4826 * float(np.median(above))
+    share = float(expit(typical))
+    drawn = 1 / math.sqrt(share * (1 - share) * n_targets)
+    limit = typical - FAR * max(spread, drawn)
+    median = float(np.median(finished))
     return {
-        int(
-            row
-        ): f"far below the others: {shares[row]:.1%} of margins above 0, median {typical:.1%}"
-        for row in np.flatnonzero(shares < limit)
+        int(row): (
+            f"far below the others: {shares[row]:.1%} of margins above 0, median {median:.1%}"
+        )
+        for row in np.flatnonzero(log_odds < limit)
     }
 
 

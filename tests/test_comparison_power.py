@@ -33,6 +33,20 @@ def test_what_is_said_to_stand_out_does_and_half_of_it_does_not():
     assert sum(found(0.5, s) for s in range(20)) <= 7
 
 
+def test_a_group_of_half_of_the_images_stands_out_as_foretold():
+    """Subsets are equally large: of a group of half of the images they tell less than of a few."""
+    null = [contrast(*simulated(s), directions=1, flips=39, seed=s).null_edge[0] for s in range(6)]
+    group, moved = list(range(0, EXAMPLES, 2)), [0, 5]
+    known = {"group": len(group), "moved": 2}
+    size = power.smallest(float(np.mean(null)), MODELS, EXAMPLES, PENALTY, **known)
+
+    def found(seed):
+        data = simulated(100 + seed, plants=[(group, moved, 1.2 * size / len(group))])
+        return contrast(*data, directions=1, flips=19, seed=seed).significant[0]
+
+    assert sum(found(s) for s in range(20)) >= 18
+
+
 def test_more_models_see_less():
     known = {"models": 300, "n_train": EXAMPLES, "penalty": PENALTY}
     of = {"group": 2, "moved": 3}

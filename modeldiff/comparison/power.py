@@ -3,11 +3,13 @@ a smaller one needs.
 
 A group of `group` training images that together move the margins of `moved` test images by
 `size`, more under A than under B, is one singular value of the difference of datamodels:
-size * sqrt(moved / group), less what the ridge penalty takes. It is seen (nearly always) where
-that exceeds the edge of the null. Between numbers of models, the edge and the penalty's share
-follow from the eigenvalues of the masks' covariance, which are those of random matrices
-(Marchenko & Pastur 1967). Images that stand in for one another are no such group: each alone moves
-less the more of them are in a subset, so that a smaller alpha sees what more models do not.
+size * sqrt(moved / group * (1 - group / n_train)), less what the ridge penalty takes. (The last
+factor: all subsets are equally large, so that a shift which all images share is never seen.) The
+group mostly stands out where its value exceeds the edge of the null. Between numbers of models, the
+edge and the penalty's share follow from the eigenvalues of the masks' covariance, which are those
+of random matrices (Marchenko & Pastur 1967). Images that stand in for one another are no such
+group: each alone moves less the more of them are in a subset, so that a smaller alpha sees what
+more models do not.
 """
 
 from dataclasses import dataclass
@@ -90,7 +92,7 @@ def smallest(
     edge: `Comparison.null_edge` of direction 1, found with `models` models and `penalty`.
     """
     kept, _ = moments(n_train / models, penalty)
-    return float(edge / kept * np.sqrt(group / moved))
+    return float(edge / kept * np.sqrt(group / moved / (1 - group / n_train)))
 
 
 def edge_with(wanted: float, edge: float, models: int, n_train: int, penalty: float) -> float:
