@@ -152,12 +152,17 @@ def noiseless(
     fitted: tuple[np.ndarray, np.ndarray],
     direction: np.ndarray,
 ) -> np.ndarray:
-    """Variances [2 x 1] of the weights that `ridge` expects, at the norms of those it fitted."""
+    """Variances [2 x 1] of the weights that such fits have on average, at the norms of those found.
+
+    Over subsets, all images being alike, a ridge fit keeps the same part of each weight, and
+    nothing of their mean, since all subsets are equally large.
+    """
     x = masks[ridge.chosen] - ridge.share
+    kept = (ridge.inverse * (x.T @ x)).sum() / ridge.models / (masks.shape[1] - 1)
     found = []
     for weights, rows in zip(truths, fitted, strict=True):
-        expected = ridge.inverse @ (x.T @ (x @ weights.T)) / ridge.models
-        along = expected.T @ direction.T / np.linalg.norm(rows, axis=1, keepdims=True)
+        expected = kept * (weights - weights.mean(1, keepdims=True))
+        along = expected @ direction.T / np.linalg.norm(rows, axis=1, keepdims=True)
         found.append(along.var(0))
     return np.array(found)
 

@@ -34,12 +34,13 @@ class Along:
         """weights: of A and of B, [n_targets x n_train], as `ridge` fits them; directions:
         [k x n_train], which must not have been found on the models of `ridge`.
 
-        A group of models is left out to first order (Efron & Tibshirani 1993, chapter 11; residuals
-        scaled as in MacKinnon & White 1985, HC2, all models taken to have the same leverage).
+        A group of models is left out to first order (Efron & Tibshirani 1993, chapter 11), with the
+        residuals of fits without the model (HC3 in MacKinnon & White 1985; all models are taken to
+        have the same leverage). So noise is what other subsets and other models would change.
         Memory: GROUPS x n_targets x k, twice.
         """
         loads = ridge.inverse @ directions.T.astype(np.float32)
-        loads /= ridge.models * np.sqrt(1 - ridge.leverage)
+        loads /= ridge.models * (1 - ridge.leverage)
         group = (np.cumsum(ridge.chosen) - 1) % GROUPS
         moved = np.zeros((2, GROUPS, models.n_targets, len(directions)))
         for rows, x in ridge.centred_masks(2 * models.n_targets):
