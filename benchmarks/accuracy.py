@@ -19,10 +19,11 @@ import numpy as np
 from scipy.stats import binomtest
 from training import FULL, ROOT, machine, prepared
 
-from modeldiff import devices, subsets
-from modeldiff.checks import parse
+from modeldiff import subsets
+from modeldiff.core import devices
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
+from modeldiff.study.validation import parse
 from modeldiff.training import Member, engine
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import scipy
 from scipy.stats import binomtest
 
-from modeldiff import datamodels, files, subsets
+from modeldiff import datamodels, subsets
 from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.contrast import REACH
-from modeldiff.comparison.paired import Paired, Ridge
+from modeldiff.comparison.jackknife import Along
+from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import principal_axes
-from modeldiff.comparison.spread import Along
+from modeldiff.core import artifacts
 from modeldiff.verification import interval
 
 HEADER = """# How often the 95% intervals cover
@@ -186,7 +187,7 @@ def main() -> None:
     )
     text += f"{scipy.__version__}; {platform.machine()}, {os.cpu_count()} cores\n"
     if options.output:
-        with files.whole(options.output) as file:
+        with artifacts.whole(options.output) as file:
             file.write(text.encode())
 
 

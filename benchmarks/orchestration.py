@@ -26,7 +26,7 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from conftest import small  # noqa: E402
 
-from modeldiff.checks import parse  # noqa: E402
+from modeldiff.study.validation import parse  # noqa: E402
 
 CLUSTER = REPOSITORY / "tests/slurm/cluster.sh"
 WANTED = 600  # seconds of work in a job

@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from modeldiff import files
+from modeldiff.core import artifacts
 from modeldiff.study import Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "cifar10-sgd.md"
@@ -55,7 +55,7 @@ def rows(folder: Path) -> list[dict]:
     study, arrays = Study.read(folder / "study.json"), {}
     for name in SETTINGS:
         path = folder / name / "predictions.npz"
-        arrays[name] = dict(np.load(files.verify(path, study.key("predictions", name))))
+        arrays[name] = dict(np.load(artifacts.verify(path, study.key("predictions", name))))
     return [
         {
             "patch": patch,

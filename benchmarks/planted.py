@@ -15,9 +15,9 @@ import numpy as np
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from modeldiff import checks, keyed
+from modeldiff.core import rng
 from modeldiff.dataset.sources import Images, Raw, digits, folder
-from modeldiff.study import Algorithm
+from modeldiff.study import Algorithm, validation
 
 PHOTOS = Path("data/cifar10.tar.xz")  # CIFAR-10 as train/<class>/*, test/<class>/*
 CLASSES = ["automobile", "cat", "dog", "truck"]
@@ -103,7 +103,7 @@ def marked(images: np.ndarray, chosen: np.ndarray, feature: Feature) -> np.ndarr
 
 def some(among: np.ndarray, n: int, *key: object) -> np.ndarray:
     """`n` of the indices where `among` is true, drawn by key."""
-    order = keyed.permutation(len(among), *key)
+    order = rng.permutation(len(among), *key)
     chosen: np.ndarray = np.sort(order[among[order]][:n])
     return chosen
 
@@ -154,7 +154,7 @@ def mislabelled(raw: Raw, k: int, seed: int) -> tuple[Raw, Any]:
     """
     ones = np.flatnonzero(raw.train.labels == 1)
     pixels = raw.train.images[ones].reshape(len(ones), -1).astype(np.float64)
-    start = keyed.permutation(len(ones), "plant", "train", seed)[0]
+    start = rng.permutation(len(ones), "plant", "train", seed)[0]
     near = np.argsort(((pixels - pixels[start]) ** 2).sum(1))[:k]
     labels = raw.train.labels.copy()
     labels[ones[near]] = 7
@@ -223,9 +223,9 @@ def case(kind: str, k: int, seed: int, recipes: Iterable[str]) -> Case:
     """
     data, plant, *own = KINDS[kind]
     raw, (train, test) = plant(data(), k, seed)
-    config = checks.parse(CONFIG)
+    config = validation.parse(CONFIG)
     base = config["algorithms"]["plain"]
-    order = keyed.permutation(len(raw.test.labels), "verification", seed)
+    order = rng.permutation(len(raw.test.labels), "verification", seed)
     targets = np.sort(order[round(len(order) * config["dataset"]["verification_share"]) :])
     algorithms = {name: base | dict(own[name == "masked"]) for name in recipes}
     config |= {"algorithms": algorithms, "comparison": {"pairs": [list(algorithms)]}}
@@ -236,5 +236,5 @@ def case(kind: str, k: int, seed: int, recipes: Iterable[str]) -> Case:
         targets=targets,
         train_truth=np.isin(np.arange(len(raw.train.labels)), train),
         test_truth=np.isin(targets, test),
-        recipes=checks.check(config)["algorithms"],
+        recipes=validation.check(config)["algorithms"],
     )

@@ -33,10 +33,11 @@ from skglm.solvers import AndersonCD
 from sklearn.linear_model import lasso_path
 from threadpoolctl import threadpool_limits
 
-from modeldiff import datamodels, files
+from modeldiff import datamodels
+from modeldiff.core import artifacts
 from modeldiff.datamodels import regression
 from modeldiff.datamodels.gram import Cross
-from modeldiff.datamodels.shared import Grams
+from modeldiff.datamodels.gram_cache import Grams
 from modeldiff.subsets import Masks
 
 PATH, MIN_RATIO, GAP = 20, 0.01, 1e-6
@@ -285,7 +286,7 @@ def page(rates: tuple[float, float], rows: list[str], grown: list[str]) -> str:
     versions = ", ".join(
         f"{p} {version(p)}" for p in ("torch", "numpy", "numba", "scikit-learn", "celer", "skglm")
     )
-    made = files.origin()
+    made = artifacts.origin()
     return "\n".join([
         "# How fast the regression is", "",
         f"{made['made'][:10]}, {torch.get_num_threads()} cores of {made['hardware']['cpu']}, "

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from modeldiff import datamodels
-from modeldiff.datamodels.shared import Grams
+from modeldiff.datamodels.gram_cache import Grams
 from modeldiff.subsets import Masks
 
 PLANTED = 20  # examples that a target depends on

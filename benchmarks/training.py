@@ -29,11 +29,12 @@ import numpy as np
 import torch
 from floors import operations, rate
 
-from modeldiff import dataset, devices, files, subsets, training
-from modeldiff.checks import parse
+from modeldiff import dataset, subsets, training
+from modeldiff.core import artifacts, devices
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
-from modeldiff.errors import UserError
-from modeldiff.study import Algorithm, Study
+from modeldiff.study import Algorithm, Study, sizes
+from modeldiff.study.validation import parse
 from modeldiff.training import engine, ffcv
 
 ROOT = Path(__file__).parents[1]
@@ -133,7 +134,7 @@ def cases(images: str, folder: Path) -> list[Case]:
         at.mkdir(exist_ok=True)
         data = prepared(study, at, beton=has_ffcv())
         label = f"{name}, bfloat16" if extra else name
-        what = f"CIFAR-10, {subsets.size(len(data.train.labels), 0.5)} of {size} x {size}"
+        what = f"CIFAR-10, {sizes.subset_size(len(data.train.labels), 0.5)} of {size} x {size}"
         case = Case(label, what, study, "a", data, widths, None, {})
         case.work = peer_work(case, at)
         found.append(case)
@@ -218,7 +219,7 @@ def on_cpu(images: str, rounds: int) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for case in found:
-        examples = subsets.size(len(case.data.train.labels), case.study.alpha)
+        examples = sizes.subset_size(len(case.data.train.labels), case.study.alpha)
         floor = operations(case.of(), case.data, examples) / rates[case.of().precision]
         for kind, seconds in case.seconds.items():
             if not kind.startswith(("resident", "ffcv")):
@@ -284,7 +285,7 @@ def on_gpu(study: Study, data: Dataset, models: int, device: str) -> list[str]:
 
 
 def machine() -> str:
-    hardware = files.origin()["hardware"]
+    hardware = artifacts.origin()["hardware"]
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     when = time.strftime("%Y-%m-%d", time.gmtime())
     found = f", FFCV {version('ffcv')}" if has_ffcv() else ""

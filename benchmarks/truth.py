@@ -30,11 +30,12 @@ from planted import PHOTOS, Case
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
-from modeldiff import comparison, datamodels, dataset, files, subsets
+from modeldiff import comparison, datamodels, dataset, subsets
 from modeldiff.comparison.agreement import LEVEL
 from modeldiff.comparison.step import own
-from modeldiff.presets import PRESETS
+from modeldiff.core import artifacts
 from modeldiff.study import VERSIONS, digest
+from modeldiff.study.presets import PRESETS
 from modeldiff.training import Member, train
 from modeldiff.training.shard import margin
 
@@ -100,7 +101,7 @@ def margins(case: Case, of: tuple, name: str, cache: Path) -> np.ndarray:
         for group in train(case.algorithm(name), case.train, case.classes, members, width=125):
             logits = group.logits(images)
             rows.append(np.stack([margin(logits, labels, how).numpy() for how in MARGINS]))
-        with files.whole(path) as file:
+        with artifacts.whole(path) as file:
             np.save(file, np.concatenate(rows, axis=1))
     found: np.ndarray = np.load(path)
     return found
@@ -281,7 +282,7 @@ def main() -> None:
     text += f"{MODELS} models per algorithm, {FLIPS} flips\n"
     print(text)
     if options.output:
-        with files.whole(options.output) as file:
+        with artifacts.whole(options.output) as file:
             file.write(text.encode())
         figure(rows, options.output.with_suffix(".png"))
 

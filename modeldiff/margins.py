@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit, logit
 
-from modeldiff import dataset, files
-from modeldiff.errors import Damaged
+from modeldiff import dataset
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
 
 FAR = 6  # robust standard deviations
 MISSING = "missing: "  # so begins the cause of a model that was never trained
@@ -53,7 +54,7 @@ def gather(
     damaged = []
     for path in paths:
         try:
-            files.array(path, shard_key, kind="f", dimensions=2)
+            artifacts.array(path, shard_key, kind="f", dimensions=2)
             if data is not None:
                 dataset.check_trained_on(path, data)
         except Damaged as error:
@@ -67,7 +68,7 @@ def gather(
             "\n".join(damaged),
         )
     n_targets = np.load(paths[0], mmap_mode="r", allow_pickle=False).shape[1]
-    records = [files.record(path) for path in paths]
+    records = [artifacts.record(path) for path in paths]
     models = sum(stop - start for start, stop in (r["models"] for r in records))
     failed = {model: cause for r in records for model, cause in r["failed"].items()}
     shares = np.concatenate([_shares(_rows(path)) for path in paths])
@@ -78,7 +79,7 @@ def gather(
     facts = {"failed": failed, "margin": records[0]["margin"]}
     if data is not None:
         facts["data"] = data
-    with files.artefact(output, key, **facts) as file:
+    with artifacts.artefact(output, key, **facts) as file:
         np.lib.format.write_array_header_2_0(file, header)
         written = 0
         for path in paths:
@@ -131,5 +132,5 @@ def _shares(rows: np.ndarray) -> np.ndarray:
 
 def read(path: str | Path, key: str) -> tuple[np.ndarray, dict[str, str]]:
     """The gathered margins, memory-mapped float32 [models x targets], and the failed models."""
-    rows = files.array(path, key, kind="f", dimensions=2)
-    return rows, files.record(path)["failed"]
+    rows = artifacts.array(path, key, kind="f", dimensions=2)
+    return rows, artifacts.record(path)["failed"]

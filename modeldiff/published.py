@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from modeldiff.comparison import compare
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 
 class ModelDiff:

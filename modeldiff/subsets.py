@@ -10,16 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from modeldiff import files, keyed
-from modeldiff.errors import UserError
-
-FEWEST = 20  # models to fit datamodels on
-FEWEST_COMPARED = 40  # models of both algorithms that a contrast is taken of
-
-
-def size(n_examples: int, alpha: float) -> int:
-    """Examples in each subset: floor(alpha * n), with alpha * n rounded off float noise first."""
-    return int(np.floor(round(alpha * n_examples, 9)))
+from modeldiff.core import artifacts, rng
+from modeldiff.core.errors import UserError
+from modeldiff.study.sizes import subset_size
 
 
 def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int) -> np.ndarray:
@@ -29,7 +22,7 @@ def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int
     alpha: share of the examples in each subset, 0 < alpha <= 1.
     Raises UserError if a subset would be empty or larger than the training set.
     """
-    chosen = size(n_examples, alpha)
+    chosen = subset_size(n_examples, alpha)
     if not 1 <= chosen <= n_examples:
         raise UserError(
             f"alpha: {alpha} of {n_examples} examples is a subset of {chosen}: "
@@ -37,7 +30,7 @@ def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int
         )
     masks = np.zeros((len(models), n_examples), bool)
     for row, model in zip(masks, models, strict=True):
-        row[keyed.permutation(n_examples, "mask", seed, int(model))[:chosen]] = True
+        row[rng.permutation(n_examples, "mask", seed, int(model))[:chosen]] = True
     return masks
 
 
@@ -71,7 +64,7 @@ def write(
     """Write the packed masks of `models` as .npy, a thousand at a time (bounded memory)."""
     indices = list(models)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), -(-n_examples // 8))}
-    with files.artefact(path, key, n_examples=n_examples, alpha=alpha) as file:
+    with artifacts.artefact(path, key, n_examples=n_examples, alpha=alpha) as file:
         np.lib.format.write_array_header_2_0(file, header)
         for start in range(0, len(indices), 1000):
             masks = draw(n_examples, indices[start : start + 1000], alpha, seed)

@@ -2,8 +2,9 @@
 import re
 import sys
 
-from modeldiff import changes, jobs, limits, status
-from modeldiff.errors import UserError
+from modeldiff.jobs import changes, sharding, status
+from modeldiff.study import limits
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 
 try:
@@ -43,7 +44,7 @@ onstart:
 
 # What a run that failed leaves undone, and how to go on: Snakemake's own last words name a log.
 onerror:
-    from modeldiff import missing
+    from modeldiff.jobs import missing
 
     for line in missing.lines(study):
         print(f"modeldiff: {line}", file=sys.stderr, flush=True)
@@ -72,9 +73,9 @@ def training_files():
 
 def cut(room, algorithm):
     """What each training job of `room` trains; where jobs follow from a calibration, once it is made."""
-    if jobs.measured(study):
+    if sharding.measured(study):
         checkpoints.calibrate.get(algorithm=algorithm)
-    return jobs.cut(study, room, algorithm, study.folder)
+    return sharding.cut(study, room, algorithm, study.folder)
 
 
 def shards(wildcards):
@@ -93,7 +94,7 @@ def full_models(wildcards):
 def width(wildcards, attempt):
     """Models trained at once. Like `gpu` it is what a job is given, not what its models depend on."""
     name = wildcards.algorithm
-    return jobs.width(study, name, result(f"{name}/calibration.json"))
+    return sharding.width(study, name, result(f"{name}/calibration.json"))
 
 
 def memory(wildcards, attempt):

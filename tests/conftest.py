@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from modeldiff import dataset
-from modeldiff.checks import parse
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
+from modeldiff.study.validation import parse
 
 torch.set_num_threads(1)  # as the rules do: jobs times threads never exceed the cores
 

@@ -24,13 +24,14 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from modeldiff import candidates, dataset, verification
-from modeldiff.checks import parse
+from modeldiff import dataset, verification
+from modeldiff.core.errors import UserError
 from modeldiff.datamodels import regression
 from modeldiff.dataset import Images
-from modeldiff.errors import UserError
 from modeldiff.study import Study
-from modeldiff.training import Member, augment, engine, fit, partial, train_full, train_shard
+from modeldiff.study.validation import parse
+from modeldiff.training import Member, augment, checkpoint, engine, fit, train_full, train_shard
+from modeldiff.verification import candidates
 
 ROOT = Path(__file__).parents[1]
 DEVICE = "elsewhere:0"
@@ -172,7 +173,7 @@ def rooms(where: str, folder: Path) -> dict[str, np.ndarray]:
     study = Study.load(config)
     dataset.prepare(study, folder / "manifest.json")
     data = dataset.read(folder / "manifest.json", study.key("dataset"))
-    shuffled, partial.MIDWAY = fit.shuffled, 0
+    shuffled, checkpoint.MIDWAY = fit.shuffled, 0
 
     def cut(member: Member, epoch: int) -> np.ndarray:
         if member.identity[-1] == 15 and epoch == 2:

@@ -7,9 +7,9 @@ import report_studies
 from conftest import EMBEDDED, small
 
 from modeldiff import report
-from modeldiff.checks import parse
 from modeldiff.report import results
 from modeldiff.report.results import Results
+from modeldiff.study.validation import parse
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,12 @@
 
 from pathlib import Path
 
-from modeldiff import (
-    candidates,
-    comparison,
-    dataset,
-    jobs,
-    margins,
-    subsets,
-    training,
-    verification,
-)
+from modeldiff import comparison, dataset, margins, subsets, training, verification
 from modeldiff.datamodels import step
 from modeldiff.dataset import Raw, digits
+from modeldiff.jobs import sharding
 from modeldiff.study import Study
+from modeldiff.verification import candidates
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -68,7 +61,7 @@ def build(config: dict, folder: Path) -> Path:
 
 def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: Path) -> None:
     shards = []
-    for models in jobs.cut(study, "training", name, at.parent):
+    for models in sharding.cut(study, "training", name, at.parent):
         shards.append(at / f"shards/{models.start}-{models.stop}.npy")
         training.train_shard(study, name, data, models, shards[-1], device="cpu")
     margin_key = study.key("margins", name)
@@ -77,7 +70,7 @@ def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: 
     n = len(data.train.labels)
     step.write(step.Regression(study, name, n, masks, at / "margins.npy"), fit, device="cpu")
     full = []
-    for models in jobs.cut(study, "full", name, at.parent):
+    for models in sharding.cut(study, "full", name, at.parent):
         full.append(at / f"full/{models.start}-{models.stop}.npz")
         training.train_full(study, name, data, models, full[-1], device="cpu")
     verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")

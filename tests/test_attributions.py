@@ -10,10 +10,11 @@ from conftest import small
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
-from modeldiff import attributions, files, trak
+from modeldiff.attribution import step, trak
 from modeldiff.comparison import weights
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.datamodels import fit
-from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.subsets import draw
 
@@ -42,7 +43,7 @@ def array(data):
 
 def taken(config, data, path="made/scores.npy"):
     study = Study.load(config)
-    attributions.write(study, "plain", data, path, device="cpu")
+    step.write(study, "plain", data, path, device="cpu")
     return weights(study, "plain", path)
 
 
@@ -59,7 +60,9 @@ def test_every_kind_of_file_gives_the_same_scores(config, data, array):
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, array)
     with open("a.safetensors", "rb") as file:
-        assert files.record("made/scores.npy")["sources"] == {"a.safetensors": files.digest(file)}
+        assert artifacts.record("made/scores.npy")["sources"] == {
+            "a.safetensors": artifacts.digest(file)
+        }
 
 
 def test_of_a_row_for_each_test_image_the_targets_are_taken(config, data, array):
@@ -205,7 +208,7 @@ def test_trak_scores_are_those_of_the_prepared_images_in_order(config, data, tmp
     (net,) = nets(1)
     expected = trak.scores(net, states, train, targets, tmp_path / "features", projected=128)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
-    assert list(files.record("made/scores.npy")["sources"]) == given["checkpoints"]
+    assert list(artifacts.record("made/scores.npy")["sources"]) == given["checkpoints"]
     assert [path.name for path in (tmp_path / "made").iterdir() if path.is_dir()] == []
 
 

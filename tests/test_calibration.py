@@ -11,8 +11,10 @@ from test_workflow import Workflow
 from test_workflow import jobs as planned_jobs
 from torch.utils.flop_counter import FlopCounterMode
 
-from modeldiff import files, jobs, training
-from modeldiff.errors import Damaged
+from modeldiff import training
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
+from modeldiff.jobs import sharding
 from modeldiff.study import Study
 from modeldiff.training import calibration
 
@@ -27,12 +29,12 @@ def finished(study, folder, name, *ranges):
     """Shards that look finished."""
     for start, stop in ranges:
         path = folder / name / "shards" / f"{start}-{stop}.npy"
-        with files.artefact(path, study.key("training", name)) as file:
+        with artifacts.artefact(path, study.key("training", name)) as file:
             np.save(file, np.zeros(1))
 
 
 def bounds(study, folder, room="training"):
-    return [(r.start, r.stop) for r in jobs.cut(study, room, "plain", folder)]
+    return [(r.start, r.stop) for r in sharding.cut(study, room, "plain", folder)]
 
 
 def test_jobs_are_cut_as_the_config_says(config, tmp_path):
@@ -78,20 +80,20 @@ def test_jobs_of_other_settings_are_cut_anew(config, tmp_path):
 def test_a_job_is_as_long_as_wanted(config, tmp_path, seconds, room, size):
     study = asks(config, minutes_per_job=1, width="auto")
     path = tmp_path / "plain/calibration.json"
-    jobs.Calibration(16, seconds, 5.0).write(path, study.key("calibration", "plain"))
+    sharding.Calibration(16, seconds, 5.0).write(path, study.key("calibration", "plain"))
     start, stop = bounds(study, tmp_path, room)[0]
     assert (start, stop) == (0, size)
-    assert jobs.width(study, "plain", path) == 16
+    assert sharding.width(study, "plain", path) == 16
 
 
 def test_a_calibration_of_other_settings_or_in_pieces_is_refused(config, tmp_path):
     study = asks(config, width="auto")
     path = tmp_path / "calibration.json"
     with pytest.raises(Damaged, match="no readable calibration"):
-        jobs.width(study, "plain", path)
-    jobs.Calibration(16, 1.0, 5.0).write(path, study.key("calibration", "masked"))
+        sharding.width(study, "plain", path)
+    sharding.Calibration(16, 1.0, 5.0).write(path, study.key("calibration", "masked"))
     with pytest.raises(Damaged, match="other settings"):
-        jobs.width(study, "plain", path)
+        sharding.width(study, "plain", path)
 
 
 def test_the_fastest_width_is_the_smallest_that_is_as_fast(config):

@@ -26,12 +26,12 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from modeldiff.checks import parse
 from modeldiff.cli import main
+from modeldiff.core.vision import torchvision
 from modeldiff.dataset import sources
 from modeldiff.study import Study
+from modeldiff.study.validation import parse
 from modeldiff.training.models import convnet
-from modeldiff.training.vision import torchvision
 
 CONFIGS = Path(__file__).parents[1] / "config"
 STUDIES = ("sgd", "augmentation", "pretraining")

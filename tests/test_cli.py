@@ -10,8 +10,9 @@ import yaml
 from click.testing import CliRunner
 from conftest import EMBEDDED, small
 
-from modeldiff import files, jobs, status
 from modeldiff.cli import main
+from modeldiff.core import artifacts
+from modeldiff.jobs import sharding, status
 from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
@@ -43,7 +44,7 @@ def shard(study, name, models, failed=(), seconds=10.0):
     path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
     facts = {"failed": {str(m): "diverged" for m in failed}, "resumed_at": 0}
     facts["models_per_second"] = len(models) / seconds
-    with files.artefact(path, study.key("training", name), **facts) as file:
+    with artifacts.artefact(path, study.key("training", name), **facts) as file:
         np.save(file, np.zeros(1))
 
 
@@ -104,7 +105,7 @@ def test_status_counts_what_is_whole_and_of_these_settings(call, started):
     shard(started, "plain", range(30, 60))
     shard(started, "masked", range(0, 30))
     other = f"{started.folder}/masked/shards/30-60.npy"
-    with files.artefact(other, "0" * 16, failed={}) as file:
+    with artifacts.artefact(other, "0" * 16, failed={}) as file:
         file.write(b"of other settings")
     found = json.loads(call("status", started.folder, "--json")[1])
     plain, masked = found["algorithms"]["plain"], found["algorithms"]["masked"]
@@ -121,9 +122,9 @@ def test_status_reads_the_bars_of_running_jobs_and_the_last_words_of_stopped_one
     logs = f"{started.folder}/logs/train"
     bar = "plain:   0%|  | 0/30 [00:00<?, ?model/s]"
     bar += "\rplain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
-    with files.whole(f"{logs}/plain-0-30.log") as file:
+    with artifacts.whole(f"{logs}/plain-0-30.log") as file:
         file.write(f"some library warns\n{bar}".encode())
-    with files.whole(f"{logs}/masked-0-30.log") as file:
+    with artifacts.whole(f"{logs}/masked-0-30.log") as file:
         file.write(f"{bar}\nmodeldiff: --gpu: no GPU is visible\n".encode())
     found = status.read(started.folder)
     assert found.algorithms["plain"].running == 15
@@ -148,13 +149,13 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
     study.write(f"{study.folder}/study.json")
     shard(study, "plain", range(0, 10), failed=(1,))
     folder = f"{study.folder}/plain/shards"
-    record = files.record(f"{folder}/0-10.npy")
+    record = artifacts.record(f"{folder}/0-10.npy")
     for name in study.algorithms:
         key = study.key("training", name)
         text = json.dumps(record | {"key": key}, indent=1)
-        files.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
+        artifacts.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
         at = f"{study.folder}/{name}/shards"
-        for models in jobs.cut(study, "training", name, study.folder):
+        for models in sharding.cut(study, "training", name, study.folder):
             with open(f"{at}/{models.start}-{models.stop}.npy", "w"):
                 pass
             with open(f"{at}/{models.start}-{models.stop}.npy.json", "w") as file:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from modeldiff import ModelDiff
 from modeldiff.comparison import compare, ends
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 
 def uneven(seed, targets=60, examples=40):

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import kstest
 
 from modeldiff import subsets
-from modeldiff.comparison import contrast, paired, step
+from modeldiff.comparison import contrast, paired_ridge, step
 from modeldiff.comparison.rotation import quartimax
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 MODELS, EXAMPLES, TARGETS = 240, 40, 24
 
@@ -77,7 +77,7 @@ def test_p_values_and_edges_are_those_of_flipping_signs_one_by_one():
     noise = noise_of(masks, (a - b) - (a - b).mean(0), 1.0)
     null = []
     for flip in range(39):
-        weights = plain_ridge(masks, paired.signs(MODELS, 5, flip)[:, None] * noise, 1.0)
+        weights = plain_ridge(masks, paired_ridge.signs(MODELS, 5, flip)[:, None] * noise, 1.0)
         first = np.linalg.norm(weights, 2)
         v = found.directions[0]
         null.append((first, np.linalg.norm(weights - np.outer(weights @ v, v), 2)))

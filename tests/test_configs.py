@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modeldiff.jobs import cut
+from modeldiff.jobs.sharding import cut
 from modeldiff.study import Study
 
 CONFIGS = sorted(

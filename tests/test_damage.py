@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from modeldiff import cli, files
-from modeldiff.errors import Damaged
+from modeldiff import cli
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
 
 pytest_plugins = ["report_fixtures"]
 
 
 def replaced(path, content):
     """Another content under a record that fits it, as a careless copy or script leaves it."""
-    kept = files.record(path)
-    with files.artefact(path, kept["key"]) as file:
+    kept = artifacts.record(path)
+    with artifacts.artefact(path, kept["key"]) as file:
         content(file)
 
 
@@ -32,49 +33,49 @@ OTHERS = {
 @pytest.fixture
 def array(tmp_path):
     path = tmp_path / "margins.npy"
-    with files.artefact(path, "key") as file:
+    with artifacts.artefact(path, "key") as file:
         np.save(file, np.zeros((2, 2), np.float32))
     return path
 
 
 @pytest.mark.parametrize("content", OTHERS)
 def test_an_artefact_of_another_kind_is_damaged(array, content):
-    assert files.array(array, "key", kind="f", dimensions=2).shape == (2, 2)
+    assert artifacts.array(array, "key", kind="f", dimensions=2).shape == (2, 2)
     replaced(array, OTHERS[content])
     with pytest.raises(Damaged, match=r"margins\.npy: is no array of 2 dimensions") as caught:
-        files.array(array, "key", kind="f", dimensions=2)
+        artifacts.array(array, "key", kind="f", dimensions=2)
     assert caught.value.artefact == array
 
 
 @pytest.mark.parametrize("content", ["text", "nothing", "strings"])
 def test_an_archive_of_another_kind_is_damaged(array, content):
-    replaced(array, lambda file: files.write_arrays(file, {"a": np.zeros(2)}))
-    assert files.arrays(array, "key")["a"].shape == (2,)
+    replaced(array, lambda file: artifacts.write_arrays(file, {"a": np.zeros(2)}))
+    assert artifacts.arrays(array, "key")["a"].shape == (2,)
     with pytest.raises(Damaged, match=r"margins\.npy: has no array 'b'"):
-        files.arrays(array, "key")["b"]
+        artifacts.arrays(array, "key")["b"]
     replaced(array, OTHERS[content])
     with pytest.raises(Damaged, match=r"margins\.npy: is no archive of arrays"):
-        files.arrays(array, "key")
+        artifacts.arrays(array, "key")
 
 
 def test_a_folder_in_the_place_of_an_artefact_is_named_and_left(array):
     array.unlink()
     (array / "mine").mkdir(parents=True)
     with pytest.raises(Damaged, match=r"margins\.npy: cannot be read: Is a directory"):
-        files.verify(array, "key")
-    assert not files.discard(array)
+        artifacts.verify(array, "key")
+    assert not artifacts.discard(array)
     assert (array / "mine").exists()
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_what_has_no_readable_record_may_be_the_users_and_is_left(array, text):
-    files.record_path(array).unlink()
+    artifacts.record_path(array).unlink()
     if text:
-        files.record_path(array).write_text(text)
+        artifacts.record_path(array).write_text(text)
     with pytest.raises(
         Damaged, match=r"has no readable record margins\.npy\.json; if it"
     ) as caught:
-        files.verify(array, "key")
+        artifacts.verify(array, "key")
     assert caught.value.artefact is None
 
 

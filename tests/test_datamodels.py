@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 
 from modeldiff import datamodels
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 
 def study(m=400, n=60, targets=5, noise=0.5, seed=0):

@@ -6,7 +6,7 @@ import torch
 from test_datamodels import standardised, study
 
 from modeldiff import datamodels
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 from modeldiff.subsets import Masks
 
 

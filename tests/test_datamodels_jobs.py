@@ -12,12 +12,13 @@ import pytest
 from conftest import small
 from test_workflow import Workflow, jobs
 
-from modeldiff import files, subsets
-from modeldiff.checks import parse
+from modeldiff import subsets
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.datamodels import step
-from modeldiff.datamodels.shared import Grams
-from modeldiff.errors import UserError
+from modeldiff.datamodels.gram_cache import Grams
 from modeldiff.study import Study
+from modeldiff.study.validation import parse
 
 N, TARGETS = 80, 13
 
@@ -34,14 +35,16 @@ def data(study, failed=(), seed=0):
     """Masks and margins on disk, as if trained; a model's are the same in a study that grew."""
     at = Path(study.folder)
     masks = subsets.draw(N, range(study.n_subsets), study.alpha, study.seed)
-    with files.artefact(at / "subsets/masks.npy", study.key("subsets")) as file:
+    with artifacts.artefact(at / "subsets/masks.npy", study.key("subsets")) as file:
         np.save(file, np.packbits(masks, axis=1))
     weights = np.random.default_rng(seed).normal(size=(TARGETS, N))
     weights[:, 5:] = 0
     noise = np.array([np.random.default_rng(m).normal(size=TARGETS) for m in range(study.models)])
     margins = masks[[study.subset_of(m) for m in range(study.models)]] @ weights.T + noise
     margins[list(failed)] = np.nan
-    with files.artefact(at / "plain/margins.npy", study.key("margins", "plain"), failed={}) as file:
+    with artifacts.artefact(
+        at / "plain/margins.npy", study.key("margins", "plain"), failed={}
+    ) as file:
         np.save(file, margins.astype(np.float32))
     paths = at / "subsets/masks.npy", at / "plain/margins.npy"
     return step.Regression(study, "plain", N, *paths)
@@ -124,7 +127,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_datamodels_jobs import data, the_study
 from modeldiff.datamodels import step
-from modeldiff.datamodels.shared import Grams
+from modeldiff.datamodels.gram_cache import Grams
 step.RANGE, step.SAVE = 50, 0
 extend = Grams.extend
 def dies(self, masks, margins, stop=None):
@@ -191,7 +194,7 @@ def test_more_jobs_than_targets_are_refused(repository, tmp_path):
 def test_targets_that_miss_the_tolerance_are_named(repository, tmp_path, capsys):
     regression = data(the_study(repository, tmp_path, tolerance=1e-30))
     step.write(regression, tmp_path / "datamodels.npz", device="cpu")
-    missed = files.record(tmp_path / "datamodels.npz")["unconverged"]
+    missed = artifacts.record(tmp_path / "datamodels.npz")["unconverged"]
     assert missed
     assert str(missed) in capsys.readouterr().out
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from modeldiff import datamodels
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 
 def exact(weights, intercept=0.0):

@@ -10,7 +10,7 @@ from skglm import Lasso as Skglm
 from test_datamodels import standardised, study
 
 from modeldiff import datamodels
-from modeldiff.datamodels import gram, selection
+from modeldiff.datamodels import gram, lambda_path
 from modeldiff.datamodels.gram import Cross, Gram
 from modeldiff.datamodels.lasso import Problem
 
@@ -45,7 +45,7 @@ def objective(z, y, v, penalty):
 def test_objective_and_support_agree_with_celer_and_skglm(m, n, density, alpha, ratio, seed):
     z, y, ours = problem(m, n, density, alpha, seed)
     penalties = np.abs(z.T @ y).max(0) / m * ratio
-    v, gaps = selection.refit(
+    v, gaps = lambda_path.refit(
         ours, torch.from_numpy(penalties), torch.zeros(2, n, dtype=torch.float64), 1e-7
     )
     assert gaps.max() <= 1e-6  # 1e-7 but for the rounding of weights to float32

@@ -9,10 +9,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from modeldiff import dataset
+from modeldiff.core.errors import Damaged, UserError
 from modeldiff.dataset import Images, Raw, sources
 from modeldiff.dataset.raw import placed
-from modeldiff.errors import Damaged, UserError
 from modeldiff.study import Study
+from modeldiff.study.sizes import known_sizes
 
 
 def manifest_of(study, folder):
@@ -27,7 +28,7 @@ def test_digits_are_scikit_learns_each_once():
     ours = np.concatenate([raw.train.images, raw.test.images]).reshape(1797, 64)
     theirs = np.round(load_digits().data * 255 / 16).astype(np.uint8)
     np.testing.assert_array_equal(np.sort(ours.view("V64"), 0), np.sort(theirs.view("V64"), 0))
-    expected = sources.expected("digits", {})
+    expected = known_sizes("digits", {})
     assert expected == (1200, 597, raw.classes)
 
 

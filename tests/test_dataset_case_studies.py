@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from modeldiff import dataset
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import case_studies
 from modeldiff.dataset.case_studies import LIVING17
 from modeldiff.dataset.pictures import Pictures, centre, stretched
 from modeldiff.dataset.raw import Raw, Unread, placed
-from modeldiff.errors import UserError
 from modeldiff.study import Study
 
 
@@ -102,7 +102,7 @@ def test_waterbirds_that_are_incomplete_are_refused_with_counts(birds, damage, o
 
 def test_pictures_are_brought_to_size_as_the_paper_does():
     """Against torchvision's steps: resize 256 and centre crop 224; resize to 224 x 224."""
-    from modeldiff.training.vision import torchvision
+    from modeldiff.core.vision import torchvision
 
     torchvision()
     from torchvision import transforms

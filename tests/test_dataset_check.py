@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from modeldiff.cli import main
-from modeldiff.dataset.sources import expected
+from modeldiff.study.sizes import known_sizes
 
 
 @pytest.fixture
@@ -74,5 +74,5 @@ def test_images_that_do_not_open_are_counted_and_named(check, tmp_path):
     ],
 )
 def test_sizes_that_are_known_beforehand(name, options, sizes):
-    known = expected(name, options)
+    known = known_sizes(name, options)
     assert (known and (known.n_train, known.n_test, len(known.classes))) == sizes

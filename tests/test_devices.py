@@ -9,13 +9,13 @@ import sys
 import pytest
 import torch
 
-from modeldiff import devices
-from modeldiff.errors import UserError
+from modeldiff.core import devices
+from modeldiff.core.errors import UserError
 
 HOLD = """
 import sys
 from pathlib import Path
-from modeldiff import devices
+from modeldiff.core import devices
 devices.LOOK = 0.02
 print(devices.lease(sys.argv[2:], Path(sys.argv[1])), flush=True)
 sys.stdin.read()
@@ -117,7 +117,7 @@ def test_no_gpu_is_one_line(gpus):
 THREADS = """
 import json, sys, time
 import numpy
-from modeldiff import devices
+from modeldiff.core import devices
 assert devices.claim(0, int(sys.argv[1])) == "cpu"
 import scipy.linalg, threadpoolctl, torch
 pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from modeldiff import training
-from modeldiff.components import Component
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
-from modeldiff.errors import UserError
 from modeldiff.study import Algorithm, Study
+from modeldiff.study.components import Component
 from modeldiff.training import Member
 from modeldiff.training.loaders import Resident
 

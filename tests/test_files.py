@@ -7,19 +7,19 @@ import os
 import numpy as np
 import pytest
 
-from modeldiff import files
-from modeldiff.errors import Damaged, UserError
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged, UserError
 
 
 def write(path, content=b"content", key="key"):
-    with files.artefact(path, key, models=3) as file:
+    with artifacts.artefact(path, key, models=3) as file:
         file.write(content)
 
 
 def test_an_artefact_has_a_record_that_verifies_it(tmp_path):
     write(tmp_path / "a")
-    assert files.verify(tmp_path / "a", "key").read_bytes() == b"content"
-    record = files.record(tmp_path / "a")
+    assert artifacts.verify(tmp_path / "a", "key").read_bytes() == b"content"
+    record = artifacts.record(tmp_path / "a")
     assert record["bytes"] == 7
     assert record["models"] == 3
     assert record["versions"]["numpy"] == np.__version__
@@ -30,13 +30,13 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     write(tmp_path / "a")
 
     def cut():
-        with files.artefact(tmp_path / "a", "other") as file:
+        with artifacts.artefact(tmp_path / "a", "other") as file:
             file.write(b"half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         cut()
-    assert files.verify(tmp_path / "a", "key").read_bytes() == b"content"
+    assert artifacts.verify(tmp_path / "a", "key").read_bytes() == b"content"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.json"]
 
 
@@ -46,9 +46,9 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
         (lambda p: p.write_bytes(b"cont"), "has 4 bytes, not 7: truncated"),
         (lambda p: p.write_bytes(b"c0ntent"), "checksum"),
         (lambda p: p.unlink(), "is missing"),
-        (lambda p: files.record_path(p).unlink(), "no readable record"),
-        (lambda p: files.record_path(p).write_text("{"), "no readable record"),
-        (lambda p: files.record_path(p).write_text("{}"), "no readable record"),
+        (lambda p: artifacts.record_path(p).unlink(), "no readable record"),
+        (lambda p: artifacts.record_path(p).write_text("{"), "no readable record"),
+        (lambda p: artifacts.record_path(p).write_text("{}"), "no readable record"),
         (lambda p: write(p, key="old"), "was made from other settings"),
     ],
 )
@@ -57,7 +57,7 @@ def test_what_is_damaged_is_refused_by_name(tmp_path, damage, words):
     write(path)
     damage(path)
     with pytest.raises(Damaged) as caught:
-        files.verify(path, "key")
+        artifacts.verify(path, "key")
     assert str(caught.value).startswith(str(path))
     assert words in str(caught.value)
 
@@ -72,15 +72,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot be written: No space left on device"):
         write(tmp_path / "a", b"new")
     monkeypatch.undo()
-    assert files.verify(tmp_path / "a", "key").read_bytes() == b"content"
+    assert artifacts.verify(tmp_path / "a", "key").read_bytes() == b"content"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.json"]
 
 
 def test_arrays_may_have_any_name_and_give_the_same_bytes(tmp_path):
     arrays = {"file": np.arange(3), "a-minus-b.x": np.eye(2), "allow_pickle": np.float64(1)}
     for name in ("one", "two"):
-        with files.whole(tmp_path / name) as file:
-            files.write_arrays(file, arrays)
+        with artifacts.whole(tmp_path / name) as file:
+            artifacts.write_arrays(file, arrays)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     with np.load(tmp_path / "one", allow_pickle=False) as loaded:
         for name, array in arrays.items():
@@ -88,13 +88,13 @@ def test_arrays_may_have_any_name_and_give_the_same_bytes(tmp_path):
 
 
 def test_objects_are_never_pickled(tmp_path):
-    with pytest.raises(ValueError, match="allow_pickle"), files.whole(tmp_path / "x") as file:
-        files.write_arrays(file, {"x": np.array([{}])})
+    with pytest.raises(ValueError, match="allow_pickle"), artifacts.whole(tmp_path / "x") as file:
+        artifacts.write_arrays(file, {"x": np.array([{}])})
     assert not (tmp_path / "x").exists()
 
 
 def test_json_with_a_number_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        files.write_json(tmp_path / "x.json", {"a": float("nan")})
-    files.write_json(tmp_path / "x.json", {"a": 1e-6})
+        artifacts.write_json(tmp_path / "x.json", {"a": float("nan")})
+    artifacts.write_json(tmp_path / "x.json", {"a": 1e-6})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1e-6}

@@ -13,11 +13,13 @@ import yaml
 from click.testing import CliRunner
 from conftest import small
 
-from modeldiff import changes, dataset, files, jobs, margins, status
+from modeldiff import dataset, margins
 from modeldiff.cli import main
-from modeldiff.errors import Damaged, UserError
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged, UserError
+from modeldiff.jobs import changes, sharding, status
 from modeldiff.study import Study
-from modeldiff.training import partial, train_full, train_shard
+from modeldiff.training import checkpoint, train_full, train_shard
 from modeldiff.training.models import convnet
 from modeldiff.training.shard import load_full
 
@@ -252,7 +254,7 @@ def shard(study, name, models):
     path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
     facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
     facts["data"] = dataset.digest(manifest)
-    with files.artefact(path, study.key("training", name), **facts) as file:
+    with artifacts.artefact(path, study.key("training", name), **facts) as file:
         np.save(file, np.zeros((len(models), 3), np.float32))
     return path
 
@@ -272,7 +274,7 @@ def test_check_says_what_changed_and_how_many_models_are_trained_again(own, fold
         "changed since the last run: training_parts, subsets.models; "
         "60 models of masked are trained again"
     )
-    assert jobs.finished(Study.load(own), "training", "masked", study.folder) == {}
+    assert sharding.finished(Study.load(own), "training", "masked", study.folder) == {}
 
 
 def test_more_models_alone_train_none_again(own, folder):
@@ -314,7 +316,7 @@ def test_models_of_other_data_are_never_pooled(own, folder):
     with pytest.raises(Damaged) as caught:
         margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
     assert "0-30.npy: its models were trained on other data than those" in caught.value.details
-    assert jobs.finished(study, "training", "masked", study.folder) == {30: 60}
+    assert sharding.finished(study, "training", "masked", study.folder) == {30: 60}
 
 
 def test_neither_are_models_that_were_trained_on_all_of_other_data(own, folder):
@@ -338,7 +340,7 @@ def test_a_job_goes_on_only_with_models_of_its_data(own, folder, monkeypatch):
     trained = []
 
     def resumed(output, key, *how):
-        trained.append(partial.Partial(output, key, ":".join(map(str, how)))._key)
+        trained.append(checkpoint.Partial(output, key, ":".join(map(str, how)))._key)
         raise UserError("stop")
 
     monkeypatch.setattr("modeldiff.training.shard.resumable", resumed)

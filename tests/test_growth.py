@@ -9,8 +9,11 @@ import yaml
 from click.testing import CliRunner
 from conftest import small
 
-from modeldiff import datamodels, dataset, files, foresight, growth, jobs, subsets
+from modeldiff import datamodels, dataset, subsets
 from modeldiff.cli import main
+from modeldiff.core import artifacts
+from modeldiff.jobs import sharding
+from modeldiff.planning import lds_forecast, power_forecast
 from modeldiff.study import Study
 
 N_TRAIN, N_TARGETS, MODELS = 60, 40, 400
@@ -45,7 +48,7 @@ def grown():
     for seed in range(8):
         masks, noisy, _ = planted(MODELS, 100 + seed)
         truth_masks, _, truth = planted(100, 200 + seed)
-        found.append(growth.of(masks, noisy, truth_masks, truth, **HOW))
+        found.append(lds_forecast.of(masks, noisy, truth_masks, truth, **HOW))
     return found
 
 
@@ -74,7 +77,7 @@ def test_the_curve_is_that_of_linear_margins(estimator, penalty):
     fitted = datamodels.fit(masks, noisy, estimator=estimator)
     truth_masks = subsets.draw(N_TRAIN, range(500), 0.5, 2)
     found = datamodels.lds(fitted, truth_masks, 2 * (truth_masks - 0.5) @ weights.T).mean
-    assert found == pytest.approx(float(growth.expected(300, 64, N_TRAIN, penalty)), abs=0.03)
+    assert found == pytest.approx(float(lds_forecast.expected(300, 64, N_TRAIN, penalty)), abs=0.03)
 
 
 def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_path, monkeypatch):
@@ -85,7 +88,7 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     config["datamodels"] = HOW
     study = Study.load(config)
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(config))
-    (line, _) = growth.lines(study, 0.5, growth.forecast(study, 0.5))
+    (line, _) = lds_forecast.lines(study, 0.5, lds_forecast.forecast(study, 0.5))
     assert "set `subsets: {models: 170}`" in line
     n_train, n_targets = len(data.train.labels), len(data.targets)
     dataset.prepare(study, f"{study.folder}/dataset/manifest.json")
@@ -100,10 +103,12 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     )
     for name in study.algorithms:
         rows = rows + random.normal(size=rows.shape)
-        for models in list(jobs.cut(study, "training", name, study.folder))[:-1]:  # one is missing
+        for models in list(sharding.cut(study, "training", name, study.folder))[
+            :-1
+        ]:  # one is missing
             facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
             path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
-            with files.artefact(path, study.key("training", name), **facts) as file:
+            with artifacts.artefact(path, study.key("training", name), **facts) as file:
                 np.save(file, rows[models.start : models.stop].astype(np.float32))
     result = CliRunner().invoke(main, ["plan", "small.yaml", "--lds", "0.9", "--json"])
     assert result.exit_code == 0, result.output
@@ -116,7 +121,7 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     assert power["group"] == round(n_train / 100)
     assert 0 < power["smallest"] < power["typical"]
     assert power["needed"] < 600
-    (said,) = foresight.lines(study, {"plain vs masked": None})
+    (said,) = power_forecast.lines(study, {"plain vs masked": None})
     assert said.endswith("what differences it can show is told once 170 models of both are trained")
-    (said,) = foresight.lines(replace(study, models=150), {"plain vs masked": None})
+    (said,) = power_forecast.lines(replace(study, models=150), {"plain vs masked": None})
     assert said.endswith("is told of studies of 170 models or more, not of 150")

@@ -10,7 +10,7 @@ CASES = 300
 def test_hostile_configs_are_accepted_or_refused_by_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     # What an accepted config would train is looked at in test_trial.py.
-    monkeypatch.setattr("modeldiff.trial.run", lambda study: iter(()))
+    monkeypatch.setattr("modeldiff.planning.dry_run.run", lambda study: iter(()))
     counts, wrong = Counter(), []
     for case in hostile.cases(seed=0, n=CASES):
         how, said = hostile.judge(case)

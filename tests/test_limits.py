@@ -14,12 +14,14 @@ import torch
 import yaml
 from conftest import small
 
-from modeldiff import checks, errors, jobs, limits, status, transformations
-from modeldiff.checks import parse
-from modeldiff.components import Component
-from modeldiff.errors import UserError
-from modeldiff.jobs import Calibration, cut
-from modeldiff.study import Study
+from modeldiff import transformations
+from modeldiff.core import errors
+from modeldiff.core.errors import UserError
+from modeldiff.jobs import sharding, status
+from modeldiff.jobs.sharding import Calibration, cut
+from modeldiff.study import Study, limits, validation
+from modeldiff.study.components import Component
+from modeldiff.study.validation import parse
 from modeldiff.training.models import MODELS
 
 
@@ -64,7 +66,7 @@ def test_a_measurement_makes_no_more_jobs_than_can_be_planned(config, tmp_path):
     study = Study.load(config | {"results": str(tmp_path)})
     path = f"{study.folder}/plain/calibration.json"
     Calibration(1, 1.0, 1.0).write(path, study.key("calibration", "plain"))
-    ranges = list(jobs.cut(study, "training", "plain", study.folder))
+    ranges = list(sharding.cut(study, "training", "plain", study.folder))
     assert len(ranges) == limits.MOST_MEASURED
 
 
@@ -144,7 +146,7 @@ def test_of_many_names_the_nearest_are_told(config):
 
 
 def test_status_of_a_folder_whose_study_is_none_is_a_line(config, tmp_path):
-    checked = checks.check(small(config))
+    checked = validation.check(small(config))
     checked["subsets"]["models"] = "many"
     (tmp_path / "study.json").write_text(json.dumps(checked))
     with pytest.raises(UserError, match=r"subsets\.models: is .many."):

@@ -7,8 +7,9 @@ import textwrap
 import numpy as np
 import pytest
 
-from modeldiff import files, margins
-from modeldiff.errors import Damaged
+from modeldiff import margins
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
 
 
 def shards(folder, sizes, targets=4, failed=None):
@@ -17,7 +18,7 @@ def shards(folder, sizes, targets=4, failed=None):
         path = folder / f"{start}-{start + size}.npy"
         rows = np.arange(start, start + size, dtype=np.float32)[:, None] + np.zeros(targets, "f4")
         facts = {"models": [start, start + size], "margin": "max", "failed": failed or {}}
-        with files.artefact(path, "shard", **facts) as file:
+        with artifacts.artefact(path, "shard", **facts) as file:
             np.save(file, rows)
         paths.append(path)
         start += size
@@ -47,7 +48,7 @@ def trained(folder, shares, targets=200, failed=None):
         margins[int(model)] = np.nan
     path = folder / "shard.npy"
     facts = {"models": [0, len(shares)], "margin": "max", "failed": failed or {}}
-    with files.artefact(path, "shard", **facts) as file:
+    with artifacts.artefact(path, "shard", **facts) as file:
         np.save(file, margins.astype("f4"))
     return path
 
@@ -99,7 +100,7 @@ def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
 def test_thousands_of_shards_stay_under_300_mb(tmp_path):
     """2,000 shards of a 100,000 x 1,000 array (400 MB)."""
     shard = tmp_path / "shard.npy"
-    with files.artefact(shard, "shard", models=[0, 50], margin="max", failed={}) as file:
+    with artifacts.artefact(shard, "shard", models=[0, 50], margin="max", failed={}) as file:
         np.save(file, np.ones((50, 1000), np.float32))
     script = f"""
         from pathlib import Path

@@ -7,8 +7,10 @@ import pytest
 from conftest import small
 from test_workflow import Workflow
 
-from modeldiff import dataset, files, margins, missing
-from modeldiff.errors import UserError
+from modeldiff import dataset, margins
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
+from modeldiff.jobs import missing
 from modeldiff.study import Study
 
 
@@ -26,7 +28,7 @@ def lacking(config, tmp_path):
             if (name, start) != ("plain", 60):
                 path = tmp_path / f"small/{name}/shards/{start}-{start + 30}.npy"
                 facts = {"models": [start, start + 30], "failed": {}, "margin": "max"}
-                with files.artefact(path, study.key("training", name), **facts) as file:
+                with artifacts.artefact(path, study.key("training", name), **facts) as file:
                     np.save(file, np.ones((30, targets), np.float32))
     log = tmp_path / "small/logs/train/plain-60-90.log"
     log.parent.mkdir(parents=True)

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision_door import models, v2
 
 from modeldiff import subsets
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import Member, augment, train
 from modeldiff.training.models import MODELS, QuickNorm, airbench

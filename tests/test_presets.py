@@ -2,9 +2,9 @@
 
 import pytest
 
-from modeldiff.errors import UserError
-from modeldiff.presets import PRESETS
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
+from modeldiff.study.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", PRESETS)

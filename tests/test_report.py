@@ -15,10 +15,10 @@ import report_studies
 
 from modeldiff import __version__, comparison, report
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.core.errors import Damaged
 from modeldiff.datamodels import step
 from modeldiff.dataset import Dataset, Images
-from modeldiff.errors import Damaged
-from modeldiff.report import charts, found, images, names, page, results, summary
+from modeldiff.report import charts, images, names, page, results, summary, terminal
 from modeldiff.report.results import Results
 
 pytest_plugins = ["report_fixtures"]
@@ -160,7 +160,7 @@ def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
 
 
 def test_found_says_it_in_a_few_lines(study_json):
-    lines = found.lines(study_json.parent / "summary.json").splitlines()
+    lines = terminal.lines(study_json.parent / "summary.json").splitlines()
     assert len(lines) == 8
     assert re.match(r"plain: 120 models, [\d.]+% of margins above 0, LDS ", lines[0])
     assert lines[2].startswith("plain and masked are not shown to differ in how they use the ")

@@ -10,17 +10,18 @@ import time
 import numpy as np
 import pytest
 
-from modeldiff import dataset, files, training
-from modeldiff.checks import parse
-from modeldiff.errors import UserError
+from modeldiff import dataset, training
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
+from modeldiff.study.validation import parse
 from modeldiff.training import train_shard
 
 # `modeldiff train` that saves after every group and epoch; else it would after minutes.
 SAVES_ALWAYS = """
-from modeldiff.training import partial
+from modeldiff.training import checkpoint
 from modeldiff.cli import main
-partial.SAVE = partial.MIDWAY = 0
+checkpoint.SAVE = checkpoint.MIDWAY = 0
 main()
 """
 
@@ -119,7 +120,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes(shard, whole):
     assert said == []
     assert shard.run("cut.npy") == (0, [])
     assert (shard.folder / "cut.npy").read_bytes() == whole
-    assert files.record(shard.folder / "cut.npy")["resumed_at"] >= kept
+    assert artifacts.record(shard.folder / "cut.npy")["resumed_at"] >= kept
     assert not list(shard.folder.glob(".*partial*"))
 
 
@@ -149,14 +150,14 @@ def test_an_interrupted_job_keeps_what_it_has_and_says_so(shard, whole):
     assert f"cut.npy: stopped by SIGINT; {kept} finished models are kept" in line
     assert shard.run("cut.npy") == (0, [])
     assert (shard.folder / "cut.npy").read_bytes() == whole
-    assert files.record(shard.folder / "cut.npy")["resumed_at"] == kept
+    assert artifacts.record(shard.folder / "cut.npy")["resumed_at"] == kept
 
 
 def test_a_stopped_job_saves_although_no_save_was_due(shard, whole):
     """The last save may be a minute ago: SIGTERM itself saves."""
     late = SAVES_ALWAYS.replace("partial.MIDWAY = ", "").replace(
         "main()",
-        "due = partial.Partial.save_if_due\n"
+        "due = checkpoint.Partial.save_if_due\n"
         "partial.Partial.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
         "main()",
     )
@@ -187,9 +188,9 @@ def alter(path):
 
 
 def from_other_settings(path):
-    record = files.record(path)
+    record = artifacts.record(path)
     record["key"] = "0" * 16
-    files.record_path(path).write_text(json.dumps(record))
+    artifacts.record_path(path).write_text(json.dumps(record))
 
 
 @pytest.mark.parametrize("harm", [truncate, alter, from_other_settings], ids=lambda h: h.__name__)
@@ -215,7 +216,7 @@ def test_a_damaged_or_foreign_partial_is_ignored_and_said_so(
     assert train("cut.npy") == whole
     assert f"{path}: " in (said := capsys.readouterr().err)
     assert ": ignored, its models are trained again" in said
-    assert files.record(tmp_path / "cut.npy")["resumed_at"] == 0
+    assert artifacts.record(tmp_path / "cut.npy")["resumed_at"] == 0
 
 
 def test_a_full_or_read_only_disk_gives_one_line_and_loses_no_finished_shard(shard, whole):

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from modeldiff import files
-from modeldiff.errors import UserError
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
-from modeldiff.training import fit, partial, train_full, train_shard
+from modeldiff.training import checkpoint, fit, train_full, train_shard
 from modeldiff.training.models import MODELS
 from modeldiff.training.pretraining import pretrain
 
@@ -52,7 +52,7 @@ class Watch:
     def __init__(self, monkeypatch):
         self.trained, self.end, self.shuffled = [], None, fit.shuffled
         monkeypatch.setattr(fit, "shuffled", self)
-        monkeypatch.setattr(partial, "MIDWAY", 0)
+        monkeypatch.setattr(checkpoint, "MIDWAY", 0)
 
     def __call__(self, member, epoch):
         at = member.identity[-1], epoch
@@ -82,7 +82,7 @@ def test_a_group_goes_on_from_the_last_epoch_to_the_same_bytes(small, data, tmp_
     assert {epoch for model, epoch in watch.trained if model == 4} == {3, 4}
     assert not [model for model, _ in watch.trained if model < 4]
     assert {epoch for model, epoch in watch.trained if model == 7} >= {3, 4}
-    assert files.record(tmp_path / "cut.npy")["resumed_at"] == 4
+    assert artifacts.record(tmp_path / "cut.npy")["resumed_at"] == 4
     assert not list(tmp_path.glob(".*"))
 
 
@@ -172,6 +172,6 @@ def test_the_state_of_a_group_that_ended_since_is_no_start_for_the_next(
 
 def test_models_of_seconds_are_not_saved_midway(short, data, tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(partial.Partial, "save", lambda self: saved.append(1))
+    monkeypatch.setattr(checkpoint.Partial, "save", lambda self: saved.append(1))
     train_shard(short, "plain", data, range(3), tmp_path / "quick.npy", device="cpu")
     assert not saved

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 
 

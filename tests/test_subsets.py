@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeldiff import keyed, subsets
-from modeldiff.errors import UserError
+from modeldiff import subsets
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
+from modeldiff.study import sizes
 
 
 @given(
@@ -18,7 +20,7 @@ from modeldiff.errors import UserError
     seed=st.integers(0, 2**40),
 )
 def test_a_mask_depends_on_its_model_alone(n, alpha, models, seed):
-    chosen = subsets.size(n, alpha)
+    chosen = sizes.subset_size(n, alpha)
     if chosen == 0:
         with pytest.raises(UserError, match=f"alpha: {alpha} of {n}"):
             subsets.draw(n, models, alpha, seed)
@@ -32,9 +34,9 @@ def test_a_mask_depends_on_its_model_alone(n, alpha, models, seed):
 
 
 def test_size_is_the_floor_without_float_noise():
-    assert subsets.size(10, 0.3) == 3  # 0.3 * 10 is 3.0000000000000004 or 2.9999999999999996
-    assert subsets.size(100, 0.29) == 29
-    assert subsets.size(7, 0.5) == 3
+    assert sizes.subset_size(10, 0.3) == 3  # 0.3 * 10 is 3.0000000000000004 or 2.9999999999999996
+    assert sizes.subset_size(100, 0.29) == 29
+    assert sizes.subset_size(7, 0.5) == 3
 
 
 def test_every_example_is_drawn_alike():
@@ -73,10 +75,10 @@ def test_packed_masks_unpack_by_rows(tmp_path):
 
 
 def test_keys_do_not_run_into_each_other():
-    assert keyed.key("a", 1, 2) != keyed.key("a", 12)
-    assert keyed.key("1") != keyed.key(1)
-    assert sorted(keyed.permutation(50, "x").tolist()) == list(range(50))
-    np.testing.assert_array_equal(keyed.words(5, "x"), keyed.words(9, "x")[:5])
-    u = keyed.uniform(10_000, "u")
+    assert rng.key("a", 1, 2) != rng.key("a", 12)
+    assert rng.key("1") != rng.key(1)
+    assert sorted(rng.permutation(50, "x").tolist()) == list(range(50))
+    np.testing.assert_array_equal(rng.words(5, "x"), rng.words(9, "x")[:5])
+    u = rng.uniform(10_000, "u")
     assert 0 <= u.min() < u.max() < 1
     assert abs(u.mean() - 0.5) < 5 / np.sqrt(12 * 10_000)

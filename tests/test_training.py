@@ -9,11 +9,13 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 from tqdm import tqdm
 
-from modeldiff import files, keyed, status, subsets, training
-from modeldiff.components import Component
+from modeldiff import subsets, training
+from modeldiff.core import artifacts, rng
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import as_float
-from modeldiff.errors import UserError
+from modeldiff.jobs import status
 from modeldiff.study import Algorithm, Study
+from modeldiff.study.components import Component
 from modeldiff.training import Member, engine, train, train_full, train_shard
 from modeldiff.training.shard import failure, load_full, margin
 
@@ -43,7 +45,7 @@ def by_hand(study, data, model):
     mask = subsets.draw(1200, [study.subset_of(model)], study.alpha, study.seed)[0]
     images = torch.from_numpy(as_float(data.train.images[mask])).flatten(1)
     labels = torch.from_numpy(data.train.labels[mask])
-    torch.manual_seed(keyed.seed("weights", study.seed, "plain", model))
+    torch.manual_seed(rng.seed("weights", study.seed, "plain", model))
     net = torch.nn.Sequential(
         torch.nn.Linear(64, recipe["model"]["hidden"]),
         torch.nn.ReLU(),
@@ -53,7 +55,7 @@ def by_hand(study, data, model):
     optimizer = torch.optim.SGD(net.parameters(), **settings)
     steps, step = recipe["epochs"] * 12, 0
     for epoch in range(recipe["epochs"]):
-        order = keyed.permutation(600, "order", study.seed, "plain", model, epoch)
+        order = rng.permutation(600, "order", study.seed, "plain", model, epoch)
         for batch in torch.from_numpy(order).split(50):
             done = step / steps
             rate = done / 0.2 if done < 0.2 else (1 - done) / 0.8
@@ -109,7 +111,7 @@ def test_a_model_that_diverges_is_a_row_of_nan_with_its_cause(study, data, tmp_p
     path = shard(
         Study.of(config, study.code), data, range(5), tmp_path
     )  # no config may ask for such a rate
-    record, rows = files.record(path), np.load(path)
+    record, rows = artifacts.record(path), np.load(path)
     assert set(record["failed"]) == {"0", "1", "2", "3", "4"}
     assert set(record["failed"].values()) == {"diverged: outputs are not finite"}
     assert np.isnan(rows).all()
@@ -128,7 +130,7 @@ def test_one_diverging_model_leaves_its_neighbours_as_they_are(study, data, monk
     monkeypatch.setattr(engine, "_build", poisoned)
     path = shard(study, data, range(3), tmp_path)
     rows = np.load(path)
-    assert files.record(path)["failed"] == {"1": "diverged: outputs are not finite"}
+    assert artifacts.record(path)["failed"] == {"1": "diverged: outputs are not finite"}
     assert np.isnan(rows[1]).all()
     np.testing.assert_array_equal(rows[[0, 2]], expected[[0, 2]])
 
@@ -151,7 +153,7 @@ def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, 
     monkeypatch.setattr("modeldiff.training.shard._progress", lambda *_: [trained])
     path = shard(study, data, range(1), tmp_path)
     assert (np.load(path) < 0).all()
-    assert files.record(path)["failed"] == {}
+    assert artifacts.record(path)["failed"] == {}
 
 
 class Bar(tqdm):

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from modeldiff import files, keyed
-from modeldiff.components import Component
+from modeldiff.core import artifacts, rng
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import as_float
-from modeldiff.errors import UserError
 from modeldiff.study import Algorithm, Study
+from modeldiff.study.components import Component
 from modeldiff.training import Member, engine, fit, train, train_shard
 from modeldiff.training.models import MODELS
 
@@ -47,7 +47,7 @@ def trained(algorithm, data, n, width=1, **options):
 
 def by_hand(algorithm, data, member, average=None, cast=None):
     """One model by a plain loop: NCHW, no vmap, torch's own autocast and AveragedModel."""
-    torch.manual_seed(keyed.seed("weights", *member.identity))
+    torch.manual_seed(rng.seed("weights", *member.identity))
     net = MODELS[algorithm.model.name]((1, 8, 8), 10, **algorithm.model.options)
     averaged = average and AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True
@@ -59,7 +59,7 @@ def by_hand(algorithm, data, member, average=None, cast=None):
         batch
         for epoch in range(algorithm.epochs)
         for batch in np.split(
-            member.examples[keyed.permutation(160, "order", *member.identity, epoch)],
+            member.examples[rng.permutation(160, "order", *member.identity, epoch)],
             range(50, 160, 50),
         )
     ]
@@ -187,7 +187,7 @@ def test_a_module_computes_first_weights_from_its_own_first_batch(recipe, data, 
         trained(algorithm, data, 2, width=2)
     images = (torch.from_numpy(as_float(data.train.images)) - 0.5) / 0.1
     for seen, member in zip(Initialised.seen, members(2) * 2, strict=True):
-        order = keyed.permutation(160, "order", *member.identity, 0)
+        order = rng.permutation(160, "order", *member.identity, 0)
         torch.testing.assert_close(seen, images[member.examples[order[:50]]])
 
 
@@ -247,7 +247,7 @@ def test_out_of_memory_halves_the_width_and_changes_no_model(
 ):
     def shard(name):
         train_shard(study, "plain", data, range(20), tmp_path / name, device="cpu")
-        return np.load(tmp_path / name), files.record(tmp_path / name)
+        return np.load(tmp_path / name), artifacts.record(tmp_path / name)
 
     expected, record = shard("whole.npy")
     assert record["trained_at_once"] == {"15": 1, "5": 1}

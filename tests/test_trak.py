@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from modeldiff import ModelDiff, trak
-from modeldiff.errors import UserError
+from modeldiff import ModelDiff
+from modeldiff.attribution import trak
+from modeldiff.core.errors import UserError
 
 pytest.importorskip("trak", reason="traker is not installed")
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from modeldiff import transformations
-from modeldiff.components import Component
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
+from modeldiff.study.components import Component
 from modeldiff.transformations import BUILT_IN
 
 GREY = np.full((1, 3, 32, 32), 0.5, np.float32)

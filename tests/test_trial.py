@@ -10,8 +10,10 @@ import yaml
 from click.testing import CliRunner
 from conftest import small
 
-from modeldiff import files, jobs, margins, status, verification
+from modeldiff import margins, verification
 from modeldiff.cli import main
+from modeldiff.core import artifacts
+from modeldiff.jobs import sharding, status
 from modeldiff.study import Study
 
 
@@ -110,12 +112,12 @@ def test_without_features_no_model_is_trained_on_all_data(config, tmp_path):
     config["verification"]["transformations"] = {}
     study = Study.load(small(config) | {"results": str(tmp_path)})
     assert study.full_models == 0
-    assert list(jobs.cut(study, "full", "plain", study.folder)) == []
+    assert list(sharding.cut(study, "full", "plain", study.folder)) == []
     verification.write(study, ("plain", "masked"), {}, tmp_path / "effects.csv")
     assert (tmp_path / "effects.csv").read_text().count("\n") == 1  # its header
     with_candidates = config["verification"] | {"candidates": 2}
     shown = Study.load(config | {"verification": with_candidates})
-    assert len(list(jobs.cut(shown, "full", "plain", shown.folder))) == 1
+    assert len(list(sharding.cut(shown, "full", "plain", shown.folder))) == 1
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_status_counts_failed_models_by_their_reason(started):
     causes.append("no better than chance: mean accuracy over 10 classes 0.100")
     facts = {"failed": {str(m): cause for m, cause in enumerate(causes)}}
     path = f"{started.folder}/plain/shards/0-30.npy"
-    with files.artefact(path, started.key("training", "plain"), **facts) as file:
+    with artifacts.artefact(path, started.key("training", "plain"), **facts) as file:
         np.save(file, np.zeros(1))
     found = status.read(started.folder)
     said = "\n".join(status.lines(found))
@@ -143,7 +145,7 @@ def test_status_counts_failed_models_by_their_reason(started):
     }
     facts = {"failed": {"1": "far below the others: 30.0% of margins above 0, median 90.5%"}}
     whole = f"{started.folder}/plain/margins.npy"
-    with files.artefact(whole, started.key("margins", "plain"), **facts) as file:
+    with artifacts.artefact(whole, started.key("margins", "plain"), **facts) as file:
         np.save(file, np.zeros(1))
     assert "1 failed (1 far below the others)" in status.line(status.read(started.folder))
 
@@ -153,7 +155,7 @@ BAR = "plain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
 
 def log(started, name, text, age=0.0):
     path = f"{started.folder}/logs/train/{name}.log"
-    with files.whole(path) as file:
+    with artifacts.whole(path) as file:
         file.write(text.encode())
     then = time.time() - age
     os.utime(path, (then, then))

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from conftest import small
 
-from modeldiff.checks import parse
+from modeldiff.study.validation import parse
 
 
 def start(repository, folder, study, *wanted):

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import modeldiff
-from modeldiff import components, dataset, transformations
-from modeldiff.components import Component
-from modeldiff.datamodels import own as estimators
+from modeldiff import dataset, transformations
+from modeldiff.core.errors import UserError
+from modeldiff.datamodels import custom_estimator as estimators
 from modeldiff.dataset import as_float
-from modeldiff.errors import UserError
-from modeldiff.training import Member, partial, train, train_full, train_shard
+from modeldiff.study import components
+from modeldiff.study.components import Component
+from modeldiff.training import Member, checkpoint, train, train_full, train_shard
 from modeldiff.training.shard import load_full
 
 PACKAGE = str(Path(modeldiff.__file__).parent)
@@ -272,7 +273,7 @@ def test_finished_models_are_kept_when_a_later_one_fails(study, data, tmp_path, 
 def test_a_function_that_swallows_the_first_signal_is_stopped_by_the_next(
     study, data, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(partial, "AGAIN", 0.0)
+    monkeypatch.setattr(checkpoint, "AGAIN", 0.0)
     call = KINDS["train"]("bad_parts:train_deaf", study, data, tmp_path)
     with pytest.raises(UserError, match="stopped by SIGINT; 0 finished models are kept"):
         call()

@@ -6,7 +6,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
-from modeldiff import user_sources
+from modeldiff.study import user_sources
 
 MINE = '''
 """My study."""

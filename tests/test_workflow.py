@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import small
 
-from modeldiff.checks import parse
+from modeldiff.study.validation import parse
 
 RESULTS = Path("results/small")
 

@@ -1,6 +1,6 @@
 """torchvision through the project's door, for tests that compare with it."""
 
-from modeldiff.training.vision import torchvision
+from modeldiff.core.vision import torchvision
 
 torchvision()
 from torchvision import models  # noqa: E402

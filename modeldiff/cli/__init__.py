@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from modeldiff import files
 from modeldiff.cli import rooms, users
-from modeldiff.errors import LONGEST, Damaged, UserError, printable, shortened
+from modeldiff.core import artifacts
+from modeldiff.core.errors import LONGEST, Damaged, UserError, printable, shortened
 
 
 class Commands(click.Group):
@@ -25,7 +25,7 @@ class Commands(click.Group):
             click.echo(error.report(), err=True)
             # Only a room's command mends: the others look at a study, and leave it as it is.
             in_a_room = ctx.invoked_subcommand in {c.name for c in rooms.COMMANDS}
-            if in_a_room and error.artefact and files.discard(error.artefact):
+            if in_a_room and error.artefact and artifacts.discard(error.artefact):
                 click.echo("It was removed: run the same again to make it again.", err=True)
             sys.exit(1)
         except UserError as error:

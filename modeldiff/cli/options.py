@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modeldiff import devices, paths
-from modeldiff.errors import UserError, shown
+from modeldiff.core import devices, paths
+from modeldiff.core.errors import UserError, shown
 from modeldiff.study import Study
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from modeldiff import devices
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -23,7 +22,8 @@ from modeldiff.cli.options import (
     threads_option,
 )
 from modeldiff.cli.verification import candidates, predictions, trials, verification
-from modeldiff.errors import UserError
+from modeldiff.core import devices
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 
 
@@ -211,12 +211,13 @@ def datamodels(
 @output_option
 def scores(study: Study, algorithm: str, manifest: Path, device: str, output: Path) -> None:
     """Take in, or compute by TRAK, the scores that ALGORITHM is compared by."""
-    from modeldiff import attributions, dataset
+    from modeldiff import dataset
+    from modeldiff.attribution import step
 
     if algorithm not in study.scores:
         raise UserError(f"algorithm {algorithm!r}: has no scores in study {study.name}")
     data = dataset.read(manifest, study.key("dataset"))
-    attributions.write(study, algorithm, data, output, device=device)
+    step.write(study, algorithm, data, output, device=device)
 
 
 @click.command()
@@ -261,9 +262,9 @@ def report(study: Path) -> None:
 @click.argument("summary", type=FILE)
 def found(summary: Path) -> None:
     """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
-    from modeldiff.report import found
+    from modeldiff.report import terminal
 
-    click.echo(found.lines(summary))
+    click.echo(terminal.lines(summary))
 
 
 COMMANDS = (

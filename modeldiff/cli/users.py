@@ -11,9 +11,6 @@ import click
 import jinja2
 import yaml
 
-from modeldiff import changes, checks, config_file, devices, files
-from modeldiff import plan as plans
-from modeldiff import status as states
 from modeldiff.cli.options import (
     FILE,
     FOLDER,
@@ -23,8 +20,12 @@ from modeldiff.cli.options import (
     json_option,
     study_argument,
 )
-from modeldiff.errors import UserError, printable, shown
-from modeldiff.study import Study
+from modeldiff.core import artifacts, devices
+from modeldiff.core.errors import UserError, printable, shown
+from modeldiff.jobs import changes
+from modeldiff.jobs import status as states
+from modeldiff.planning import plan as plans
+from modeldiff.study import Study, config_file, validation
 
 ROWS = ("raw", "unit", "root")  # as in `comparison`, which takes half a second to import
 TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
@@ -45,7 +46,7 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     Without --own it compares two recipes on images in folders, train/CLASS/* and test/CLASS/*;
     with it the data set, the model and the training function come from your own module.
     """
-    label = yaml.safe_load(checks.SCHEMA.read_text())["$defs"]["label"]
+    label = yaml.safe_load(validation.SCHEMA.read_text())["$defs"]["label"]
     if not re.search(label["pattern"], name):
         raise UserError(f"NAME: is {shown(name)}; must be {label['description']}")
     if images is not None and not config_file.encodable(images):
@@ -60,7 +61,7 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     template = jinja2.Template(TEMPLATE.read_text(), keep_trailing_newline=True)
     written = json.dumps(images or f"data/{name}", ensure_ascii=False)
     values = {"images": written, "own": own, "file": shlex.quote(printable(str(path)))}
-    with files.whole(path) as file:
+    with artifacts.whole(path) as file:
         file.write(template.render(name=json.dumps(name), **values).encode())
     click.echo(f"{path}: written; edit it, then: modeldiff check {path}")
 
@@ -79,10 +80,10 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
     path, and what would be right.
     """
     outline = plans.outline(study)
-    from modeldiff import trial
+    from modeldiff.planning import dry_run
 
     devices.claim(0, study.config["training"]["threads"])
-    tried = list(trial.run(study))
+    tried = list(dry_run.run(study))
     if output:
         study.write(output)
     changed = [*changes.lines(study), *changes.data(study)]
@@ -118,21 +119,21 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
     outline = plans.outline(study)
     training = study.config["training"]
     device = devices.claim(training["gpu"], training["threads"])
-    from modeldiff import pilot
+    from modeldiff.planning import cost
 
-    cost = pilot.measure(study, device=device)
-    text = [*plans.lines(outline), *pilot.lines(cost)]
+    measured = cost.measure(study, device=device)
+    text = [*plans.lines(outline), *cost.lines(measured)]
     if study.config["comparison"]["method"] == "contrast":
-        from modeldiff import foresight
+        from modeldiff.planning import power_forecast
 
-        cost["power"] = foresight.forecast(study)
-        text += foresight.lines(study, cost["power"])
+        measured["power"] = power_forecast.forecast(study)
+        text += power_forecast.lines(study, measured["power"])
     if lds is not None:
-        from modeldiff import growth
+        from modeldiff.planning import lds_forecast
 
-        cost["models_for_lds"] = growth.forecast(study, lds)
-        text += growth.lines(study, lds, cost["models_for_lds"])
-    show(outline | cost, as_json, "\n".join(text))
+        measured["models_for_lds"] = lds_forecast.forecast(study, lds)
+        text += lds_forecast.lines(study, lds, measured["models_for_lds"])
+    show(outline | measured, as_json, "\n".join(text))
 
 
 @click.command()
@@ -182,7 +183,7 @@ def give_up(study: Study) -> None:
     STUDY is a config or a results folder's study.json. Writes shards without margins for all that
     is missing, if that is no more than `training.allow_missing`; no run of the study may be going.
     """
-    from modeldiff import missing
+    from modeldiff.jobs import missing
 
     said = list(missing.give_up(study))
     click.echo("\n".join(said) or "no model is missing")
@@ -215,18 +216,19 @@ def compare(
     unless --transposed: datamodels, TRAK or any other attribution. Kinds: .npy, .npz, .pt, .pth
     (loaded as weights only) and .safetensors.
     """
-    from modeldiff import scores
+    from modeldiff.attribution import score_files
+    from modeldiff.report import score_comparison
 
-    arrays = [scores.read(path, transposed=transposed, key=key) for path in (a, b)]
+    arrays = [score_files.read(path, transposed=transposed, key=key) for path in (a, b)]
     if arrays[0].shape != arrays[1].shape:
         shapes = " and ".join(str(list(array.shape)) for array in arrays)
         raise UserError(f"{a} and {b}: hold {shapes} [targets x train]; must have one shape")
-    found = scores.compare(*arrays, directions=directions, rows=rows, examples=examples)
+    found = score_comparison.compare(*arrays, directions=directions, rows=rows, examples=examples)
     names = (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
     if output:
-        scores.write(found, names, output)
-    text = list(scores.lines(found, names))
-    show(scores.summary(found, names), as_json, "\n".join(text))
+        score_comparison.write(found, names, output)
+    text = list(score_comparison.lines(found, names))
+    show(score_comparison.summary(found, names), as_json, "\n".join(text))
     if output and not as_json:
         click.echo(f"page: {output}/comparison.html")
 

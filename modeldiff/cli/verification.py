@@ -15,7 +15,7 @@ from modeldiff.cli.options import (
     output_option,
     study_argument,
 )
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 
 
@@ -73,7 +73,7 @@ def verification(
 @on_models
 def trials(**given: Any) -> None:
     """Try the library of transformations on the first models in CHECKPOINTS."""
-    from modeldiff import candidates
+    from modeldiff.verification import candidates
 
     candidates.attempt(**given)
 
@@ -94,6 +94,6 @@ def candidates(
     output: Path,
 ) -> None:
     """Propose transformations to verify, for each direction of PAIR."""
-    from modeldiff import candidates
+    from modeldiff.verification import candidates
 
     candidates.propose(study, pair, manifest, trials, comparison, output)

@@ -6,8 +6,8 @@ the margins of models that share their subsets, and tests what it finds.
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.contrast import contrast
-from modeldiff.comparison.found import LEVEL, WAYS, Comparison, ends
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
+from modeldiff.comparison.result import LEVEL, WAYS, Comparison, ends
 from modeldiff.comparison.step import weights, write
 
 __all__ = [

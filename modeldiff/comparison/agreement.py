@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from modeldiff.comparison.paired import Paired, Ridge
+from modeldiff.comparison.paired_ridge import Paired, Ridge
 
 LEVEL = 0.01  # of the test that anything differs, beside that of directions
 PAIRED = 256  # models of a block whose pairs are looked at one by one

@@ -17,12 +17,12 @@ from scipy.stats import t
 
 from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
-from modeldiff.comparison.found import LEVEL, Comparison, ends, oriented
-from modeldiff.comparison.paired import Paired, Ridge
+from modeldiff.comparison.jackknife import GROUPS, Along, ratios
+from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import lean, principal_axes
+from modeldiff.comparison.result import LEVEL, Comparison, ends, oriented
 from modeldiff.comparison.rotation import quartimax
-from modeldiff.comparison.spread import GROUPS, Along, ratios
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves
 REACH = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from modeldiff.comparison.paired import Paired
+from modeldiff.comparison.paired_ridge import Paired
 
 SHARES = 0.01, 0.05  # of the training images in the group, of the test images that it moves
 

@@ -8,8 +8,8 @@ principal components of what remains are the distinguishing training directions 
 import numpy as np
 from scipy.linalg import eigh
 
-from modeldiff.comparison.found import Comparison, oriented
-from modeldiff.errors import UserError
+from modeldiff.comparison.result import Comparison, oriented
+from modeldiff.core.errors import UserError
 
 LARGEST = 1e150
 ROWS = ("unit", "raw", "root")

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from modeldiff import keyed
-from modeldiff.comparison.found import LEVEL
-from modeldiff.comparison.paired import Noise, Paired, Ridge, signs
+from modeldiff.comparison.paired_ridge import Noise, Paired, Ridge, signs
+from modeldiff.comparison.result import LEVEL
+from modeldiff.core import rng
 from modeldiff.datamodels.gram import blocks
 
 RANK = 256  # dimensions of the targets' space that directions are found and tested in
@@ -36,7 +36,7 @@ def basis(models: Paired, seed: int) -> np.ndarray:
     n = models.n_targets
     if n <= RANK:
         return np.eye(n, dtype=np.float32)
-    q = keyed.uniform(n * RANK, "basis", seed).reshape(n, RANK) - 0.5
+    q = rng.uniform(n * RANK, "basis", seed).reshape(n, RANK) - 0.5
     for _ in range(2):
         total = np.zeros((n, RANK))
         for rows in blocks(len(models.used), 2 * n):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modeldiff import files, margins
+from modeldiff import margins
 from modeldiff.comparison.contrast import contrast
-from modeldiff.comparison.found import WAYS, Comparison, ends
 from modeldiff.comparison.power import Power, of_models
 from modeldiff.comparison.residual import compare
+from modeldiff.comparison.result import WAYS, Comparison, ends
 from modeldiff.comparison.significance import RANK
+from modeldiff.core import artifacts
 from modeldiff.datamodels import step as datamodels
 from modeldiff.subsets import Masks
 
@@ -26,7 +27,7 @@ def weights(study: "Study", name: str, path: str | Path) -> np.ndarray:
     """
     if name not in study.scores:
         return datamodels.read(path, study.key("datamodels", name)).weights
-    return files.array(path, study.key("scores", name), kind="f", dimensions=2)
+    return artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
 
 
 def write(
@@ -75,8 +76,8 @@ def write(
             for name in ("variance", "interval"):
                 of_a, of_b = getattr(one, f"{name}_b"), getattr(one, f"{name}_a")
                 arrays |= {f"{way}.{name}_a": of_a, f"{way}.{name}_b": of_b}
-    with files.artefact(output, study.key("comparison", *pair)) as file:
-        files.write_arrays(file, arrays)
+    with artifacts.artefact(output, study.key("comparison", *pair)) as file:
+        artifacts.write_arrays(file, arrays)
 
 
 def _contrast(
@@ -88,7 +89,7 @@ def _contrast(
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     config, n_targets, n_train = study.config["comparison"], *shape
     masks, *gathered = models
-    files.verify(masks, study.key("subsets"))
+    artifacts.verify(masks, study.key("subsets"))
     drawn = Masks.open(masks, n_train).packed[study.evaluation_subsets :]
     a, b = (
         margins.read(path, study.key("margins", name))[0][study.evaluation_models :]

@@ -5,8 +5,8 @@ margins [models x targets] go in, weights [targets x train examples] come out.
 """
 
 from modeldiff.datamodels.evaluation import Lds, lds
+from modeldiff.datamodels.gram_cache import Grams
 from modeldiff.datamodels.model import Datamodels
 from modeldiff.datamodels.regression import fit
-from modeldiff.datamodels.shared import Grams
 
 __all__ = ["Datamodels", "Grams", "Lds", "fit", "lds"]

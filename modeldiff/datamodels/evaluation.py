@@ -7,9 +7,9 @@ import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import blocks
 from modeldiff.datamodels.model import Datamodels
-from modeldiff.errors import UserError
 
 GROUPS = 50  # of subsets that the jackknife leaves out in turn
 

@@ -66,9 +66,9 @@ class Gram:
                 continue
             x = masks[rows][chosen[rows]]
             if compiled(counts.device):
-                from modeldiff.datamodels import pairs
+                from modeldiff.datamodels import bit_kernels
 
-                pairs.add_pairs(x, counts.numpy())
+                bit_kernels.add_pairs(x, counts.numpy())
             else:
                 z = torch.from_numpy(x).to(device).float()
                 with _tensor_cores():
@@ -98,10 +98,12 @@ class Gram:
         """Covariance of the columns times `scale` (float64 [examples]), float32, from float64."""
         result = torch.empty_like(self.counts)
         if compiled(result.device):
-            from modeldiff.datamodels import pairs
+            from modeldiff.datamodels import bit_kernels
 
             share = self.share().numpy()
-            pairs.covariance(self.counts.numpy(), self.models, share, scale.numpy(), result.numpy())
+            bit_kernels.covariance(
+                self.counts.numpy(), self.models, share, scale.numpy(), result.numpy()
+            )
         else:
             for rows in blocks(len(result), len(result)):
                 result[rows] = self.covariance_rows(rows, scale)
@@ -151,9 +153,9 @@ class Cross:
             total += y.sum(0)
             square += (y * y).sum(0)
             if compiled(device):
-                from modeldiff.datamodels import pairs
+                from modeldiff.datamodels import bit_kernels
 
-                pairs.add_selected(x, y.numpy(), cross.numpy())
+                bit_kernels.add_selected(x, y.numpy(), cross.numpy())
             else:
                 z = torch.from_numpy(x).to(device).double()
                 padded = torch.nn.functional.pad(y, (0, -count % LANES))

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import blocks
-from modeldiff.errors import UserError
 
 VERSION = 1  # of the file
 PATH_GAP = 1e-4  # at which a point of the path is good enough to be judged

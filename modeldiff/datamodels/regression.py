@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modeldiff.datamodels import linear, own
+from modeldiff.core.errors import UserError
+from modeldiff.datamodels import closed_form, custom_estimator
 from modeldiff.datamodels.gram import Cross, blocks, read
+from modeldiff.datamodels.gram_cache import FAILED, Grams
+from modeldiff.datamodels.lambda_path import path_errors, refit
 from modeldiff.datamodels.lasso import Held, Problem
 from modeldiff.datamodels.model import Datamodels
-from modeldiff.datamodels.selection import path_errors, refit
-from modeldiff.datamodels.shared import FAILED, Grams
-from modeldiff.errors import UserError
 
 ESTIMATORS = ("lasso", "ridge", "ols", "difference")
 # Targets fitted together, which bounds memory at examples x block. A GPU reads all masks for each.
@@ -88,7 +88,7 @@ def fit(
     if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
         raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
     if ":" in estimator:
-        return own.fit(masks, margins, estimator, chosen, tolerance)
+        return custom_estimator.fit(masks, margins, estimator, chosen, tolerance)
     if grams is None:
         grams = Grams.of(masks, margins, held_out, folds, device)
     elif held_out is not None or folds is not None:
@@ -132,7 +132,7 @@ def fit(
             penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
             v, gaps = refit(problem, penalties, v, tolerance)
         else:
-            v, gaps = linear.solve(problem, estimator, penalty)
+            v, gaps = closed_form.solve(problem, estimator, penalty)
         in_mask_units = problem.in_mask_units(v)
         found = (*in_mask_units, penalties, gaps, grid, worst.float())
         done.append([x.cpu().numpy() for x in found])

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modeldiff import files, margins
+from modeldiff import margins
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged, UserError
 from modeldiff.datamodels import Datamodels, Grams, fit, lds
 from modeldiff.datamodels.gram import finished
-from modeldiff.datamodels.shared import FAILED
-from modeldiff.errors import Damaged, UserError
+from modeldiff.datamodels.gram_cache import FAILED
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Regression:
     def __init__(
         self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
     ):
-        files.verify(masks, study.key("subsets"))
+        artifacts.verify(masks, study.key("subsets"))
         self.study, self.name = study, name
         self.all_masks = Masks.open(masks, n_train)
         self.all_margins, _ = margins.read(gathered, study.key("margins", name))
@@ -54,23 +55,23 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
-        made = Grams.load(files.verify(path, key))
+        made = Grams.load(artifacts.verify(path, key))
         before = len(made.part)
         same = before <= len(data.margins) and np.array_equal(
             finished(data.margins, 0, before), made.part != FAILED
         )
         grams = made if same else grams
-    except (Damaged, *files.UNREADABLE):
+    except (Damaged, *artifacts.UNREADABLE):
         pass
     total, saved = len(data.margins), time.monotonic()
     while (start := len(grams.part)) < total:
         grams = grams.extend(data.masks, data.margins, stop=min(start + RANGE, total))
         if len(grams.part) == total or time.monotonic() - saved > SAVE:
-            with files.artefact(path, key, models=len(grams.part)) as file:
+            with artifacts.artefact(path, key, models=len(grams.part)) as file:
                 grams.save(file)
             saved = time.monotonic()
     failed = int((grams.part == FAILED).sum())
-    files.write_json(output, {"key": key, "models": total, "failed": failed})
+    artifacts.write_json(output, {"key": key, "models": total, "failed": failed})
 
 
 def fit_part(
@@ -91,14 +92,14 @@ def fit_part(
         raise UserError(
             f"datamodels.jobs: {n} for {data.margins.shape[1]} targets: at most so many"
         )
-    path = files.verify(Path(grams).with_name("grams.npz"), study.key("grams", data.name))
+    path = artifacts.verify(Path(grams).with_name("grams.npz"), study.key("grams", data.name))
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
     shared = Grams.load(path, device)
     found = fit(
         data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
     )
-    with files.artefact(output, study.key("datamodels", data.name)) as file:
+    with artifacts.artefact(output, study.key("datamodels", data.name)) as file:
         found.save(file)
 
 
@@ -125,15 +126,15 @@ def write(
     for kind, targets in named.items():
         if targets:
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
-    with files.artefact(output, key, **named) as file:
+    with artifacts.artefact(output, key, **named) as file:
         found.save(file)
-    with files.artefact(Path(output).with_name("lds.npz"), key) as file:
-        files.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
+    with artifacts.artefact(Path(output).with_name("lds.npz"), key) as file:
+        artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
 
 def read(path: str | Path, key: str) -> Datamodels:
     """Datamodels that `write` or `fit_part` made for the settings of `key`."""
-    whole = files.verify(path, key)
+    whole = artifacts.verify(path, key)
     try:
         return Datamodels.load(whole)
     except UserError as error:

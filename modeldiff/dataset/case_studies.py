@@ -10,46 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modeldiff.core.errors import UserError
 from modeldiff.dataset.pictures import Pictures, centre, listing, reader, stretched
 from modeldiff.dataset.raw import Raw, Unread
-from modeldiff.errors import UserError
+from modeldiff.study.sizes import GROUPS, IMAGENET, LIVING17, WATERBIRDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# BREEDS Living17: four ImageNet classes of each superclass. Made by the published procedure from
-# the published hierarchy (MadryLab/BREEDS-Benchmarks, modified hierarchy, level 5 below n00004258,
-# four classes each, seed 2); without a split and with a random one it is the same 68 classes.
-LIVING17 = {
-    "salamander": "n01630670 n01631663 n01632458 n01632777",
-    "turtle": "n01664065 n01665541 n01667114 n01669191",
-    "lizard": "n01675722 n01685808 n01689811 n01694178",
-    "snake": "n01735189 n01740131 n01742172 n01751748",
-    "spider": "n01773157 n01773797 n01774750 n01775062",
-    "grouse": "n01795545 n01796340 n01797886 n01798484",
-    "parrot": "n01817953 n01818515 n01819313 n01820546",
-    "crab": "n01978287 n01978455 n01980166 n01981276",
-    "dog": "n02086079 n02086910 n02088466 n02111500",
-    "wolf": "n02114367 n02114548 n02114712 n02114855",
-    "fox": "n02119022 n02119789 n02120079 n02120505",
-    "domestic cat": "n02123159 n02123394 n02123597 n02124075",
-    "bear": "n02132136 n02133161 n02134084 n02134418",
-    "beetle": "n02167151 n02168699 n02172182 n02174001",
-    "butterfly": "n02276258 n02277742 n02280649 n02281406",
-    "ape": "n02480495 n02480855 n02481823 n02483362",
-    "monkey": "n02490219 n02492660 n02493509 n02493793",
-}
-# Images of one ImageNet class (ILSVRC 2012): 732 to 1,300 to train on, 50 to validate on.
-IMAGENET = {"train": range(732, 1301), "val": range(50, 51)}
-
-WATERBIRDS = ("landbird", "waterbird")
 PLACES = ("land", "water")
 SPLITS = {"train": 0, "test": 2}  # 1 is for validation, which nothing here needs
 LISTED = 20  # of what is wrong with a data set, at most
-GROUPS = {  # images by (label, place)
-    "train": {(0, 0): 3498, (0, 1): 184, (1, 0): 56, (1, 1): 1057},
-    "test": {(0, 0): 2255, (0, 1): 2255, (1, 0): 642, (1, 1): 642},
-}
 
 
 def living17(

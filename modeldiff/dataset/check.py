@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modeldiff.components import Component
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import loading
 from modeldiff.dataset.pictures import Pictures
 from modeldiff.dataset.raw import Unread
-from modeldiff.errors import UserError
+from modeldiff.study.components import Component
 
 
 def check(part: Component, checksum: str | None = None) -> Iterator[str]:

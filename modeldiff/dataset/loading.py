@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff import components, user_code
-from modeldiff.components import Component
 from modeldiff.dataset.raw import Images, Raw, Unread, placed
 from modeldiff.dataset.sources import BUILT_IN
+from modeldiff.study import components, user_code
+from modeldiff.study.components import Component
 
 IMAGES = "uint8 [n x channels x height x width]"
 

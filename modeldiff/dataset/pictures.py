@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modeldiff import paths
-from modeldiff.errors import UserError
+from modeldiff.core import paths
+from modeldiff.core.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from modeldiff import files, keyed, transformations
-from modeldiff.components import Component
+from modeldiff import transformations
+from modeldiff.core import artifacts, rng
+from modeldiff.core.errors import Damaged
 from modeldiff.dataset import loading
 from modeldiff.dataset.raw import Images, Raw, Unread
-from modeldiff.errors import Damaged
+from modeldiff.study.components import Component
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
@@ -82,7 +83,7 @@ def digest(manifest: str | Path) -> str:
 def _hashes(manifest: str | Path) -> list[str]:
     """SHA-256 of the prepared files, in the order of `PREPARED`."""
     names = ("train.npy", "test.npy", Path(manifest).name)
-    return [files.record(Path(manifest).with_name(name))["sha256"] for name in names]
+    return [artifacts.record(Path(manifest).with_name(name))["sha256"] for name in names]
 
 
 def check_trained_on(path: str | Path, digest: str) -> None:
@@ -90,7 +91,7 @@ def check_trained_on(path: str | Path, digest: str) -> None:
 
     Models that do not say are taken at their key: those of earlier versions.
     """
-    if files.record(path).get("data", digest) != digest:
+    if artifacts.record(path).get("data", digest) != digest:
         raise Damaged(f"{path}: its models were trained on other data than those prepared now")
 
 
@@ -103,9 +104,9 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
     # All three or none: nothing gets its name before everything is written, the manifest last.
     with (
-        files.artefact(output, key) as text,
-        files.artefact(beside[1], key) as test,
-        files.artefact(beside[0], key) as train,
+        artifacts.artefact(output, key) as text,
+        artifacts.artefact(beside[1], key) as test,
+        artifacts.artefact(beside[0], key) as train,
     ):
         for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
             given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
@@ -115,7 +116,7 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
                 given[chosen] = raw.classes.index(study.plant.label)
             _write(file, study.dataset, split, chosen, study.plant)
             labels[name] = given.tolist()
-        order = keyed.permutation(n_test, "verification", study.seed)
+        order = rng.permutation(n_test, "verification", study.seed)
         kept = round(n_test * study.verification_share)
         manifest = {
             "classes": raw.classes,
@@ -165,7 +166,7 @@ def _planted(
 ) -> np.ndarray:
     """Which images of other classes get the feature and its label: a difference to be found."""
     count = {"train": plant.train, "test": round(plant.test * len(labels))}[name]
-    order = keyed.permutation(len(labels), "plant", name, seed)
+    order = rng.permutation(len(labels), "plant", name, seed)
     return np.sort(order[labels[order] != classes.index(plant.label)][:count])
 
 
@@ -179,13 +180,13 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     splits = []
     for name in ("train", "test"):
         split = Path(path).with_name(f"{name}.npy")
-        files.array(split, key, kind="u", dimensions=4)
+        artifacts.array(split, key, kind="u", dimensions=4)
         # Copy on write: torch wants arrays that may be written to; the file never is.
         images = np.load(split, mmap_mode="c", allow_pickle=False)
         splits.append(Images(images, np.array(manifest["labels"][name], np.int64)))
     train, test = splits
     if beton:
-        train = train._replace(beton=files.verify(Path(path).with_name("train.beton"), beton))
+        train = train._replace(beton=artifacts.verify(Path(path).with_name("train.beton"), beton))
     targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
     classes = tuple(manifest["classes"])
     return Dataset(train, test, classes, targets, verification, digest(path))
@@ -193,7 +194,7 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
     """The manifest alone: classes, sizes, which test examples are targets, what was planted."""
-    text = files.verify(path, key).read_text()
+    text = artifacts.verify(path, key).read_text()
     manifest: dict[str, Any] = json.loads(text)
     return manifest
 

@@ -1,22 +1,14 @@
 """Where images come from. A user's own source: `function(**options) -> Raw`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from modeldiff import keyed
-from modeldiff.dataset.case_studies import (
-    GROUPS,
-    IMAGENET,
-    LIVING17,
-    WATERBIRDS,
-    living17,
-    waterbirds,
-)
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
+from modeldiff.dataset.case_studies import living17, waterbirds
 from modeldiff.dataset.pictures import Pictures, cropped, listing
 from modeldiff.dataset.raw import Images, Raw, Unread
-from modeldiff.errors import UserError
 
 
 def digits() -> Raw:
@@ -25,7 +17,7 @@ def digits() -> Raw:
 
     source = load_digits()
     pixels = np.round(source.images * (255 / 16)).astype(np.uint8)[:, None]
-    order = keyed.permutation(len(pixels), "digits", "split")
+    order = rng.permutation(len(pixels), "digits", "split")
     train, test = order[:1200], order[1200:]
     labels = source.target.astype(np.int64)
     names = tuple(str(name) for name in source.target_names)
@@ -37,7 +29,7 @@ def cifar10(*, path: str, download: bool = False) -> Raw:
 
     path: the folder that holds (or, with `download`, will hold) `cifar-10-batches-py`.
     """
-    from modeldiff.training.vision import torchvision
+    from modeldiff.core.vision import torchvision
 
     torchvision()
     from torchvision.datasets import CIFAR10
@@ -86,46 +78,6 @@ def folder(
         images = Pictures(chosen, read, size, cropped)
         splits.append(Unread(images, np.array(labels, np.int64)))
     return Raw(splits[0], splits[1], wanted)
-
-
-class Expected(NamedTuple):
-    """What a config can be checked against before anything is loaded."""
-
-    n_train: int
-    n_test: int
-    classes: tuple[str, ...]
-
-
-CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
-
-
-def expected(name: str, options: Mapping[str, Any]) -> Expected | None:
-    """Sizes and classes of a source where they are known without its images, else None."""
-    if name == "digits":
-        return Expected(1200, 597, tuple("0123456789"))
-    if name == "cifar10":
-        return Expected(50_000, 10_000, tuple(CIFAR10.split()))
-    if name == "waterbirds" and options["complete"]:
-        train, test = (sum(groups.values()) for groups in GROUPS.values())
-        return Expected(train, test, WATERBIRDS)
-    per, times, classes = "class", 1, options.get("classes")
-    if name == "living17":
-        per, times, classes = "subclass", 4, LIVING17
-    most = [options.get(f"{split}_per_{per}") or 0 for split in ("train", "test")]
-    if classes and all(most):
-        n = len(classes) * times
-        return Expected(n * most[0], n * most[1], tuple(classes))
-    return None
-
-
-def image_bytes(name: str, options: Mapping[str, Any]) -> int:
-    """Bytes of the prepared training images, about; 0 where it is not known without them."""
-    sizes = expected(name, options)
-    if name == "living17" and sizes is None:
-        n = len(LIVING17) * 4 * (options["train_per_subclass"] or IMAGENET["train"][-1])
-    else:
-        n = sizes.n_train if sizes else 0
-    return n * 3 * int(options.get("size") or 32) ** 2
 
 
 BUILT_IN: dict[str, Callable[..., Raw]] = {

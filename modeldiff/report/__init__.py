@@ -6,14 +6,14 @@ from pathlib import Path
 def write(study: str | Path) -> None:
     """Write figures, `summary.json` and `report.html` beside the checked study (`study.json`)."""
     # Imported here: Snakemake reads `report.names` for its plan, without torch and matplotlib.
-    from modeldiff import files
+    from modeldiff.core import artifacts
     from modeldiff.report import figures, page, results, summary
 
     found = results.read(study)
     key = found.study.key("report")
     figures.write(found)
     content = summary.summarise(found)
-    with files.artefact(found.folder / "summary.json", key) as file:
+    with artifacts.artefact(found.folder / "summary.json", key) as file:
         file.write(summary.text(content))
-    with files.artefact(found.folder / "report.html", key) as file:
+    with artifacts.artefact(found.folder / "report.html", key) as file:
         file.write(page.render(found, content).encode())

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from modeldiff import files
+from modeldiff.core import artifacts
 from modeldiff.report import gallery, names
 from modeldiff.report.results import Results
 
@@ -37,7 +37,7 @@ def write(results: Results) -> None:
     key = results.study.key("report")
     with mpl.rc_context(STYLE):
         for kind, path, of, _ in names.figures(results.study):
-            with files.artefact(results.folder / "figures" / path, key) as file:
+            with artifacts.artefact(results.folder / "figures" / path, key) as file:
                 if kind == "direction":
                     gallery.draw(results, *of).save(file, "PNG")
                 else:

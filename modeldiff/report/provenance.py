@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from modeldiff import files, jobs
+from modeldiff.core import artifacts
+from modeldiff.jobs import sharding
 from modeldiff.report.results import Pair, Results
 from modeldiff.study import Study
 
@@ -39,7 +40,7 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
     yield "dataset", [folder / "dataset.tsv"]
     yield "subsets", [folder / "subsets.tsv"]
     for room, of in (("train", "training"), ("full", "full")):
-        cuts = {name: jobs.cut(study, of, name, results.folder) for name in study.compared}
+        cuts = {name: sharding.cut(study, of, name, results.folder) for name in study.compared}
         ranges = [f"{name}-{r.start}-{r.stop}" for name, cut in cuts.items() for r in cut]
         yield room, [folder / room / f"{name}.tsv" for name in ranges]
     for room in ("margins", "datamodels", "scores", "predictions"):
@@ -55,7 +56,7 @@ def origins(results: Results) -> list[dict[str, Any]]:
     """What made the artefacts: each code, versions and hardware once, with the files it made."""
     found: dict[str, dict[str, Any]] = {}
     for path in _artefacts(results):
-        record = files.record(path)
+        record = artifacts.record(path)
         made = {k: record.get(k) for k in ("code", "versions", "hardware")}
         entry = found.setdefault(repr(made), made | {"files": [], "from": "9", "to": ""})
         entry["files"].append(path.relative_to(results.folder).as_posix())

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modeldiff import comparison, dataset, files, margins
+from modeldiff import comparison, dataset, margins
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.power import Power
+from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
@@ -152,7 +153,7 @@ def read(path: str | Path) -> Results:
         planted=dataset.read_manifest(manifest, key)["planted"],
         algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
         scores={
-            name: files.record(folder / name / "scores.npy")["sources"]
+            name: artifacts.record(folder / name / "scores.npy")["sources"]
             for name in study.compared
             if name in study.scores
         },
@@ -166,7 +167,7 @@ def read(path: str | Path) -> Results:
 def _algorithm(study: Study, folder: Path, name: str) -> Trained:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
     found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
-    lds = files.arrays(folder / name / "lds.npz", study.key("datamodels", name))
+    lds = artifacts.arrays(folder / name / "lds.npz", study.key("datamodels", name))
     return Trained(
         name=name,
         failed=failed,
@@ -180,7 +181,9 @@ def _algorithm(study: Study, folder: Path, name: str) -> Trained:
 
 def _left_out(study: Study, folder: Path, name: str) -> int:
     predictions = folder / name / "predictions.npz"
-    failed: int = files.record(files.verify(predictions, study.key("predictions", name)))["failed"]
+    failed: int = artifacts.record(artifacts.verify(predictions, study.key("predictions", name)))[
+        "failed"
+    ]
     return failed
 
 
@@ -192,7 +195,7 @@ def _accuracy(rows: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def _lds(arrays: files.Arrays) -> Lds:
+def _lds(arrays: artifacts.Arrays) -> Lds:
     content: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Lds)}
     return Lds(**{k: v if v.ndim else v.item() for k, v in content.items()})
 
@@ -203,8 +206,8 @@ def _weights(study: Study, folder: Path, name: str) -> np.ndarray:
 
 def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
     of = folder / f"{a}-vs-{b}"
-    effects = files.verify(of / "effects.csv", study.key("verification", a, b))
-    arrays = files.arrays(of / "comparison.npz", study.key("comparison", a, b))
+    effects = artifacts.verify(of / "effects.csv", study.key("verification", a, b))
+    arrays = artifacts.arrays(of / "comparison.npz", study.key("comparison", a, b))
     ways = []
     for way in comparison.WAYS:
         first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
@@ -215,7 +218,7 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
     candidates = pd.DataFrame()
     if (a, b) in study.tried:
         key = study.key("candidates", a, b)
-        candidates = _table(files.verify(of / "candidates.csv", key))
+        candidates = _table(artifacts.verify(of / "candidates.csv", key))
     return Pair(
         a, b, tuple(ways), _cosines(*weights), _table(effects), power, agreement, candidates
     )

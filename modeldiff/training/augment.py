@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from modeldiff import components, keyed, user_code
-from modeldiff.components import Component
-from modeldiff.errors import UserError
-from modeldiff.study import Algorithm
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
+from modeldiff.study import Algorithm, components, user_code
+from modeldiff.study.components import Component
 
 DRAWS = 6  # random numbers an augmentation has for each example
 
@@ -65,14 +65,14 @@ def _applied(
 
 
 def draws(
-    algorithm: Algorithm, models: Sequence[tuple[keyed.Key, ...]], epoch: int, n: int
+    algorithm: Algorithm, models: Sequence[tuple[rng.Key, ...]], epoch: int, n: int
 ) -> np.ndarray:
     """What each augmentation draws, by example: float32 [steps x models x n x DRAWS]."""
     shape = (len(algorithm.augment), len(models), n, DRAWS)
     random = np.empty(shape, np.float32)
     for i, j in np.ndindex(shape[:2]):
         keys = ("augment", i, *models[j], epoch)
-        random[i, j] = keyed.uniform32(n * DRAWS, *keys).reshape(n, DRAWS)
+        random[i, j] = rng.uniform32(n * DRAWS, *keys).reshape(n, DRAWS)
     return random
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from modeldiff import jobs, subsets
+from modeldiff import subsets
 from modeldiff.dataset import Dataset
+from modeldiff.jobs import sharding
 from modeldiff.study import Algorithm, Study
 from modeldiff.training import engine
 from modeldiff.training.fit import Member
@@ -34,7 +35,7 @@ def calibrate(study: Study, name: str, data: Dataset, output: str | Path, *, dev
     started = time.process_time()
     tried = widths(study, name, data, device, time.monotonic)
     width = fastest(tried)
-    found = jobs.Calibration(width, tried[width], started)
+    found = sharding.Calibration(width, tried[width], started)
     found.write(output, study.key("calibration", name), device=device, seconds_by_width=tried)
 
 

@@ -13,9 +13,8 @@ from torch.func import functional_call
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
-from modeldiff import user_code
-from modeldiff.errors import UserError
-from modeldiff.study import Algorithm
+from modeldiff.core.errors import UserError
+from modeldiff.study import Algorithm, user_code
 from modeldiff.training.fit import Stack, stacked_logits, tensors
 
 

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from modeldiff import components, keyed, user_code
-from modeldiff.components import Component
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
-from modeldiff.errors import UserError
-from modeldiff.study import Algorithm
+from modeldiff.study import Algorithm, components, user_code
+from modeldiff.study.components import Component
 from modeldiff.training import contract, models
 from modeldiff.training.augment import prepare, preprocess
+from modeldiff.training.checkpoint import Partial
 from modeldiff.training.fit import (
     Alone,
     Member,
@@ -34,7 +35,6 @@ from modeldiff.training.fit import (
     tensors,
 )
 from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
-from modeldiff.training.partial import Partial
 
 PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack predicts at a time
 
@@ -165,7 +165,7 @@ class _Trainer:
         """A new module for each of `group`; UserError if one of the user's own is another net."""
         part, modules = self.algorithm.model.name, []
         for member in group:
-            module = self._build(keyed.seed("weights", *member.identity), member.label)
+            module = self._build(rng.seed("weights", *member.identity), member.label)
             if user_code.is_own(part):
                 contract.check_layout(part, member.label, tensors(module), self.module)
             modules.append(module)
@@ -195,7 +195,7 @@ class _Trainer:
             net = self._alone(modules[0], compiled=False)
         gpus = [torch.cuda.current_device()] if self.device != "cpu" else []
         with torch.random.fork_rng(gpus):  # for dropout and the like
-            torch.manual_seed(keyed.seed("noise", *group[0].identity))
+            torch.manual_seed(rng.seed("noise", *group[0].identity))
             return fit(
                 self.algorithm, self.loader, self.n_train, net, group, self.device, kept, ended
             )
@@ -217,7 +217,7 @@ class _Trainer:
         rows = torch.from_numpy(member.examples)[None].to(self.device)
         (everything,) = self.loader.epoch(rows, rows.shape[1])
         images, labels = everything.images[0], everything.labels[0]
-        seed = keyed.seed("train", *member.identity)
+        seed = rng.seed("train", *member.identity)
         before = {name: tensor.detach().clone() for name, tensor in tensors(module).items()}
         function = components.load(part.name)
         with user_code.running(part.name, member.label):

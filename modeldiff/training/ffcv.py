@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modeldiff import files
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
-from modeldiff.errors import UserError
 from modeldiff.training.loaders import Batch, Prepare, to_float
 
 
@@ -43,7 +43,7 @@ def write(
         )
     kind = {"write_mode": "raw"} if jpeg is None else {"write_mode": "jpg", "jpeg_quality": jpeg}
     fields = {"image": RGBImageField(**kind), "label": IntField(), "index": IntField()}
-    with files.artefact(path, key) as file:
+    with artifacts.artefact(path, key) as file:
         writer = DatasetWriter(file.name, fields, page_size=_page(images[0].nbytes))
         writer.num_samples = len(images)
         writer.prepare()

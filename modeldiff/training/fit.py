@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from modeldiff import keyed, user_code
-from modeldiff.errors import UserError
-from modeldiff.study import Algorithm
-from modeldiff.training import augment, parts
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
+from modeldiff.study import Algorithm, user_code
+from modeldiff.training import augment, optim
+from modeldiff.training.checkpoint import Partial
 from modeldiff.training.loaders import Loader
-from modeldiff.training.partial import Partial
 
 BACKEND = "inductor"  # of torch.compile
 
@@ -36,7 +36,7 @@ class Member(NamedTuple):
     label: in messages, e.g. "model 17 of plain".
     """
 
-    identity: tuple[keyed.Key, ...]
+    identity: tuple[rng.Key, ...]
     examples: np.ndarray  # int64 [n_subset], rising
     label: str = ""
 
@@ -148,7 +148,7 @@ class _Course:
     net: Net
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    average: parts.Average | None
+    average: optim.Average | None
     generators: list[torch.Generator]  # of dropout and the like
 
     def state(self, epochs: int) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def fit(
     """
     assert algorithm.optimizer is not None
     assert algorithm.schedule is not None
-    optimizer = parts.optimizer(algorithm.optimizer, net.parameters)
+    optimizer = optim.optimizer(algorithm.optimizer, net.parameters)
     peak = optimizer.param_groups[0]["lr"]
     kind = torch.device(device).type
     half = algorithm.precision != "float32"
@@ -206,7 +206,7 @@ def fit(
     # Gradients of float16 underflow unless the loss is scaled up; bfloat16 has float32's range.
     scaler = torch.amp.GradScaler(kind, enabled=algorithm.precision == "float16")
     which = torch.arange(len(group), device=device)[:, None]
-    average = parts.Average(net.tensors, algorithm.ema) if algorithm.ema else None
+    average = optim.Average(net.tensors, algorithm.ema) if algorithm.ema else None
     generators = [torch.default_generator]
     if device != "cpu":
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
@@ -235,7 +235,7 @@ def fit(
                 )
                 # The mean over a model's batch, the sum over models: no gradient crosses models.
                 scaler.scale(losses.sum() / some.shape[1]).backward()
-            optimizer.param_groups[0]["lr"] = peak * parts.learning_rate(
+            optimizer.param_groups[0]["lr"] = peak * optim.learning_rate(
                 algorithm.schedule, step, steps
             )
             scaler.step(optimizer)
@@ -254,7 +254,7 @@ def fit(
 
 def shuffled(member: Member, epoch: int) -> np.ndarray:
     """The member's examples in the order of that epoch."""
-    order = keyed.permutation(len(member.examples), "order", *member.identity, epoch)
+    order = rng.permutation(len(member.examples), "order", *member.identity, epoch)
     return member.examples[order]
 
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modeldiff import paths
-from modeldiff.errors import UserError, shown
-from modeldiff.training.vision import torchvision
+from modeldiff.core import paths
+from modeldiff.core.errors import UserError, shown
+from modeldiff.core.vision import torchvision
 
 Shape = tuple[int, int, int]
 

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from modeldiff import files
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
 from modeldiff.dataset.raw import Unread, placed
 from modeldiff.dataset.sources import folder
-from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import engine
+from modeldiff.training.checkpoint import finish, resumable
 from modeldiff.training.fit import Member
-from modeldiff.training.partial import finish, resumable
 
 
 def pretrain(
@@ -54,7 +54,7 @@ def pretrain(
         # Before anything is written: a model of the user's own may fail in use.
         predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
         finish()
-        with files.artefact(output, key, classes=list(classes)) as file:
+        with artifacts.artefact(output, key, classes=list(classes)) as file:
             torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
     return float((predicted == test.labels).mean())
 

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from modeldiff import dataset, files, subsets
+from modeldiff import dataset, subsets
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
-from modeldiff.errors import UserError
 from modeldiff.study import Study
 from modeldiff.training import engine
+from modeldiff.training.checkpoint import Partial, finish, resumable
 from modeldiff.training.engine import Trained
 from modeldiff.training.fit import Member, tensors
-from modeldiff.training.partial import Partial, finish, resumable
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
@@ -81,7 +82,7 @@ def train_shard(
             "trained_at_once": groups,
         }
         finish()
-        with files.artefact(output, key, **facts) as file:
+        with artifacts.artefact(output, key, **facts) as file:
             np.save(file, np.stack(done.rows).astype(np.float32))
 
 
@@ -120,8 +121,8 @@ def train_full(
             state[each] = bytes_.view(like.dtype).reshape(-1, *like.shape)
             start += like.nbytes
         facts = {"models": [models.start, models.stop], "data": data.digest}
-        with files.artefact(output, key, **facts) as file:
-            files.write_arrays(file, state)
+        with artifacts.artefact(output, key, **facts) as file:
+            artifacts.write_arrays(file, state)
 
 
 def load_full(
@@ -140,7 +141,7 @@ def load_full(
     for path in paths:
         if first == 0:
             return
-        arrays = files.arrays(path, study.key("full", name))
+        arrays = artifacts.arrays(path, study.key("full", name))
         dataset.check_trained_on(path, data.digest)
         state = {k: torch.from_numpy(v[:first]).to(device) for k, v in arrays.items()}
         first -= len(next(iter(state.values())))

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from modeldiff import components, user_code
-from modeldiff.components import Component
+from modeldiff.study import components, user_code
+from modeldiff.study.components import Component
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark

@@ -5,7 +5,7 @@ Sizes and places are in proportion to the images: those of the paper's patches o
 
 from typing import Any, NamedTuple
 
-from modeldiff.components import Component
+from modeldiff.study.components import Component
 
 
 class Setting(NamedTuple):

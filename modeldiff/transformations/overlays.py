@@ -7,7 +7,7 @@ patterns themselves are drawn here; the authors used pictures.
 
 import numpy as np
 
-from modeldiff import keyed
+from modeldiff.core import rng
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]  # ImageNet's
 CANVAS = 256  # pixels a pattern is drawn on, before it is cropped to an image's size
@@ -48,7 +48,7 @@ def _blended(
 ) -> np.ndarray:
     """Blend a crop of `smallest` to `largest` of the pattern's area [3 x CANVAS x CANVAS]."""
     n, channels, height, width = images.shape
-    area, top, left = keyed.uniform(3 * n, "overlay").reshape(n, 3).T
+    area, top, left = rng.uniform(3 * n, "overlay").reshape(n, 3).T
     side = CANVAS * np.sqrt(smallest + (largest - smallest) * area)
     rows = (top * (CANVAS - side))[:, None] + side[:, None] * (np.arange(height) + 0.5) / height
     columns = (left * (CANVAS - side))[:, None] + side[:, None] * (np.arange(width) + 0.5) / width

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from scipy.special import betaincinv
 
-from modeldiff import keyed, paths
-from modeldiff.errors import UserError
+from modeldiff.core import paths, rng
+from modeldiff.core.errors import UserError
 
 BRIGHTNESS = 1.2
 
@@ -26,7 +26,7 @@ def paste(
         colours = colours.mean(0, keepdims=True)
     changed = images.copy()
     for k in range(int(strength)):
-        places = betaincinv(0.1, 0.1, keyed.uniform(2 * n, "paste", k)).reshape(n, 2)
+        places = betaincinv(0.1, 0.1, rng.uniform(2 * n, "paste", k)).reshape(n, 2)
         tops = np.round(places[:, 0] * max(height - side, 0)).astype(int)
         lefts = np.round(places[:, 1] * max(width - side, 0)).astype(int)
         for image, top, left in zip(changed, tops, lefts, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modeldiff.errors import UserError
+from modeldiff.core.errors import UserError
 
 
 def watermark(images: np.ndarray, strength: float, *, size: int = 2) -> np.ndarray:

@@ -29,7 +29,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 from conftest import small  # noqa: E402
 
-from modeldiff.checks import parse  # noqa: E402
+from modeldiff.study.validation import parse  # noqa: E402
 
 STUDY = Path("results/small")
 

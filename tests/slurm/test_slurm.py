@@ -20,7 +20,7 @@ import pytest
 import yaml
 from conftest import small
 
-from modeldiff.checks import parse
+from modeldiff.study.validation import parse
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
 

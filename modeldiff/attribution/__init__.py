@@ -1,0 +1,1 @@
+"""Scores from elsewhere, compared in place of datamodels: files of scores, or TRAK's."""

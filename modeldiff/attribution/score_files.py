@@ -1,0 +1,100 @@
+"""Reads score files: any attribution method's, as one array of numbers."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeldiff.core import paths
+from modeldiff.core.errors import UserError
+
+GIGABYTE = 2**30
+MOST_PACKED = 200  # times smaller than the numbers that it holds, if most are 0, a file may be
+KINDS = ".npy, .npz, .pt, .pth or .safetensors"
+
+
+def read(path: str | Path, *, transposed: bool = False, key: str | None = None) -> np.ndarray:
+    """Scores of a file as [targets x train examples]; what could run code is refused.
+
+    transposed: the file has [train examples x targets]. key: which array, if it has several.
+    Raises UserError, one line that names the file.
+    """
+    found = arrays(path)
+    if key is None and len(found) == 1:
+        (key,) = found
+    if key is not None and None in found:
+        raise UserError(f"{path}: holds one array without a name: no key")
+    if key not in found:
+        named = ", ".join(map(str, found)) or "none"
+        raise UserError(f"{path}: name one of its arrays by key: {named}")
+    array = np.asarray(found[key])
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+        raise UserError(
+            f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
+            "examples], or [train examples x targets] if transposed"
+        )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # torch reads no other
+    return array.T if transposed else array
+
+
+def arrays(path: str | Path) -> dict[Any, Any]:
+    """The arrays of a file by name; a lone one has the name None. UserError names the file."""
+    path = Path(path)
+    if not os.path.lexists(path):
+        raise UserError(f"{path}: is not there")
+    size = paths.regular(path).st_size
+    try:
+        found = _arrays(path, size)
+        for array in found.values():
+            _refuse_more(path, size, array.nbytes)
+        return found
+    except UserError:
+        raise
+    except Exception as error:  # each format has errors of its own
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path}: cannot be read as {path.suffix} of numbers: {reason or type(error).__name__}"
+        ) from None
+
+
+def _refuse_more(path: Path, size: int, content: int) -> None:
+    """UserError where `content` bytes are to come out of a file of `size`: no numbers do."""
+    if content > GIGABYTE and content > MOST_PACKED * size:
+        raise UserError(
+            f"{path}: says that it holds {content:,} bytes, in a file of {size:,}; must hold its "
+            "numbers one by one"
+        )
+
+
+def _arrays(path: Path, size: int) -> dict[Any, Any]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _refuse_more(path, size, sum(member.file_size for member in archive.infolist()))
+    match path.suffix:
+        case ".npy":
+            return {None: np.load(path, allow_pickle=False)}
+        case ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        case ".pt" | ".pth":
+            import torch
+
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found = content if isinstance(content, dict) else {None: content}
+            return {k: _numpy(v) for k, v in found.items() if isinstance(v, torch.Tensor)}
+        case ".safetensors":
+            try:
+                from safetensors.torch import load_file
+            except ModuleNotFoundError:
+                raise UserError(f"{path}: needs a package: pip install safetensors") from None
+            return {k: _numpy(v) for k, v in load_file(path).items()}
+    raise UserError(f"{path}: is {path.suffix or 'no known kind'}; must be {KINDS}")
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    """bfloat16, which numpy has not, as float32."""
+    tensor = tensor.detach()
+    array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array

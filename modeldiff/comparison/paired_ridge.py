@@ -1,0 +1,216 @@
+"""Models of two algorithms trained on the same subsets, read in blocks, and ridge on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.linalg import cho_factor, cho_solve
+
+from modeldiff.core import rng
+from modeldiff.core.errors import UserError
+from modeldiff.datamodels.gram import Gram, blocks
+from modeldiff.study.sizes import FEWEST_COMPARED
+
+SURE = 1.645  # standard errors below the estimated share: with nothing to predict, 0 in 95 of 100
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Paired margins; only blocks of them are read.
+
+    masks [models x n_train], margins_a, margins_b [models x n_targets]: as for `contrast`.
+    used: bool [models], both models finished. mean_a, mean_b: float64 [n_targets], over those.
+    scale: what B's margins are multiplied by in `difference`.
+    """
+
+    masks: Any
+    margins_a: np.ndarray
+    margins_b: np.ndarray
+    used: np.ndarray
+    mean_a: np.ndarray
+    mean_b: np.ndarray
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, masks: Any, margins_a: np.ndarray, margins_b: np.ndarray) -> "Paired":
+        """UserError for shapes that do not match and for too few models."""
+        shape, shape_a, shape_b = (tuple(x.shape) for x in (masks, margins_a, margins_b))
+        if not len(shape) == len(shape_a) == 2 or shape_a != shape_b or shape[0] != shape_a[0]:
+            raise UserError(
+                f"masks {shape}, margins {shape_a} and {shape_b}: must be [models x n_train] and "
+                "twice [models x n_targets], of the same models"
+            )
+        used = np.zeros(shape[0], bool)
+        sums = np.zeros((2, shape_a[1]))
+        for rows in blocks(shape[0], 2 * shape_a[1]):
+            a, b = (np.asarray(m[rows], np.float64) for m in (margins_a, margins_b))
+            used[rows] = np.isfinite(a).all(1) & np.isfinite(b).all(1)
+            sums += np.stack([a[used[rows]].sum(0), b[used[rows]].sum(0)])
+        models = int(used.sum())
+        if models < FEWEST_COMPARED:
+            raise UserError(
+                f"margins: {models} models finished under both algorithms; must be "
+                f"{FEWEST_COMPARED} or more"
+            )
+        mean_a, mean_b = sums / models
+        return cls(masks, margins_a, margins_b, used, mean_a, mean_b)
+
+    @property
+    def n_train(self) -> int:
+        """Training examples."""
+        return int(self.masks.shape[1])
+
+    @property
+    def n_targets(self) -> int:
+        """Test examples with a datamodel."""
+        return self.margins_a.shape[1]
+
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """The used models in two halves, every other one in each, bool [models]."""
+        order = np.cumsum(self.used) % 2 == 0
+        return self.used & order, self.used & ~order
+
+    def centred(self, rows: slice, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Margins of both less their means, float32 [chosen of the rows x n_targets]."""
+        both = zip((self.margins_a, self.margins_b), (self.mean_a, self.mean_b), strict=True)
+        a, b = ((np.asarray(m[rows])[chosen[rows]] - mean).astype(np.float32) for m, mean in both)
+        return a, b
+
+    def difference(self, rows: slice) -> np.ndarray:
+        """A less `scale` times B of the used models, float32, centred over models."""
+        a, b = self.centred(rows, self.used)
+        return a - np.float32(self.scale) * b
+
+
+class Ridge:
+    """Ridge regression on the standardised masks of some models, as a linear map of margins.
+
+    inverse: float32 [n_train x n_train], such that `inverse @ covariances` are weights in units
+        of the 0/1 mask. Columns that never vary get weight 0.
+    leverage: mean weight of a model's own margin in its prediction, by the mean margin, too.
+    unshrunk: factor on a square of what has been centred, for its expectation before.
+    """
+
+    def __init__(self, masks: Any, chosen: np.ndarray, penalty: float):
+        gram = Gram.of(masks, chosen, torch.device("cpu"))
+        scale = gram.inverse_deviation()
+        correlation = gram.covariance(scale).double().numpy()
+        diagonal = np.diag_indices_from(correlation)
+        correlation[diagonal] += penalty
+        inverse = cho_solve(cho_factor(correlation), np.eye(len(correlation)))
+        # The trace of (C + penalty)^-1 C; columns that never vary are in neither term.
+        varying = scale.numpy() > 0
+        fitted = varying.sum() - penalty * inverse[diagonal][varying].sum()
+        self.leverage = float((fitted + 1) / gram.models)
+        deviation = scale.numpy()
+        self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
+        self.masks, self.chosen, self.models = masks, chosen, gram.models
+        self.unshrunk = gram.models / (gram.models - 1)
+        self.share = gram.share().numpy().astype(np.float32)
+
+    def centred_masks(self, width: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks of models: their range, and the masks of the chosen ones less the columns' means.
+
+        float32 [chosen of the rows x n_train]; `width`: columns of what they are multiplied with.
+        """
+        for rows in blocks(len(self.chosen), max(self.masks.shape[1], width)):
+            if self.chosen[rows].any():
+                yield rows, self.masks[rows][self.chosen[rows]] - self.share
+
+    def covariances(self, models: Paired) -> np.ndarray:
+        """Centred masks times margins of A and of B, summed over models: float32 [2 x n_train x
+        n_targets].
+        """
+        found = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
+        for rows, x in self.centred_masks(2 * models.n_targets):
+            for total, y in zip(found, models.centred(rows, self.chosen), strict=True):
+                total += x.T @ y
+        return found
+
+    def weights(self, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
+        a, b = ((self.inverse @ (c / self.models)).T for c in covariances)
+        return a, b
+
+    def noise(self, models: Paired, basis: np.ndarray, seen: np.ndarray) -> "Noise":
+        """What of the differences the masks do not tell.
+
+        basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
+        """
+        noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0, 0.0)
+        product = variance = square = own = 0.0
+        total = np.zeros((len(seen.T), len(seen)), np.float32)
+        for rows, x in self.centred_masks(3 * basis.shape[1]):
+            d, predicted = noise.parts(rows, x)
+            products = (d * predicted).sum(1, dtype=np.float64)
+            product += float(products.sum())
+            # Each product of two models is in the sum twice, so its variance counts twice.
+            variance += 2 * float((products**2).sum())
+            square += float((predicted**2).sum(dtype=np.float64))
+            total += x.T @ d
+            own += _own(x, d)
+        surely = product - SURE * np.sqrt(variance)
+        share = max(0.0, surely / square) if square else 0.0
+        pairs = float(np.square(total, dtype=np.float64).sum()) - own * self.unshrunk
+        return replace(noise, share=share, pairs=pairs)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Differences of margins less what the masks predict of them, as far as they predict it.
+
+    Each model's prediction is that of a fit without it (all models are taken to have the same
+    leverage, as in generalised cross-validation: masks of one size nearly do), times the `share`
+    of it that is sure: the lower end of a one-sided 95% interval of the share that predicts best.
+    If nothing differs, a fit without a model predicts nothing of it, but the best share is above 0
+    by chance half of the time, and taking that away would make the noise too small. The lower end
+    is 0 then, and the noise is the difference itself. More than the difference's own noise is left
+    otherwise, hardly ever less.
+
+    pairs: the products of the differences of different models times those of their masks, summed:
+        large where models with like subsets have like differences. 0 on average if nothing differs.
+    """
+
+    ridge: Ridge
+    models: Paired
+    basis: np.ndarray
+    weights: np.ndarray
+    share: float
+    pairs: float
+
+    def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Differences along the basis, and their predictions: [chosen of the rows x r]."""
+        d = self.models.difference(rows) @ self.basis
+        # Less the mean without the model, too: a model of which all the others, centred, are the
+        # opposite would else be predicted by them.
+        left = (d - x @ self.weights) / (1 - self.ridge.leverage)
+        return d, d * np.float32(self.ridge.unshrunk) - left
+
+    def flipped(self, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of the noise, each model's multiplied by its sign, and its `pairs`.
+
+        signs: float32 [flips x models]. Returns float32 [flips x n_train x r], float64 [flips].
+        """
+        ridge, flips, r = self.ridge, len(signs), self.basis.shape[1]
+        total, own = np.zeros((len(self.weights), flips * r), np.float32), 0.0
+        for rows, x in ridge.centred_masks(flips * r):
+            d, predicted = self.parts(rows, x)
+            noise = (d - np.float32(self.share) * predicted) * np.float32(ridge.unshrunk**0.5)
+            own += _own(x, noise)
+            flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
+            total += x.T @ flipped.reshape(len(d), flips * r)
+        squares = np.einsum("nfr,nfr->f", *[total.reshape(-1, flips, r)] * 2, dtype=np.float64)
+        weights = ridge.inverse @ (total / ridge.models)
+        return weights.reshape(-1, flips, r).transpose(1, 0, 2), squares - own
+
+
+def _own(x: np.ndarray, d: np.ndarray) -> float:
+    """What models add to `pairs` by themselves."""
+    return float(np.square(x).sum(1) @ np.square(d, dtype=np.float64).sum(1))
+
+
+def signs(models: int, seed: int, flip: int) -> np.ndarray:
+    """The sign of each model in a flip, float32 [models]: -1 exchanges A and B."""
+    return ((rng.words(models, "flip", seed, flip) & np.uint64(1)) * 2.0 - 1).astype(np.float32)

@@ -1,0 +1,58 @@
+"""An estimator of the user's own, by import path, beside those that come with ModelDiff.
+
+`function(masks, margins) -> (weights, intercept)`: masks bool [models x examples], margins float32
+[models x targets], of the models to fit on, all margins finite; weights [targets x examples] in
+units of the mask and intercept [targets], so that `masks @ weights.T + intercept` predicts margins.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from modeldiff.datamodels.gram import finished
+from modeldiff.datamodels.model import Datamodels
+from modeldiff.study import components, user_code
+
+
+def fit(
+    masks: Any, margins: np.ndarray, estimator: str, targets: np.ndarray, tolerance: float
+) -> Datamodels:
+    """What the function at the import path `estimator` makes of the models that did not fail.
+
+    Memory: its own, and masks (1 byte each) and margins unpacked.
+    Raises UserError for a result that is not as above.
+    """
+    used = finished(margins, 0, len(margins))
+    given = np.array(masks[:])[used], np.array(margins[used][:, targets], np.float32)
+    function, of = components.load(estimator), f"of {len(given[0])} models"
+    with user_code.running(estimator, of):
+        found = function(*given)
+    shapes = (len(targets), masks.shape[1]), (len(targets),)
+    wanted = (
+        f"weights {list(shapes[0])} [targets x examples] and an intercept {list(shapes[1])}, finite"
+    )
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise user_code.refused(estimator, of, found, wanted)
+    try:
+        weights, intercept = (np.asarray(x, np.float64) for x in found)
+    except Exception:  # what is no array may fail in any way
+        came = f"returned {' and '.join(map(user_code.described, found))}"
+        raise user_code.refused(estimator, of, came, wanted) from None
+    if (weights.shape, intercept.shape) != shapes:
+        came = f"returned shapes {list(weights.shape)} and {list(intercept.shape)}"
+        raise user_code.refused(estimator, of, came, wanted)
+    if not (np.isfinite(weights).all() and np.isfinite(intercept).all()):
+        raise user_code.refused(estimator, of, "returned infinite values or NaN", wanted)
+    zeros, nothing = np.zeros(len(targets)), np.empty((len(targets), 0))
+    return Datamodels(
+        weights=weights.astype(np.float32),
+        intercept=intercept,
+        lambdas=zeros,
+        gap=zeros,
+        estimator=estimator,
+        tolerance=tolerance,
+        n_models=int(used.sum()),
+        n_failed=int((~used).sum()),
+        path=nothing,
+        path_gap=nothing.astype(np.float32),
+    )

@@ -1,0 +1,103 @@
+"""The Gram matrices that all jobs of a study share: summed once, extended when models join."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+from modeldiff.core.errors import UserError
+from modeldiff.datamodels.gram import Gram, finished
+
+FAILED = -1
+
+
+@dataclass(frozen=True)
+class Grams:
+    """X'X of the masks, in parts: of the models that choose lambda, and of the others.
+
+    parts: without `folds` two, of the models that are fitted and of those that choose; else one
+        per fold, each of which chooses in turn.
+    part: int8 [models], the part of each model; -1 if it failed.
+    folds, share: where models that join go: model i to part i modulo `folds`, or an even `share` of
+        them to those that choose. A model's part depends on its index alone.
+
+    Memory and file: examples^2 float32 per part.
+    """
+
+    parts: tuple[Gram, ...]
+    part: np.ndarray
+    folds: int | None
+    share: float
+
+    @classmethod
+    def of(
+        cls,
+        masks: Any,
+        margins: np.ndarray,
+        held_out: float | Sequence[int] | np.ndarray | None = None,
+        folds: int | None = None,
+        device: str = "cpu",
+    ) -> "Grams":
+        """Sum over all models; arguments as for `fit`."""
+        if folds is not None and (held_out is not None or not 2 <= folds <= 100):
+            raise UserError(f"folds: {folds} must be 2 to 100, and held_out not given beside it")
+        zeros = torch.zeros(masks.shape[1], masks.shape[1], device=device)
+        empty, nobody = (Gram(zeros, 0),) * (folds or 2), np.empty(0, np.int8)
+        if held_out is None or isinstance(held_out, int | float):
+            share = 0.1 if held_out is None else held_out
+            if not 0 < share < 1:
+                raise UserError(f"held_out: {share} is not a share of the models, between 0 and 1")
+            return cls(empty, nobody, folds, share).extend(masks, margins)
+        part = np.isin(np.arange(len(margins)), np.asarray(held_out))
+        return cls(empty, nobody, None, 0.0)._add(masks, margins, part)
+
+    def extend(self, masks: Any, margins: np.ndarray, stop: int | None = None) -> "Grams":
+        """With the models that are not summed yet, up to model `stop` (None: all).
+
+        masks, margins: of all models, those already summed first and unchanged.
+        """
+        index = np.arange(len(margins) if stop is None else stop)
+        if self.folds:
+            return self._add(masks, margins, index % self.folds)
+        below = np.floor(index * self.share + 1e-9)
+        return self._add(masks, margins, np.floor((index + 1) * self.share + 1e-9) > below)
+
+    def _add(self, masks: Any, margins: np.ndarray, part: np.ndarray) -> "Grams":
+        start, device = len(self.part), self.parts[0].counts.device
+        part = np.where(finished(margins, start, len(part)), part, FAILED).astype(np.int8)
+        part[:start] = self.part
+        new = np.arange(len(part)) >= start
+        parts = tuple(
+            gram + Gram.of(masks, new & (part == k), device) for k, gram in enumerate(self.parts)
+        )
+        return Grams(parts, part, self.folds, self.share)
+
+    @property
+    def choosing(self) -> list[int]:
+        """The parts that choose lambda, in turn."""
+        return list(range(len(self.parts))) if self.folds else [1]
+
+    def rest(self, total: Gram, k: int) -> Gram:
+        """All models but those of part k."""
+        return total - self.parts[k] if self.folds else self.parts[1 - k]
+
+    def save(self, file: str | Path | BinaryIO) -> None:
+        """Write as .npz without pickle."""
+        counts: dict[str, Any] = {
+            f"counts_{k}": gram.counts.cpu().numpy() for k, gram in enumerate(self.parts)
+        }
+        np.savez(file, part=self.part, folds=self.folds or 0, share=self.share, **counts)
+
+    @classmethod
+    def load(cls, file: str | Path | BinaryIO, device: str = "cpu") -> "Grams":
+        """Read what `save` wrote."""
+        with np.load(file, allow_pickle=False) as content:
+            part, folds = content["part"], int(content["folds"]) or None
+            parts = tuple(
+                Gram(torch.from_numpy(content[f"counts_{k}"]).to(device), int((part == k).sum()))
+                for k in range(folds or 2)
+            )
+            return cls(parts, part, folds, float(content["share"]))

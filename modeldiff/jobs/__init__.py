@@ -1,0 +1,1 @@
+"""Training jobs: which models each trains, how far they are, what is missing. No torch here."""

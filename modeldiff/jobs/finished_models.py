@@ -1,0 +1,69 @@
+"""The models that a study has trained so far, read from its shards before anything is gathered."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modeldiff import dataset, margins
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
+from modeldiff.jobs import sharding
+from modeldiff.study import Study
+from modeldiff.subsets import Masks
+
+
+@dataclass(frozen=True)
+class Trained:
+    """models: int64 [n], ascending; subset: int64 [n], the subset that each was trained on.
+
+    margins: float32 [n x targets], memory-mapped; masks: of all subsets.
+    """
+
+    models: np.ndarray
+    subset: np.ndarray
+    margins: np.ndarray
+    masks: Masks
+
+
+def read(study: Study, name: str) -> Trained | None:
+    """The models of an algorithm's finished shards; None if there are none."""
+    folder = Path(study.folder)
+    made = sharding.finished(study, "training", name, folder)
+    key = study.key("training", name)
+    shards = [folder / name / f"shards/{start}-{made[start]}.npy" for start in sorted(made)]
+    if not shards:
+        return None
+    try:
+        manifest = dataset.read_manifest(folder / "dataset/manifest.json", study.key("dataset"))
+        packed = artifacts.verify(folder / "subsets/masks.npy", study.key("subsets"))
+    except Damaged:
+        return None
+    models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
+    with tempfile.TemporaryDirectory() as temporary:
+        gathered = Path(temporary) / "margins.npy"
+        data = dataset.digest(folder / "dataset/manifest.json")
+        margins.gather(shards, key, gathered, key, data)
+        rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
+    masks = Masks.open(packed, manifest["train"])
+    return Trained(models, np.array([study.subset_of(m) for m in models]), rows, masks)
+
+
+class Rows:
+    """Some rows of masks, unpacked only when they are read."""
+
+    dtype = np.dtype(bool)
+
+    def __init__(self, masks: Any, rows: slice | np.ndarray):
+        self.masks = masks
+        self.rows = np.arange(masks.shape[0])[rows]
+        self.shape = (len(self.rows), masks.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = self.masks[self.rows[rows]]
+        return chosen

@@ -1,0 +1,117 @@
+"""Which models each training job trains, and how many at once: as the config says, or as measured.
+
+No torch here: Snakemake reads this module to build its plan.
+"""
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged
+from modeldiff.study import Study, limits
+
+NAME = re.compile(r"(\d+)-(\d+)\.np[yz]")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured of one algorithm, on a machine and device that it is trained on.
+
+    width: models trained at once; seconds_per_model: of one on its subset, at this width, as time
+    passes; seconds_per_job: what a job takes besides (importing, reading the data).
+    """
+
+    width: int
+    seconds_per_model: float
+    seconds_per_job: float
+
+    def write(self, path: str | Path, key: str, **facts: Any) -> None:
+        """Write it with where it comes from; facts: further JSON values."""
+        artifacts.write_json(path, {"key": key} | asdict(self) | facts | artifacts.origin())
+
+
+def measured(study: Study) -> bool:
+    """Whether jobs follow from a calibration, not from the config alone."""
+    config = study.config["training"]
+    return config["width"] == "auto" or config["minutes_per_job"] is not None
+
+
+def calibration(study: Study, name: str, path: str | Path) -> Calibration:
+    """Read what was measured; Damaged if it is not there, or not of these settings."""
+    try:
+        content = json.loads(Path(path).read_text())
+        if content["key"] != study.key("calibration", name):
+            raise Damaged(f"{path}: was made from other settings")
+        return Calibration(**{k: content[k] for k in Calibration.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Damaged(f"{path}: is no readable calibration; remove it and run again") from None
+
+
+def width(study: Study, name: str, path: str | Path) -> int:
+    """How many models are trained at once; `path`: of the calibration, read if it is needed."""
+    chosen = study.config["training"]["width"]
+    return calibration(study, name, path).width if chosen == "auto" else int(chosen)
+
+
+def cut(study: Study, room: str, name: str, folder: str | Path) -> Iterator[range]:
+    """All models of `room` ("training": on subsets; "full"), cut into what one job trains each.
+
+    folder: of the study's results. Jobs that are finished stay as they were cut, so that a study
+    that grows, or is cut otherwise from now on, trains no model again. Damaged if the calibration
+    is needed and is not there.
+    """
+    own = Path(folder) / name
+    models = study.full_models if name in study.trained else 0
+    if room == "training":
+        models = study.models if name in study.fitted else 0
+    made = finished(study, room, name, folder)
+    size, starts, start = _size(study, room, name, own), sorted(made), 0
+    while start < models:
+        stop = made.get(start, models + 1)
+        if stop > models:
+            later = bisect_right(starts, start)
+            stop = min(start + size, models, *starts[later : later + 1])
+        yield range(start, stop)
+        start = stop
+
+
+def unfinished(study: Study, room: str, name: str, folder: str | Path) -> list[range]:
+    """Those of `cut` whose result is not there."""
+    made = finished(study, room, name, folder)
+    return [r for r in cut(study, room, name, folder) if made.get(r.start) != r.stop]
+
+
+def _size(study: Study, room: str, name: str, own: Path) -> int:
+    """Models of one job. A model on all training examples takes as long as 1 / alpha on subsets."""
+    config = study.config["training"]
+    if config["minutes_per_job"] is None:
+        return int(config["shard"])
+    found = calibration(study, name, own / "calibration.json")
+    share = 1.0 if room == "training" else study.alpha
+    seconds = 60 * config["minutes_per_job"] - found.seconds_per_job
+    models = study.models if room == "training" else study.config["verification"]["models"]
+    fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
+    size = max(fewest, 1, int(share * seconds / found.seconds_per_model))
+    return size - size % found.width if size > found.width else size
+
+
+def finished(study: Study, room: str, name: str, folder: str | Path) -> dict[int, int]:
+    """The first model of each finished job, and where it stops (the longest, of several)."""
+    made: dict[int, int] = {}
+    key = study.key(room, name)
+    folder = Path(folder) / name / ("shards" if room == "training" else "full")
+    for path in folder.glob("*.np[yz]") if folder.is_dir() else ():
+        if (match := NAME.fullmatch(path.name)) is None:
+            continue
+        start, stop = int(match[1]), int(match[2])
+        try:
+            if artifacts.record(path)["key"] == key:
+                made[start] = max(stop, made.get(start, 0))
+        except Damaged:
+            continue
+    return made

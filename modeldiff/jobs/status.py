@@ -1,0 +1,332 @@
+"""How far a study is, from its files alone: on any machine that sees them, in any state of a run.
+
+Reads records and the ends of logs, never arrays; imports no torch. A shard counts once it is whole
+and made for the study's settings; the models of an unfinished job are known from the progress bar
+in its log.
+"""
+
+import re
+import threading
+import time
+from calendar import timegm
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modeldiff import margins
+from modeldiff.core import artifacts
+from modeldiff.core.errors import Damaged, UserError
+from modeldiff.jobs import sharding
+from modeldiff.study import Study
+
+BAR = re.compile(r"(\d+)/\d+ \[([\d:]+)<")  # tqdm: 250/500 [00:05<00:05, 48.2model/s]
+TAIL = 4096  # bytes of a log that are read
+QUIET = 120.0  # seconds without a word of a job that are nothing to speak of
+MANY = 5.0  # nor are so many times the seconds of a model
+ROOMS = ("training", "margins", "datamodels", "comparison", "verification", "report")
+
+
+class Silent(NamedTuple):
+    """A job's log that has not changed for some seconds, and the model that comes next in it."""
+
+    log: str
+    model: int
+    seconds: float
+
+
+class Stretch(NamedTuple):
+    """One job's training: from when to when (seconds since 1970), and how many models."""
+
+    start: float
+    stop: float
+    models: int
+
+
+@dataclass
+class Algorithm:
+    """One algorithm's state.
+
+    trained, failed: models of whole shards; reasons: how many failed for each reason;
+    running: finished models of unfinished jobs; silent: those jobs that say nothing any more;
+    full: models trained on all data, of `full_models`; room: the first whose result is missing.
+    seconds_per_model: of one job, None before any model is finished. seconds_left: of training on
+    subsets, at the present number of jobs at a time; None if unknown.
+    """
+
+    models: int
+    trained: int = 0
+    running: int = 0
+    failed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    silent: list[Silent] = field(default_factory=list)
+    full_models: int = 0
+    full: int = 0
+    room: str = "done"
+    seconds_per_model: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass
+class Status:
+    """A study's state. jobs_at_a_time: training jobs, on average over the time any ran;
+    stopped: last line of each log whose job ended without a result.
+    """
+
+    study: str
+    algorithms: dict[str, Algorithm]
+    report: str | None
+    jobs_at_a_time: float | None
+    seconds_left: float | None
+    stopped: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self)
+
+
+def read(folder: str | Path) -> Status:
+    """The state of the study whose results lie in `folder`."""
+    folder = Path(folder)
+    path = folder / "study.json"
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: holds no readable study.json; must be the folder of a run that has "
+            "started, e.g. results/digits"
+        )
+    study = Study.recorded(path)
+    stretches: dict[str, list[Stretch]] = {}
+    stopped: dict[str, str] = {}
+    found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.names}
+    jobs = _at_a_time([s for own in stretches.values() for s in own])
+    for name, own in found.items():
+        models = sum(s.models for s in stretches[name])
+        if models:
+            own.seconds_per_model = sum(s.stop - s.start for s in stretches[name]) / models
+        left = own.models - own.trained - own.running
+        if left == 0:
+            own.seconds_left = 0.0
+        elif own.seconds_per_model is not None and jobs:
+            own.seconds_left = left * own.seconds_per_model / jobs
+        patience = max(QUIET, MANY * (own.seconds_per_model or 0.0))
+        own.silent = [each for each in own.silent if each.seconds > patience]
+    times = [own.seconds_left for own in found.values()]
+    known = [t for t in times if t is not None]
+    return Status(
+        study=study.name,
+        algorithms=found,
+        report=str(folder / "report.html") if _made(study, folder / "report.html") else None,
+        jobs_at_a_time=jobs,
+        seconds_left=sum(known) if len(known) == len(times) else None,
+        stopped=stopped,
+    )
+
+
+def _algorithm(
+    study: Study,
+    folder: Path,
+    name: str,
+    stretches: dict[str, list[Stretch]],
+    stopped: dict[str, str],
+) -> Algorithm:
+    """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
+    found = Algorithm(
+        models=study.models if name in study.fitted else 0,
+        full_models=study.full_models if name in study.trained else 0,
+    )
+    of, key = stretches.setdefault(name, []), study.key("training", name)
+    causes: list[str] = []
+    for models in _cut(study, "training", name, folder):
+        label = f"{models.start}-{models.stop}"
+        record = _record(folder / name / "shards" / f"{label}.npy", key)
+        if record is not None:
+            found.trained += len(models)
+            causes += record["failed"].values()
+            fresh = len(models) - record.get("resumed_at", 0)
+            if fresh and "models_per_second" in record:
+                stop = timegm(time.strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
+                of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
+            continue
+        log = folder / "logs/train" / f"{name}-{label}.log"
+        done, said, silence = _progress(log, of)
+        found.running += done
+        if said:
+            stopped[str(log)] = said
+        elif silence is not None:
+            found.silent.append(Silent(str(log), models.start + done, silence))
+    gathered = _record(folder / name / "margins.npy", study.key("margins", name))
+    if gathered is not None:  # which models are far below the others is known only then
+        causes = list(gathered["failed"].values())
+    found.failed, found.reasons = len(causes), margins.reasons(causes)
+    for models in _cut(study, "full", name, folder):
+        path = folder / name / "full" / f"{models.start}-{models.stop}.npz"
+        found.full += len(models) * (_record(path, study.key("full", name)) is not None)
+    found.room = next(_missing(study, folder, name, found), "done")
+    return found
+
+
+def _cut(study: Study, room: str, name: str, folder: Path) -> list[range]:
+    """What each job trains; nothing before it was measured how much that is."""
+    try:
+        return list(sharding.cut(study, room, name, folder))
+    except Damaged:
+        return []
+
+
+def _missing(study: Study, folder: Path, name: str, found: Algorithm) -> Iterator[str]:
+    """Rooms whose result is not there, in the order of the walk."""
+    compared, own = name in study.compared, folder / name
+    pairs = [p for p in study.pairs if name in p or not compared]
+    room, weights = study.weights(name)
+    there = {
+        "training": found.trained == found.models,
+        "margins": name not in study.fitted
+        or _record(own / "margins.npy", study.key("margins", name)),
+        "datamodels": not compared or _record(own / weights, study.key(room, name)),
+        "comparison": not compared
+        or all(
+            _record(folder / f"{a}-vs-{b}/comparison.npz", study.key("comparison", a, b))
+            for a, b in pairs
+        ),
+        "verification": all(
+            _record(folder / f"{a}-vs-{b}/effects.csv", study.key("verification", a, b))
+            for a, b in pairs
+        ),
+        "report": _made(study, folder / "report.html"),
+    }
+    return (room for room in ROOMS if not there[room])
+
+
+def _made(study: Study, path: Path) -> bool:
+    return _record(path, study.key("report")) is not None
+
+
+def _record(path: Path, key: str) -> dict[str, Any] | None:
+    """The record of an artefact that is there and was made for `key`."""
+    try:
+        record = artifacts.record(path)
+    except Damaged:
+        return None
+    return record if record["key"] == key and path.exists() else None
+
+
+def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str, float | None]:
+    """Models that an unfinished job has trained, its last word if it has ended, and for how many
+    seconds it has said nothing; None if there is no log.
+
+    The last word of a job that a user's function has ended stands above that function's traceback.
+    """
+    try:
+        with open(log, "rb") as file:
+            stop = file.seek(0, 2)
+            file.seek(max(0, stop - TAIL))
+            lines = [x for x in re.split(r"[\r\n]+", file.read().decode(errors="replace")) if x]
+            changed = log.stat().st_mtime
+    except OSError:
+        return 0, "", None
+    bars = [(i, bar) for i, line in enumerate(lines) if (bar := BAR.search(line))]
+    done, after = 0, lines
+    if bars:
+        last, bar = bars[-1]
+        seconds = 0
+        for part in bar[2].split(":"):
+            seconds = 60 * seconds + int(part)
+        done, after = int(bar[1]), lines[last + 1 :]
+        if done and seconds:
+            stretches.append(Stretch(changed - seconds, changed, done))
+    # The last line is a bar while the job runs, and after it was killed outright.
+    said = [line.strip() for line in after]
+    own = [line for line in said if line.startswith("modeldiff: ")]
+    word = (own or said or [""])[-1]
+    return done, word, time.time() - changed
+
+
+def last_word(log: Path) -> str:
+    """The last line of a job's log, unless it is a progress bar."""
+    return _progress(log, [])[1]
+
+
+def _at_a_time(stretches: list[Stretch]) -> float | None:
+    """Jobs that ran side by side, on average over the time in which any ran."""
+    busy, end = 0.0, float("-inf")
+    for start, stop, _ in sorted(stretches):
+        busy += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return sum(s.stop - s.start for s in stretches) / busy if busy else None
+
+
+def lines(status: Status) -> Iterator[str]:
+    """A table for people."""
+    yield f"{'':16} {'trained':>13} {'failed':>6} {'per second':>10} {'left':>8} {'full':>9}  room"
+    for name, own in status.algorithms.items():
+        trained = f"{own.trained + own.running}/{own.models}"
+        yield (
+            f"{name:16} {trained:>13} {own.failed:>6} {_rate(own, status):>10} "
+            f"{_time(own.seconds_left):>8} {f'{own.full}/{own.full_models}':>9}  {own.room}"
+        )
+    for name, own in status.algorithms.items():
+        if own.failed:
+            yield f"failed: {own.failed} of {name}: {margins.reasons_in_words(own.reasons)}"
+    if any(own.failed for own in status.algorithms.values()):
+        yield f"        {margins.SELECTION}"
+    for log, said in status.stopped.items():
+        yield f"stopped: {log}: {said}"
+    for name, own in status.algorithms.items():
+        for log, model, seconds in own.silent:
+            yield (
+                f"no progress for {_time(seconds)}: {log}: model {model} of {name}; if its job "
+                "still runs, it may hang: stopped, it keeps what is finished"
+            )
+    if status.report:
+        yield f"report: {status.report}"
+
+
+def line(status: Status) -> str:
+    """The training of all algorithms in one line."""
+    parts = []
+    compared = {name: own for name, own in status.algorithms.items() if own.models}
+    for name, own in compared.items():
+        trained = own.trained + own.running
+        why = margins.reasons_in_words(own.reasons)
+        more = f", {own.failed} failed ({why})" if own.failed else ""
+        if 0 < trained < own.models:
+            more += f", {_rate(own, status)}/s, {_time(own.seconds_left)} left"
+        parts.append(f"{name} {trained}/{own.models} models{more}")
+    return "; ".join(parts)
+
+
+def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) -> None:
+    """Say `line` whenever it has changed, from a thread that ends with training or the process.
+
+    every: seconds; more where reading takes long, so that it takes a twentieth of a core at most.
+    """
+
+    def watch() -> None:
+        said, training = "", True
+        while training:
+            start = time.monotonic()
+            with suppress(UserError):
+                found = read(folder)
+                training = any(own.room == "training" for own in found.algorithms.values())
+                if (now := line(found)) != said:
+                    said = now
+                    say(said)
+            time.sleep(max(every, 20 * (time.monotonic() - start)))
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _rate(own: Algorithm, status: Status) -> str:
+    if not own.seconds_per_model or not status.jobs_at_a_time:
+        return "-"
+    return f"{status.jobs_at_a_time / own.seconds_per_model:.3g}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

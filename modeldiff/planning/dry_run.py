@@ -1,0 +1,157 @@
+"""A trial of a study: each of its parts on a few examples, before anything is trained in earnest.
+
+What would fail after hours of training fails here in seconds. Writes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from modeldiff import transformations
+from modeldiff.core import rng
+from modeldiff.datamodels import custom_estimator as estimators
+from modeldiff.dataset import Images, as_float, loading
+from modeldiff.dataset.raw import Unread
+from modeldiff.planning import plan
+from modeldiff.study import Algorithm, Study, user_code
+from modeldiff.training import contract, engine
+from modeldiff.training.augment import preprocess
+from modeldiff.training.fit import Member
+from modeldiff.training.loaders import to_float
+from modeldiff.training.shard import margin
+
+EXAMPLES = 32  # of either split, or two of each class where that is more
+MOST = 256
+MODELS, TRAIN, TARGETS = 60, 20, 3  # of the noise that an estimator of the user's own is tried on
+
+
+class Sample(NamedTuple):
+    """A few examples of a study's data."""
+
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+    real: bool  # whether they are the study's own images, not noise of the same size
+
+
+def run(study: Study) -> Iterator[str]:
+    """Try every part of the study; yields a line on each, raises UserError for what fails.
+
+    A training step of a model is taken as in training, but on the CPU where there is no GPU.
+    """
+    sample = _sample(study)
+    kind = "of its images" if sample.real else "of noise in the images' size"
+    yield f"  tried on    {len(sample.train.labels)} examples {kind}"
+    for name, algorithm in study.algorithms.items():
+        yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
+    images = as_float(sample.test.images)
+    if study.plant is not None:
+        transformations.apply(study.plant.feature, images, 1.0)
+    for label, each in study.transformations.items():
+        transformations.apply(each.part, images, max(each.strengths))
+        yield f"  {label}: put on images at strength {max(each.strengths):g}"
+    estimator = study.regression["estimator"]
+    if study.fitted and user_code.is_own(estimator):
+        _estimator(study, estimator)
+        yield f"  {estimator}: fits {MODELS} models, {TRAIN} examples and {TARGETS} targets"
+
+
+def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) -> str:
+    """Train two models for two steps each, or one by the user's function, and use them."""
+    wanted = study.config["training"]
+    gpu = bool(wanted["gpu"]) and torch.cuda.is_available()
+    device = "cuda" if gpu else "cpu"
+    _check_preprocess(algorithm, sample)
+    classes = len(sample.classes)
+    if not algorithm.trained:
+        module = engine.architecture(algorithm, sample.train.images.shape[1:], classes)
+        engine.batches(algorithm, module, sample.train, classes, device)
+        return "its model is made and used"
+    if algorithm.train is not None and wanted["gpu"] and not gpu:
+        return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
+    n = len(sample.train.labels)
+    if algorithm.train is None:
+        n = min(n, 2 * algorithm.batch)
+    algorithm = replace(algorithm, epochs=1, batch=-(-n // 2))
+    if algorithm.precision == "float16" and not gpu:
+        algorithm = replace(algorithm, precision="float32")
+    labels = [f"a trial of {name}"] * (2 if algorithm.train is None else 1)
+    members = [
+        Member((study.seed, name, "trial", m), np.arange(n), label)
+        for m, label in enumerate(labels)
+    ]
+    together = 1 if wanted["width"] == 1 else 2
+    try:
+        groups = list(
+            engine.train(algorithm, sample.train, classes, members, width=together, device=device)
+        )
+    except contract.Unchanged as error:
+        return f"{error}: perhaps these are too few examples for it"
+    targets = torch.from_numpy(sample.test.labels)
+    for trained in groups:
+        margin(trained.logits(sample.test.images).cpu(), targets, wanted["margin"])
+    if algorithm.train is not None:
+        return f"trained by {algorithm.train.name}, one model at a time"
+    if not groups[0].batched:
+        return "2 steps trained, one model at a time (they cannot be batched)"
+    alone = together == 1 or algorithm.precision != "float32"
+    return f"2 steps trained, {'one model at a time' if alone else 'several models at once'}"
+
+
+def _check_preprocess(algorithm: Algorithm, sample: Sample) -> None:
+    """UserError if a step of the user's own changes an image by what stands beside it."""
+    own = [step.name for step in algorithm.preprocess if user_code.is_own(step.name)]
+    if not own:
+        return
+    images = to_float(torch.from_numpy(sample.train.images))
+    together, alone = preprocess(algorithm, images)[:1], preprocess(algorithm, images[:1])
+    if not torch.allclose(together, alone, atol=1e-4, equal_nan=True):
+        came = "changes an image by chance, or by what stands beside it"
+        raise user_code.refused(own[-1], "preprocess", came, "a function of each image alone")
+
+
+def _estimator(study: Study, estimator: str) -> None:
+    """Fit noise by an estimator of the user's own."""
+    rng = np.random.default_rng(study.seed)
+    masks = rng.random((MODELS, TRAIN)) < study.alpha
+    margins = rng.normal(size=(MODELS, TARGETS)).astype(np.float32)
+    estimators.fit(masks, margins, estimator, np.arange(TARGETS), study.regression["tolerance"])
+
+
+def _sample(study: Study) -> Sample:
+    """Real examples where the source is the user's own or small, else noise."""
+    part = study.dataset
+    if user_code.is_own(part.name) or part.name == "digits":
+        raw = loading.load(part)
+        study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes)
+        train, test = (_few(study, split, len(raw.classes)) for split in (raw.train, raw.test))
+        return Sample(train, test, tuple(raw.classes), real=True)
+    known = plan.data_sizes(study)
+    classes = known.classes if known else tuple(map(str, range(10)))
+    side = int(part.options.get("size") or 32)
+    rng = np.random.default_rng(study.seed)
+    n = 2 * max(EXAMPLES // 2, len(classes))
+    images = rng.integers(0, 256, (n, 3, side, side), np.uint8)
+    noise = Images(images, np.arange(n) % len(classes))
+    return Sample(noise, noise, classes, real=False)
+
+
+def _few(study: Study, split: Images | Unread, classes: int) -> Images:
+    """Two examples of each class, as far as there are, then others: an even number of them."""
+    order = rng.permutation(len(split.labels), "trial", study.seed)
+    labels = split.labels[order]
+    first = [at for c in range(classes) for at in np.flatnonzero(labels == c)[:2]]
+    others = np.setdiff1d(np.arange(len(order)), first)
+    count = min(max(EXAMPLES, len(first)), MOST, len(order))
+    chosen = order[np.concatenate([first, others])[: count - count % 2 or count].astype(int)]
+    place = {int(row): i for i, row in enumerate(chosen)}
+    images = np.empty((len(chosen), *split.images.shape[1:]), np.uint8)
+    for row, image in loading.images(study.dataset, split):
+        if row in place:
+            images[place.pop(row)] = image
+        if not place:
+            break
+    return Images(images, split.labels[chosen].astype(np.int64))

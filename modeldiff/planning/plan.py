@@ -1,0 +1,111 @@
+"""What a study will do and what it will cost."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modeldiff import dataset
+from modeldiff.core.errors import Damaged, UserError
+from modeldiff.dataset.pictures import listing
+from modeldiff.jobs import sharding
+from modeldiff.study import Study
+from modeldiff.study.sizes import DataSizes, known_sizes, subset_size
+
+
+def outline(study: Study) -> dict[str, Any]:
+    """What the study will do; nothing is loaded but file names.
+
+    Raises UserError if the data are not where the config says, or do not suit it.
+    """
+    options = study.dataset.options
+    path = options.get("path") if study.dataset.name in ("folder", "cifar10") else None
+    if path and not (os.path.exists(path) or options.get("download")):
+        raise UserError(
+            f"study {study.name}: dataset.path: {path}: is not there; put the data there"
+        )
+    known = data_sizes(study)
+    if known:
+        study.check_data(*known)
+    targets = known and known.n_test - round(known.n_test * study.verification_share)
+    return {
+        "study": study.name,
+        "results": study.folder,
+        "dataset": {"name": study.dataset.name, "path": path},
+        "train": known and known.n_train,
+        "targets": targets,
+        "verification_images": known and known.n_test - (targets or 0),
+        "classes": known and len(known.classes),
+        "subset": known and subset_size(known.n_train, study.alpha),
+        "algorithms": list(study.names),
+        "fitted": list(study.fitted),
+        "trained": list(study.trained),
+        "scores": {name: list(study.given(name)) for name in study.scores},
+        "pairs": [list(pair) for pair in study.pairs],
+        "models": study.models,
+        "full_models": study.full_models,
+        "training_jobs": None if sharding.measured(study) else training_jobs(study),
+        "transformations": list(study.transformations),
+    }
+
+
+def training_jobs(study: Study) -> int:
+    """Jobs that train models, those that are finished included."""
+    cuts = (
+        sharding.cut(study, room, name, study.folder)
+        for room in ("training", "full")
+        for name in study.trained
+    )
+    return sum(len(list(cut)) for cut in cuts)
+
+
+def data_sizes(study: Study) -> DataSizes | None:
+    """How many images of which classes: known beforehand, prepared already, or files counted."""
+    options = study.dataset.options
+    known = known_sizes(study.dataset.name, options)
+    if known:
+        return known
+    try:
+        prepared = Path(study.folder) / "dataset/manifest.json"
+        manifest = dataset.read_manifest(prepared, study.key("dataset"))
+        return DataSizes(manifest["train"], manifest["test"], tuple(manifest["classes"]))
+    except Damaged:
+        pass
+    if study.dataset.name != "folder" or not os.path.isdir(options["path"]):
+        return None
+    names, _ = listing(options["path"])
+    classes = tuple(options["classes"] or sorted({c for _, c in names}))
+    counts = [
+        sum(len(names.get((split, c), ())[: options[f"{split}_per_class"]]) for c in classes)
+        for split in ("train", "test")
+    ]
+    return DataSizes(counts[0], counts[1], classes)
+
+
+def lines(of: dict[str, Any]) -> Iterator[str]:
+    """The outline for people."""
+    data = of["dataset"]["path"] or of["dataset"]["name"]
+    yield f"study {of['study']}: results will lie in {of['results']}/"
+    if of["train"] is None:
+        yield f"  data        {data}: sizes are known once it is prepared"
+    else:
+        yield (
+            f"  data        {data}: {of['train']:,} training images of {of['classes']} classes; "
+            f"{of['targets']:,} test images to find directions on, "
+            f"{of['verification_images']:,} to measure effects on"
+        )
+    subset = f" of {of['subset']:,} images" if of["subset"] else ""
+    fitted, trained = (", ".join(of[k]) for k in ("fitted", "trained"))
+    if fitted:
+        yield f"  algorithms  {fitted}: {of['models']:,} models each, on subsets{subset}"
+    for name, given in of["scores"].items():
+        yield f"  scores      {name}: from {', '.join(given)}"
+    if trained and of["full_models"]:
+        yield f"  all data    {trained}: {of['full_models']:,} models each"
+    if of["training_jobs"] is None:
+        yield "  jobs        follow from a first job of each algorithm, which measures"
+    else:
+        yield f"  jobs        {of['training_jobs']:,} training jobs"
+    yield f"  compares    {', '.join(' with '.join(pair) for pair in of['pairs'])}"
+    moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
+    yield f"  verifies    {moved}"

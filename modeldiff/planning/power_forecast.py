@@ -1,0 +1,60 @@
+"""Whether a study will be large enough to see a difference, from the models trained so far."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from modeldiff.comparison.contrast import contrast
+from modeldiff.comparison.power import Power, of_models
+from modeldiff.jobs import finished_models
+from modeldiff.study import Study
+
+FEWEST, MOST = 120, 2000  # models of both algorithms that it is told from
+FLIPS = 19
+
+
+def forecast(study: Study) -> dict[str, Any]:
+    """For each pair the `Power` that its comparison will have; None if too few are trained."""
+    found: dict[str, Any] = {}
+    for a, b in study.pairs:
+        could = _power(study, a, b)
+        found[f"{a} vs {b}"] = could and asdict(could)
+    return found
+
+
+def _power(study: Study, *pair: str) -> Power | None:
+    one, other = (finished_models.read(study, name) for name in pair)
+    if one is None or other is None:
+        return None
+    both = np.intersect1d(one.models, other.models)
+    both = both[both >= study.evaluation_models][:MOST]  # those before are never compared
+    if len(both) < FEWEST:
+        return None
+    at = np.searchsorted(one.models, both)
+    a, b = one.margins[at], other.margins[np.searchsorted(other.models, both)]
+    masks = finished_models.Rows(one.masks, one.subset[at])
+    penalty = study.config["comparison"]["penalty"]
+    null = contrast(masks, a, b, directions=1, penalty=penalty, flips=FLIPS, seed=study.seed)
+    planned = study.models - study.evaluation_models
+    return of_models(masks, a, b, float(null.null_edge[0]), penalty, planned)
+
+
+def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:
+    """The forecast for people."""
+    least = study.evaluation_models + FEWEST
+    for pair, could in found.items():
+        if could is None:
+            yield f"  {pair}: what differences it can show is told " + (
+                f"once {least:,} models of both are trained"
+                if least <= study.models
+                else f"of studies of {least:,} models or more, not of {study.models:,}"
+            )
+            continue
+        yield (
+            f"  {pair}: with {study.models:,} models, {could['group']:,} training images that move "
+            f"the margins of {could['moved']:,} test images almost always stand out if it is by "
+            f"{could['smallest']:.2g} more under one algorithm; a typical margin is "
+            f"{could['typical']:.2g}, for which {could['needed']:,} models suffice"
+        )

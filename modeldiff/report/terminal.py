@@ -1,0 +1,79 @@
+"""What was found, in a few lines: the end of a run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modeldiff.core import artifacts
+from modeldiff.study import Study
+
+EXAMPLES = 8
+
+
+def lines(summary: str | Path) -> str:
+    """What stands in a study's `summary.json`, once it is verified."""
+    folder = Path(summary).parent
+    key = Study.read(folder / "study.json").key("report")
+    content = json.loads(artifacts.verify(summary, key).read_text())
+    return "\n".join([*_lines(content), f"report: {folder / 'report.html'}"])
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
+    for name, a in summary["algorithms"].items():
+        if "scores" in a:
+            yield f"{name}: scores from {', '.join(a['scores'])}, not tested"
+            continue
+        lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
+        yield (
+            f"{name}: {a['models']} models{failed}, {_percent(a['accuracy']['mean'])} of margins "
+            f"above 0, LDS {_two(lds['mean'])} [{_two(lds['low'])}, {_two(lds['high'])}]"
+            f" of at most {_two(lds['ceiling'])}"
+        )
+    for pair in summary["comparisons"][::2]:
+        if whole := pair["agreement"]:
+            verdict = "differ" if whole["differ"] else "are not shown to differ"
+            agreement = "agreement unknown"
+            if whole["value"] is not None:
+                interval = f"[{_two(whole['low'])}, {_two(whole['high'])}]"
+                agreement = f"agreement {_two(whole['value'])} {interval}"
+            yield (
+                f"{pair['a']} and {pair['b']} {verdict} in how they use the training images "
+                f"(p = {whole['p_value']:.2g}): {agreement}"
+            )
+        first = pair["directions"][0]
+        examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))
+        p = "untested" if first["p_value"] is None else f"p = {first['p_value']:.2g}"
+        if first["p_value"] is not None and not first["significant"]:
+            p += ", no more than chance gives"
+        yield (
+            f"{pair['a']} minus {pair['b']}, direction 1 ({p}): variance "
+            f"{_percent(first['variance_a'])} under {pair['a']}, "
+            f"{_percent(first['variance_b'])} under {pair['b']}; training examples {examples} ..."
+        )
+    planted = summary["planted"]
+    if planted:
+        yield (
+            f"planted examples: at direction {planted['rank']}, average precision "
+            f"{_two(planted['train_ap'])} (training), {_two(planted['test_ap'])} (test)"
+        )
+    # The last strength of each condition is its strongest: strengths rise.
+    full = {(e["transformation"], e["algorithm"]): e for e in summary["effects"]}
+    for e in full.values():
+        yield (
+            f"{e['transformation']} at strength {e['strength']:g} moves {e['algorithm']} towards "
+            f"{e['class']} by {_points(e['effect'])} points "
+            f"[{_points(e['low'])}, {_points(e['high'])}]"
+        )
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1%}"
+
+
+def _two(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def _points(value: float | None) -> str:
+    return "?" if value is None else f"{value * 100:+.1f}"

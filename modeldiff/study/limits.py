@@ -1,0 +1,81 @@
+"""How large a study may be: what Snakemake can plan, a command line hold, a file system name.
+
+Measured: Snakemake takes 0.5 to 1.3 ms and 13 KB a job to plan, and 12 ms to run it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modeldiff.core import paths
+from modeldiff.study.config_file import KeyPath
+
+MANY_JOBS = 20_000  # planned in half a minute and 400 MB
+MOST_JOBS = 100_000  # planned in two minutes and 1.4 GB
+SECONDS_PER_JOB = 0.0013
+MOST_MEASURED = 10_000  # of an algorithm, where their size follows from a measurement
+COMMAND = 1_500_000  # bytes of a command's arguments; Linux allows 2 MiB, environment included
+
+
+def exceeded(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Each key of a checked config that asks for more, and what would be right."""
+    for what in paths.unfit(f"{config['results']}/{config['study']}"):
+        yield ("results",), what
+    training = config["training"]
+    if training["minutes_per_job"] is None:  # else jobs follow from what is measured
+        yield from _shard(config)
+    if jobs(config) > MOST_JOBS:
+        what = f"makes {jobs(config):,} jobs of all algorithms and pairs; Snakemake can plan"
+        yield ("comparison", "pairs"), f"{what} {MOST_JOBS:,}"
+
+
+def warnings(config: Mapping[str, Any]) -> Iterator[str]:
+    """What takes long though it is allowed; it is said before Snakemake falls silent."""
+    planned = jobs(config)
+    if planned > MANY_JOBS:
+        minutes = planned * SECONDS_PER_JOB / 60
+        yield (
+            f"{planned:,} jobs are planned, which takes about {minutes:.0f} minutes; a larger "
+            "training.shard makes fewer"
+        )
+
+
+def _shard(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Too many training jobs: of an algorithm, whose files one command gathers, or in all."""
+    shard, models = config["training"]["shard"], _models(config)
+    for name, counts in models.items():
+        file = f"{config['results']}/{config['study']}/{name}/shards/{counts[0]}-{counts[0]}.npy "
+        most = COMMAND // len(file.encode())
+        if max(counts) > most * shard:
+            needed = -(-max(counts) // most)
+            what = f"is {shard}, which makes {-(-max(counts) // shard):,} jobs of {name}"
+            yield ("training", "shard"), f"{what}; {needed:,} or more would be right"
+    total = sum(sum(counts) for counts in models.values())
+    trained = sum(-(-n // shard) for counts in models.values() for n in counts)
+    if trained > MOST_JOBS:
+        what = f"is {shard}, which makes {trained:,} training jobs; Snakemake can plan"
+        yield ("training", "shard"), f"{what} {MOST_JOBS:,}: {2 * total // MOST_JOBS:,} is right"
+
+
+def jobs(config: Mapping[str, Any]) -> int:
+    """Jobs of a checked config, about; those that train as far as they do not follow from a
+    measurement.
+    """
+    training, models = config["training"], _models(config)
+    shard = training["shard"]
+    trained = sum(-(-n // shard) for counts in models.values() for n in counts)
+    fits = config["datamodels"]["jobs"] * sum(counts[0] > 0 for counts in models.values())
+    others = 4 * len(models) + 4 * len(config["comparison"]["pairs"])
+    return fits + others + (trained if training["minutes_per_job"] is None else 0)
+
+
+def _models(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Models of each algorithm that are trained on subsets, and on all data."""
+    compared = {name for pair in config["comparison"]["pairs"] for name in pair}
+    on_subsets = config["subsets"]["models"] if "subsets" in config else 0
+    found = {}
+    for name, entry in config["algorithms"].items():
+        fitted = name in compared and "scores" not in entry
+        trained = "train" in entry or "optimizer" in entry
+        on_all = config["verification"]["models"] if trained else 0
+        found[name] = (on_subsets if fitted else 0, on_all)
+    return found

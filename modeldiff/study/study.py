@@ -1,0 +1,378 @@
+"""The study: one typed, frozen object, made from a config that is checked once.
+
+No torch here: Snakemake reads this module to build its plan.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
+from modeldiff.study import fingerprints, validation
+from modeldiff.study.components import Component
+from modeldiff.study.fingerprints import Fingerprints
+from modeldiff.study.sizes import image_bytes
+
+# Raised when a room computes something else from the same settings, so that stale artefacts are
+# made again: editing an installed package triggers nothing in Snakemake.
+VERSIONS = {
+    "dataset": 2,
+    "beton": 1,
+    "subsets": 1,
+    "calibration": 1,
+    "training": 2,
+    "full": 1,
+    "margins": 3,
+    "grams": 1,
+    "datamodels": 2,
+    "scores": 1,
+    "comparison": 7,
+    "predictions": 1,
+    "verification": 3,
+    "trials": 1,
+    "candidates": 1,
+    "report": 2,
+}
+
+RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A learning algorithm: every train-time choice."""
+
+    model: Component
+    preprocess: tuple[Component, ...]
+    augment: tuple[Component, ...]
+    flip_average: bool
+    train: Component | None  # the user's own training function, instead of all below
+    optimizer: Component | None
+    schedule: Component | None
+    epochs: int
+    batch: int
+    label_smoothing: float
+    precision: str
+    ema: float | None  # decay per step
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Algorithm":
+        """From a checked config entry."""
+        parts = {k: Component.of(entry[k]) if k in entry else None for k in _PARTS}
+        return cls(
+            model=Component.of(entry["model"]),
+            preprocess=tuple(Component.of(step) for step in entry["preprocess"]),
+            augment=tuple(Component.of(step) for step in entry.get("augment", ())),
+            flip_average=entry["flip_average"],
+            epochs=entry.get("epochs", 0),
+            batch=entry.get("batch", 0),
+            label_smoothing=entry.get("label_smoothing", 0.0),
+            precision=entry.get("precision", "float32"),
+            ema=entry.get("ema"),
+            **parts,
+        )
+
+    @property
+    def trained(self) -> bool:
+        """Whether it says how to train; the model of given checkpoints need not."""
+        return self.train is not None or self.optimizer is not None
+
+
+_PARTS = ("train", "optimizer", "schedule")
+NO_SUBSETS: dict[str, Any] = {"alpha": 1.0, "models": 0, "evaluation": {"subsets": 0, "repeats": 0}}
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A known difference put into the data: a feature, its label, and on how many images."""
+
+    feature: Component
+    label: str  # class name
+    train: int
+    test: float  # share of all test images
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A feature transformation to verify: which, towards which class, how strongly."""
+
+    part: Component
+    target: str  # class name
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study. `config` is the whole of it as plain data, defaults filled in.
+
+    code: fingerprints of what the config only names, by entry, as they were when it was made.
+    """
+
+    config: dict[str, Any]
+    code: Fingerprints
+    name: str
+    folder: str
+    seed: int
+    dataset: Component
+    verification_share: float
+    plant: Plant | None
+    alpha: float
+    models: int
+    evaluation_subsets: int
+    repeats: int
+    algorithms: dict[str, Algorithm]  # those with a model
+    scores: dict[str, Component]  # those whose attributions are not fitted but come from elsewhere
+    pairs: tuple[tuple[str, str], ...]
+    transformations: dict[str, Transformation]
+    candidates: int  # full-data models that candidates are tried on; 0: none are proposed
+
+    @classmethod
+    def load(cls, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> "Study":
+        """Check `config` and type it.
+
+        files: where it was read from, so that an error can name the file of the wrong key.
+        Raises UserError, one line: file, key, what would be right.
+        """
+        checked = validation.check(config, files)
+        return cls.of(checked, fingerprints.of(checked))
+
+    @classmethod
+    def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
+        """From a config that was checked before: no import is tried, no file read."""
+        drawn = checked.get("subsets", NO_SUBSETS)
+        entries, evaluation = checked["algorithms"], drawn["evaluation"]
+        dataset = checked["dataset"]
+        plant = dataset.get("plant")
+        return cls(
+            config=checked,
+            code=code,
+            name=checked["study"],
+            folder=f"{checked['results']}/{checked['study']}",
+            seed=checked["seed"],
+            dataset=Component.of(dataset, "plant", "verification_share", "code"),
+            verification_share=dataset["verification_share"],
+            plant=plant
+            and Plant(
+                Component(plant["feature"], {}), plant["class"], plant["train"], plant["test"]
+            ),
+            alpha=drawn["alpha"],
+            models=drawn["models"],
+            evaluation_subsets=evaluation["subsets"],
+            repeats=evaluation["repeats"],
+            algorithms={k: Algorithm.of(v) for k, v in entries.items() if "model" in v},
+            scores={k: Component.of(v["scores"]) for k, v in entries.items() if "scores" in v},
+            pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
+            transformations={
+                k: Transformation(
+                    Component.of(v, "class", "strengths"), v["class"], tuple(v["strengths"])
+                )
+                for k, v in checked["verification"]["transformations"].items()
+            },
+            candidates=checked["verification"].get("candidates", 0),
+        )
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Study":
+        """From a config (YAML) or from the checked study of a results folder (JSON).
+
+        UserError if the user's own code is not what a checked study was written with.
+        """
+        study = cls.load(validation.parse(path), [path])
+        fingerprints.refuse_changed(path, study.code)
+        return study
+
+    @classmethod
+    def recorded(cls, path: str | Path) -> "Study":
+        """The checked study of a results folder as it was when it was written.
+
+        To look at results: the user's own code may have changed since, and is not imported.
+        """
+        content = validation.parse(path)
+        validation.shaped(content, [(str(path), content)])
+        try:
+            return cls.of(content, fingerprints.read(path))
+        except KeyError as key:
+            raise UserError(
+                f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "
+                "again"
+            ) from None
+
+    def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:
+        """UserError if the study cannot be done on a data set of these sizes and classes."""
+        for path, what in validation.against_data(self.config, n_train, n_test, classes):
+            raise UserError(f"study {self.name}: {validation.dotted(path)}: {what}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All algorithms."""
+        return tuple(self.config["algorithms"])
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The algorithms of pairs. Others get no datamodels: they show effects in between."""
+        paired = {name for pair in self.pairs for name in pair}
+        return tuple(name for name in self.names if name in paired)
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """Those compared by datamodels, for which models are trained on subsets."""
+        return tuple(name for name in self.compared if name not in self.scores)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Those that say how to train: they show effects, by models trained on all data."""
+        return tuple(name for name, own in self.algorithms.items() if own.trained)
+
+    @property
+    def full_models(self) -> int:
+        """Models on all data of each that is trained: none where no feature is shown to them."""
+        shown = self.transformations or self.candidates
+        models: int = self.config["verification"]["models"]
+        return models if shown else 0
+
+    def verified(self, a: str, b: str) -> tuple[str, ...]:
+        """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
+        as they are trained.
+        """
+        compared, trained = set(self.compared), set(self.trained)
+        others = [name for name in self.names if name not in compared]
+        return tuple(name for name in (a, b, *others) if name in trained)
+
+    @property
+    def tried(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that candidates are proposed for, if asked for: both sides must be trained."""
+        asked = self.pairs if self.candidates else ()
+        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+
+    def weights(self, name: str) -> tuple[str, str]:
+        """The room that makes the weights an algorithm is compared by, and its file of them."""
+        return ("scores", "scores.npy") if name in self.scores else ("datamodels", "datamodels.npz")
+
+    def given(self, name: str) -> tuple[str, ...]:
+        """The files that an algorithm's scores come from."""
+        options = self.scores[name].options
+        return tuple(options["checkpoints"]) if "checkpoints" in options else (options["path"],)
+
+    # Which models there are. The evaluation models come first, so that a study can grow without
+    # any model changing its number.
+
+    @property
+    def evaluation_models(self) -> int:
+        """Models held out for evaluation: numbers 0 to this, `repeats` of them per subset."""
+        return self.evaluation_subsets * self.repeats
+
+    @property
+    def n_subsets(self) -> int:
+        """Subsets in all: the evaluation subsets, then one for each model to fit on."""
+        return self.evaluation_subsets + self.models - self.evaluation_models
+
+    def subset_of(self, model: int) -> int:
+        """The subset that `model` is trained on."""
+        if model < self.evaluation_models:
+            return model // self.repeats
+        return model - self.evaluation_models + self.evaluation_subsets
+
+    def at_width(self, width: int) -> "Study":
+        """The same study, its models trained `width` at once: they are the same models."""
+        training = self.config["training"] | {"width": width}
+        return replace(self, config=self.config | {"training": training})
+
+    @property
+    def beton(self) -> str | None:
+        """The key of the FFCV file that training reads; None if images stay on the device."""
+        chosen = self.config["training"]["loader"]
+        large = image_bytes(self.dataset.name, self.dataset.options) > RESIDENT
+        return self.key("beton") if chosen == "ffcv" or (chosen == "auto" and large) else None
+
+    @property
+    def regression(self) -> dict[str, Any]:
+        """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
+        return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
+
+    # Which settings each result depends on.
+
+    def _code(self, *entries: str) -> dict[str, Any]:
+        """The fingerprints of these entries of the config, if there are any."""
+        found = {entry: self.code[entry] for entry in entries if entry in self.code}
+        return {"code": found} if found else {}
+
+    def settings(self, room: str, *of: str) -> dict[str, Any]:
+        """All settings that the result of `room` depends on, directly or through its inputs.
+
+        of: the algorithm, or the two algorithms of a pair, where the room has one per those.
+        """
+        config = self.config
+        own: dict[str, Any] = {"version": VERSIONS[room]}
+        match room:
+            case "dataset":
+                own |= {"seed": self.seed, "dataset": config["dataset"]} | self._code("dataset")
+            case "beton":
+                own |= {"jpeg": config["training"]["jpeg"], "dataset": self.settings("dataset")}
+            case "subsets":
+                own |= {"subsets": config["subsets"]} | self.settings("dataset")
+            case "calibration":
+                own |= {k: config["training"][k] for k in ("gpu", "threads", "width")}
+                own |= {"training": self.settings("training", *of)}
+            case "training" | "full":
+                recipe = {k: v for k, v in config["algorithms"][of[0]].items() if k != "scores"}
+                own |= {"name": of[0], "algorithm": recipe} | self._code(f"algorithms.{of[0]}")
+                own |= {"dataset": self.settings("dataset")}
+                if self.beton and config["training"]["jpeg"]:  # else both loaders give the same
+                    own |= {"jpeg": config["training"]["jpeg"]}
+                if room == "training":
+                    drawn = config.get("subsets", NO_SUBSETS)
+                    own |= {k: drawn[k] for k in ("alpha", "evaluation")}
+                    own |= {"margin": config["training"]["margin"]}
+            case "margins":
+                own |= {"models": self.models, "training": self.settings("training", *of)}
+            case "grams":  # not of how many models: those that join are added
+                own |= {"folds": config["datamodels"]["folds"]}
+                own |= {"training": self.settings("training", *of)}
+            case "datamodels":
+                own |= {"datamodels": self.regression, "margins": self.settings("margins", *of)}
+                own |= self._code("estimator")
+            case "scores":
+                entry = config["algorithms"][of[0]]
+                computed = ("model", "preprocess", "code")
+                trak = computed if self.scores[of[0]].name == "trak" else ()
+                own |= {k: entry[k] for k in ("scores", *trak) if k in entry}
+                own |= {"dataset": self.settings("dataset")} | self._code(f"scores.{of[0]}")
+            case "comparison":
+                own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
+                own |= {"datamodels": [self.settings(self.weights(n)[0], n) for n in of]}
+            case "predictions":
+                own |= {"full": self.settings("full", *of)}
+                shown = {k: v for k, v in config["verification"].items() if k != "candidates"}
+                own |= {"verification": shown}
+                own |= self._code(*(f"transformations.{t}" for t in self.transformations))
+            case "verification":
+                own |= {
+                    "predictions": [
+                        self.settings("predictions", name) for name in self.verified(*of)
+                    ]
+                }
+            case "trials":
+                own |= {"models": self.candidates, "full": self.settings("full", *of)}
+            case "candidates":
+                own |= {"trials": [self.settings("trials", name) for name in of]}
+                own |= {"comparison": self.settings("comparison", *of)}
+            case "report":
+                own |= {"config": config} | self._code(*self.code)
+        return own
+
+    def key(self, room: str, *of: str) -> str:
+        """Short hash of `settings`: same key, same result."""
+        return digest(self.settings(room, *of))
+
+    def write(self, path: str | Path) -> None:
+        """Write the checked config as JSON, which `read` takes, and the fingerprints beside it."""
+        artifacts.write_json(path, self.config)
+        fingerprints.write(path, self.code)
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """The first 64 bits, hexadecimal, of SHA-256 over the settings as canonical JSON."""
+    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,156 @@
+"""Does a feature move one algorithm's predictions and not the other's?
+
+Source: ModelDiff (Shah et al., ICML 2023), definition of a distinguishing feature
+transformation: the effect is the mean of p(c | F(x)) - p(c | x) over images and models trained
+on the full training set. It is measured on images that no direction was found on, with p as
+mean softmax and as the share of models whose prediction is c.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from modeldiff import transformations
+from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
+from modeldiff.dataset import Dataset, as_float
+from modeldiff.study import Study
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MEASURES = ("softmax", "argmax")
+OVER = ("both", "models", "images")
+
+
+def predict(
+    study: Study,
+    name: str,
+    data: Dataset,
+    checkpoints: Sequence[str | Path],
+    output: str | Path,
+    *,
+    device: str,
+) -> None:
+    """Write how each transformation at each strength moves each full-data model on each image.
+
+    output: .npz; for each transformation t, `t` is float32 [measures x strengths x models x
+    images], p(c | F(x)) - p(c | x). Models whose outputs are not finite are left out and counted
+    in the record.
+    """
+    from modeldiff.training.shard import load_full  # torch only where models are used
+
+    images = as_float(data.test.images[data.verification])
+    moved: dict[str, list[np.ndarray]] = {t: [] for t in study.transformations}
+    failed = 0
+    for trained in load_full(study, name, data, checkpoints, device=device):
+        plain = trained.logits(images)
+        fit = plain.isfinite().all(2).all(1)
+        failed += int((~fit).sum())
+        for label, transformation in study.transformations.items():
+            c = data.classes.index(transformation.target)
+            before = _probability(plain[fit], c)
+            after = [
+                _probability(
+                    trained.logits(transformations.apply(transformation.part, images, s))[fit], c
+                )
+                for s in transformation.strengths
+            ]
+            moved[label].append(np.stack(after, axis=1) - before[:, None])
+    arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
+    with artifacts.artefact(output, study.key("predictions", name), failed=failed) as file:
+        artifacts.write_arrays(file, arrays)
+
+
+def _probability(logits: "Tensor", c: int) -> np.ndarray:
+    """p(c), as softmax and as "c is predicted": float32 [measures x models x images]."""
+    return np.stack([p.cpu() for p in (logits.softmax(2)[..., c], (logits.argmax(2) == c).float())])
+
+
+def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
+    """Effects with 95% intervals, one row per condition and kind of interval.
+
+    predictions: for each algorithm (`Study.verified` of a pair), what `predict` wrote.
+    Columns: transformation, strength, class, algorithm, measure (softmax | argmax), effect,
+    over (what would be drawn anew: both | models | images), low, high, n_models, n_images. Effects
+    are differences of probability, -1 to 1. See `interval`.
+    """
+    rows = []
+    for name, path in predictions.items():
+        arrays = artifacts.arrays(path, study.key("predictions", name))
+        for label, transformation in study.transformations.items():
+            moved = arrays[label]
+            if moved.shape[2] == 0:
+                raise UserError(
+                    f"algorithms.{name}: every model trained on all data diverged, so that no "
+                    "effect can be measured; lower its learning rate, or leave it out"
+                )
+            conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
+            for (i, measure), (j, strength), over in conditions:
+                low, high = interval(moved[i, j], over)
+                rows.append(
+                    {
+                        "transformation": label,
+                        "strength": strength,
+                        "class": transformation.target,
+                        "algorithm": name,
+                        "measure": measure,
+                        "effect": float(moved[i, j].mean(dtype=np.float64)),
+                        "over": over,
+                        "low": low,
+                        "high": high,
+                        "n_models": moved.shape[2],
+                        "n_images": moved.shape[3],
+                    }
+                )
+    columns = (
+        "transformation strength class algorithm measure effect over low high n_models n_images"
+    )
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def write(
+    study: Study, pair: tuple[str, str], predictions: dict[str, str | Path], output: str | Path
+) -> None:
+    """Write the table of `effects` that stands beside a pair as CSV."""
+    table = effects(study, predictions)
+    with artifacts.artefact(output, study.key("verification", *pair)) as file:
+        table.to_csv(file, index=False)
+
+
+def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
+    """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
+
+    over: what another study would draw anew: "models", "images", or "both". See `reach`; over both
+    it errs on the wide side, since what a model does to one image adds to both sources. From -1 to
+    1 where a source is a single model or image, which does not tell how others differ from it.
+    How often the intervals cover: benchmarks/intervals.py.
+    """
+    by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
+    sources = {"models": [by_model], "images": [by_image], "both": [by_model, by_image]}[over]
+    centre, far = by_model.mean(), half_width(sources, 0.05)
+    low, high = np.clip([centre - far, centre + far], -1, 1)
+    return float(low), float(high)
+
+
+def half_width(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
+    """How far an interval of a mean reaches to either side, float64 [...].
+
+    sources: for each independent source of error the values that it gives, float [... x values].
+    level: the chance to miss, 0.05 for 95%. Each source has Student's t for its own number of
+    values, and the squares add up: at least 1 - level for normal means, however unlike the
+    variances and however few the values (Banerjee 1960). Without end where a source has one value.
+    """
+    squares = np.zeros(sources[0].shape[:-1])
+    for values in sources:
+        n = values.shape[-1]
+        if n < 2:
+            return np.full_like(squares, np.inf)
+        quantile = student.isf(level / 2, n - 1)
+        squares += quantile**2 * values.var(-1, ddof=1) / n
+    return np.sqrt(squares)
