@@ -50,18 +50,18 @@ def test_what_is_proposed_can_stand_in_a_config(config):
 def test_an_interval_is_students_at_a_share_of_five_percent():
     rng = np.random.default_rng(1)
     images, still = rng.normal(size=(2, 30)), np.full((2, 6), 0.3)
-    (reach, *_) = candidates.reach(still, still, images, 40)
+    (reach, *_) = candidates.difference_half_widths(still, still, images, 40)
     low, high = stats.ttest_1samp(images[0], 0).confidence_interval(1 - 0.05 / 40)
     assert reach == pytest.approx((high - low) / 2)
     moved = rng.normal(size=(2, 6))
     low, high = stats.ttest_1samp(moved[0], 0).confidence_interval(1 - 0.05 / 40)
-    both = candidates.reach(still, moved, images, 40)[0]
+    both = candidates.difference_half_widths(still, moved, images, 40)[0]
     assert both == pytest.approx(np.hypot(reach, (high - low) / 2))
 
 
 def test_more_attempts_make_intervals_wider():
     moved = np.random.default_rng(2).normal(size=(3, 5))
-    reaches = [candidates.reach(moved, moved, moved, n) for n in (1, 2, 50, 400)]
+    reaches = [candidates.difference_half_widths(moved, moved, moved, n) for n in (1, 2, 50, 400)]
     assert (np.diff(reaches, axis=0) > 0).all()
 
 
@@ -80,7 +80,9 @@ def test_one_recipe_on_both_sides_has_a_candidate_in_five_percent_of_draws(model
         a, b = sides
         difference = (a - b).mean((1, 2))
         for attempts in found:
-            reach = candidates.reach(a.mean(2), b.mean(2), (a - b).mean(1), attempts)
+            reach = candidates.difference_half_widths(
+                a.mean(2), b.mean(2), (a - b).mean(1), attempts
+            )
             found[attempts] += bool((np.abs(difference) > reach).any())
     # At most 5% of draws in truth: beyond this count only by a chance of one in a thousand.
     assert found[n] <= stats.binom.isf(0.001, runs, 0.05)

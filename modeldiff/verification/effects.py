@@ -126,7 +126,7 @@ def write(
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
 
-    over: what another study would draw anew: "models", "images", or "both". See `reach`; over both
+    over: what another study would draw anew: "models", "images", or "both". See `half_width`; over both
     it errs on the wide side, since what a model does to one image adds to both sources. From -1 to
     1 where a source is a single model or image, which does not tell how others differ from it.
     How often the intervals cover: benchmarks/intervals.py.
