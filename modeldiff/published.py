@@ -50,7 +50,7 @@ class ModelDiff:
         return self.get_B_minus_A_from_scores(a, b, num_pca_comps)
 
     def _scores(self, val_loader: Any) -> list[np.ndarray]:
-        from modeldiff import trak  # torch only where models are used
+        from modeldiff.attribution import trak  # torch only where models are used
 
         folder = Path(self.scores_save_dir)
         sides = ((self.modelA, self.modelA_ckpts), (self.modelB, self.modelB_ckpts))

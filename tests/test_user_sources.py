@@ -136,7 +136,7 @@ def test_nothing_of_the_user_is_run_and_a_compiled_module_counts_by_its_bytes(tm
     (tmp_path / "mine.py").write_text("import torch, fast\nraise SystemExit('was run')\n")
     suffix = EXTENSION_SUFFIXES[0]
     library = tmp_path / f"fast{suffix}"
-    program = "from modeldiff import user_sources; import sys; "
+    program = "from modeldiff.study import user_sources; import sys; "
     program += "print(user_sources.fingerprints(['mine:f'])); assert 'torch' not in sys.modules"
     said = []
     for content in (b"one", b"two"):

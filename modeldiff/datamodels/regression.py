@@ -49,7 +49,7 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example; or the import path of one's own (`modeldiff.datamodels.own`), which the
+        each example; or the import path of one's own (`modeldiff.datamodels.custom_estimator`), which the
         settings below, but for `targets`, do not reach.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
     held_out: models that choose lambda: a share (None: 0.1; spread evenly, so models 9, 19, ...),

@@ -36,7 +36,7 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
         built_in = [part for part in parts if not is_own(part["name"])]
         content = _files(part[k] for part in built_in for k in FILES if k in part)
         if own and not stated:
-            from modeldiff import user_sources  # only where it is needed: it reads sources
+            from modeldiff.study import user_sources  # only where it is needed: it reads sources
 
             content |= user_sources.fingerprints(part["name"] for part in own)
             content |= _files(part[k] for part in own for k in part if k not in NO_OPTIONS)

@@ -18,7 +18,7 @@ LONGEST = 200  # characters of an error's first line, "modeldiff: " included
 DETAILS = 3000  # characters of a traceback; a log's last 4,096 bytes then hold the line above it
 CODE = 60  # characters of the user's own last line
 
-PACKAGE = f"{Path(__file__).parent}/"
+PACKAGE = f"{Path(__file__).parents[1]}/"
 PACKAGES = tuple(f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib"))
 PYTHON = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib"))
 

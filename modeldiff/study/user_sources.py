@@ -24,7 +24,7 @@ from modeldiff.study import components
 
 INSTALLED = {"site-packages", "dist-packages"}
 PYTHON = [Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib")]
-OURS = Path(__file__).resolve().parent
+OURS = Path(__file__).resolve().parents[1]
 # With one of these a module can reach its definitions by names that no reader can foresee.
 DYNAMIC = {"globals", "locals", "vars", "eval", "exec", "sys.modules"}
 IMPORTERS = {"__import__", "import_module", "importlib.import_module"}
