@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 run: $(BIN)/installed  ## The embedded study, from nothing to its report
 	snakemake --cores 2
-	@modeldiff found results/digits/summary.json
+	@modeldiff summary results/digits/summary.json
 
 test: check  ## Style, types, lint and all tests; those on Slurm mostly wait, the others fill the time
 	pytest -n 2 --dist loadfile --no-loadscope-reorder

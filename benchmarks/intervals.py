@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 
 from modeldiff import datamodels, subsets
 from modeldiff.comparison.agreement import agreement
-from modeldiff.comparison.contrast import REACH
+from modeldiff.comparison.contrast import T_CRITICAL
 from modeldiff.comparison.jackknife import Along
 from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import principal_axes
@@ -110,7 +110,7 @@ def spread(runs: int) -> Iterator[tuple[str, np.ndarray]]:
                 measured.append(along.variances())
                 expected.append(noiseless(masks, ridges[other], truths, halves[other], direction))
             mean = np.mean([estimate for estimate, _ in measured], 0)
-            reach = REACH * np.linalg.norm([error for _, error in measured], axis=0) / 2
+            reach = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
             hits.append(np.abs(mean - np.mean(expected, 0))[:, 0] <= reach[:, 0])
         for name, hit in zip("AB", np.transpose(hits), strict=True):
             yield (
@@ -187,7 +187,7 @@ def main() -> None:
     )
     text += f"{scipy.__version__}; {platform.machine()}, {os.cpu_count()} cores\n"
     if options.output:
-        with artifacts.whole(options.output) as file:
+        with artifacts.atomic_write(options.output) as file:
             file.write(text.encode())
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from modeldiff import subsets
-from modeldiff.comparison import LEVEL, contrast
+from modeldiff.comparison import DIRECTION_LEVEL, contrast
 from modeldiff.comparison.agreement import LEVEL as AGREEMENT_LEVEL
 
 CLUSTER = 4  # training images; where a subset misses all of them, a model may be noisier
@@ -133,7 +133,7 @@ def main() -> None:
             data = simulated(scenario, seed)
             found = contrast(*data, directions=1, penalty=options.penalty, seed=seed)
             alike = found.agreement
-            directions += bool(found.p_value[0] <= LEVEL)
+            directions += bool(found.p_value[0] <= DIRECTION_LEVEL)
             p_small += bool(alike.p_value <= AGREEMENT_LEVEL)
             differ += alike.differ
             known += bool(np.isfinite(alike.value))

@@ -31,8 +31,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
 from modeldiff import comparison, datamodels, dataset, subsets
-from modeldiff.comparison.agreement import LEVEL
-from modeldiff.comparison.step import own
+from modeldiff.comparison.agreement import AGREEMENT_LEVEL
+from modeldiff.comparison.step import favouring
 from modeldiff.core import artifacts
 from modeldiff.study import VERSIONS, digest
 from modeldiff.study.presets import PRESETS
@@ -41,7 +41,7 @@ from modeldiff.training.shard import margin
 
 SCORES = Path(__file__).parents[1] / "docs" / "truth.jsonl"  # a line for each comparison and method
 MODELS = 1500  # of each algorithm, all used to fit
-FLIPS = 99
+PERMUTATIONS = 99
 MARGINS = ("max", "log_odds")
 FOUND = 0.9  # average precision
 METHODS = {  # margin, estimator, scaling of rows
@@ -101,7 +101,7 @@ def margins(case: Case, of: tuple, name: str, cache: Path) -> np.ndarray:
         for group in train(case.algorithm(name), case.train, case.classes, members, width=125):
             logits = group.logits(images)
             rows.append(np.stack([margin(logits, labels, how).numpy() for how in MARGINS]))
-        with artifacts.whole(path) as file:
+        with artifacts.atomic_write(path) as file:
             np.save(file, np.concatenate(rows, axis=1))
     found: np.ndarray = np.load(path)
     return found
@@ -119,8 +119,10 @@ def compare(of: tuple, a: str, b: str, methods: list[str], cache: Path) -> Itera
         how, estimator, rows = METHODS[method]
         y = [side[MARGINS.index(how)] for side in sides]
         if method == "best":
-            found = comparison.contrast(masks, *y, directions=20, flips=FLIPS, seed=seed)
-            found = found.only(own(found.lean, 2))
+            found = comparison.contrast(
+                masks, *y, directions=20, permutations=PERMUTATIONS, seed=seed
+            )
+            found = found.only(favouring(found.asymmetry, 2))
         else:
             fits = [datamodels.fit(masks, side, estimator=estimator).weights for side in y]
             found = comparison.compare(*fits, directions=2, rows=rows)
@@ -164,11 +166,11 @@ def agreed(rows: pd.DataFrame) -> str:
     if not known:
         return ""
     values = [one["value"] for one in known]
-    differ = sum(one["p_value"] <= LEVEL for one in known)
+    differ = sum(one["p_value"] <= AGREEMENT_LEVEL for one in known)
     alike = sum(one["low"] <= 1 <= one["high"] for one in known)
     return (
-        f"{np.median(values):.3f} ({min(values):.3f} to {max(values):.3f}); p <= {LEVEL} in "
-        f"{differ} of {len(known)}; 1 inside in {alike}"
+        f"{np.median(values):.3f} ({min(values):.3f} to {max(values):.3f}); "
+        f"p <= {AGREEMENT_LEVEL} in {differ} of {len(known)}; 1 inside in {alike}"
     )
 
 
@@ -279,10 +281,10 @@ def main() -> None:
     text = (
         f"{HEADER}\n{tables(rows)}\n\n{made}; torch {torch.__version__}, numpy {np.__version__}; "
     )
-    text += f"{MODELS} models per algorithm, {FLIPS} flips\n"
+    text += f"{MODELS} models per algorithm, {PERMUTATIONS} permutations\n"
     print(text)
     if options.output:
-        with artifacts.whole(options.output) as file:
+        with artifacts.atomic_write(options.output) as file:
             file.write(text.encode())
         figure(rows, options.output.with_suffix(".png"))
 

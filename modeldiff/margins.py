@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from modeldiff import dataset
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 
 FAR = 6  # robust standard deviations
 MISSING = "missing: "  # so begins the cause of a model that was never trained
@@ -48,8 +48,8 @@ def gather(
     rows are written, not mapped: resident memory does not grow with the file.
     Models far below the others (`far_below`) have failed as well: rows of NaN, listed with the
     cause. Each shard is read twice.
-    Raises Damaged if shards are damaged: it names and removes them all, so that the next run
-    trains only them again.
+    Raises CorruptArtifact if shards are damaged: it names and removes them all, so that the next
+    run trains only them again.
     """
     damaged = []
     for path in paths:
@@ -57,13 +57,13 @@ def gather(
             artifacts.array(path, shard_key, kind="f", dimensions=2)
             if data is not None:
                 dataset.check_trained_on(path, data)
-        except Damaged as error:
+        except CorruptArtifact as error:
             damaged.append(str(error))
             Path(path).unlink(missing_ok=True)
     if damaged:
         some = "a damaged shard was" if len(damaged) == 1 else f"{len(damaged)} damaged shards were"
         it = "it" if len(damaged) == 1 else "them"
-        raise Damaged(
+        raise CorruptArtifact(
             f"{some} removed; run the same command again to train only {it} again",
             "\n".join(damaged),
         )
@@ -79,7 +79,7 @@ def gather(
     facts = {"failed": failed, "margin": records[0]["margin"]}
     if data is not None:
         facts["data"] = data
-    with artifacts.artefact(output, key, **facts) as file:
+    with artifacts.write(output, key, **facts) as file:
         np.lib.format.write_array_header_2_0(file, header)
         written = 0
         for path in paths:

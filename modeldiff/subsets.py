@@ -64,7 +64,7 @@ def write(
     """Write the packed masks of `models` as .npy, a thousand at a time (bounded memory)."""
     indices = list(models)
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(indices), -(-n_examples // 8))}
-    with artifacts.artefact(path, key, n_examples=n_examples, alpha=alpha) as file:
+    with artifacts.write(path, key, n_examples=n_examples, alpha=alpha) as file:
         np.lib.format.write_array_header_2_0(file, header)
         for start in range(0, len(indices), 1000):
             masks = draw(n_examples, indices[start : start + 1000], alpha, seed)

@@ -12,7 +12,7 @@ from torch import nn
 
 from modeldiff.dataset import Images, Raw
 from modeldiff.dataset.pictures import Pictures
-from modeldiff.dataset.raw import Unread
+from modeldiff.dataset.raw import LazyImages
 
 HUGE = 2**50  # bytes that no machine has
 
@@ -157,7 +157,7 @@ def _unread(kind):
     names = [str(i) for i in range(120)]
     labels = np.arange(120) % 10
     train = Images(np.zeros((120, 3, 8, 8), np.uint8), labels)
-    return Raw(train, Unread(kind(names, None, 8, None), labels), tuple("0123456789"))
+    return Raw(train, LazyImages(kind(names, None, 8, None), labels), tuple("0123456789"))
 
 
 def data_torn():

@@ -32,7 +32,7 @@ def small(config: dict) -> dict:
     config["study"] = "small"
     config["subsets"] = {"models": 120, "evaluation": {"subsets": 25, "repeats": 2}}
     config["training"] = {"shard": 30, "width": 15}
-    config["comparison"]["flips"] = 19
+    config["comparison"]["permutations"] = 19
     config["verification"]["models"] = 4
     for algorithm in config["algorithms"].values():
         algorithm["epochs"] = 3

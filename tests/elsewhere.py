@@ -121,7 +121,7 @@ def install() -> None:
     torch.cuda.default_generators = (torch.default_generator,)
     engine.PREDICT["elsewhere"] = regression.TARGET_BLOCK["elsewhere"] = 2**20
     # Inference mode does not take tensors of Python's; torch.tensor passes by every mode.
-    engine.Trained.logits = torch.no_grad()(engine.Trained.logits.__wrapped__)
+    engine.TrainedModels.logits = torch.no_grad()(engine.TrainedModels.logits.__wrapped__)
     augment._channels = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)
 
 

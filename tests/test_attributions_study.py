@@ -65,7 +65,7 @@ def test_scores_made_of_datamodels_compare_like_the_datamodels(workflow):
     assert "Of plain there are only scores and no way to train it" in page
     assert 'data-chart="lds-masked"' in page
     assert 'data-chart="lds-plain"' not in page
-    code, said = workflow.modeldiff("found", "results/small/summary.json")
+    code, said = workflow.modeldiff("summary", "results/small/summary.json")
     assert code == 0
     assert "plain: scores from theirs.npy, not tested" in said
     code, said = workflow.modeldiff("status", "results/small", "--json")

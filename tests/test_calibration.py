@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from modeldiff import training
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.jobs import sharding
 from modeldiff.study import Study
 from modeldiff.training import calibration
@@ -29,7 +29,7 @@ def finished(study, folder, name, *ranges):
     """Shards that look finished."""
     for start, stop in ranges:
         path = folder / name / "shards" / f"{start}-{stop}.npy"
-        with artifacts.artefact(path, study.key("training", name)) as file:
+        with artifacts.write(path, study.key("training", name)) as file:
             np.save(file, np.zeros(1))
 
 
@@ -89,10 +89,10 @@ def test_a_job_is_as_long_as_wanted(config, tmp_path, seconds, room, size):
 def test_a_calibration_of_other_settings_or_in_pieces_is_refused(config, tmp_path):
     study = asks(config, width="auto")
     path = tmp_path / "calibration.json"
-    with pytest.raises(Damaged, match="no readable calibration"):
+    with pytest.raises(CorruptArtifact, match="no readable calibration"):
         sharding.width(study, "plain", path)
     sharding.Calibration(16, 1.0, 5.0).write(path, study.key("calibration", "masked"))
-    with pytest.raises(Damaged, match="other settings"):
+    with pytest.raises(CorruptArtifact, match="other settings"):
         sharding.width(study, "plain", path)
 
 

@@ -116,7 +116,7 @@ def planted(repository, data, tmp_path_factory):
             w2, b2 = 0.5 * rng.normal(size=(models, 10, 64)), np.zeros((models, 10))
             w2[:, c, 0] = 5
             state = {"1.weight": w1, "1.bias": b1, "3.weight": w2, "3.bias": b2}
-            with artifacts.artefact(folder / f"{name}{i}.npz", study.key("full", name)) as file:
+            with artifacts.write(folder / f"{name}{i}.npz", study.key("full", name)) as file:
                 artifacts.write_arrays(file, {k: v.astype(np.float32) for k, v in state.items()})
         paths = [folder / f"{name}{i}.npz" for i in (0, 1)]
         candidates.attempt(study, name, data, paths, folder / f"{name}.npz", device="cpu")
@@ -126,7 +126,7 @@ def planted(repository, data, tmp_path_factory):
         arrays[f"{way}.test_high"] = np.stack(test)
         arrays[f"{way}.directions"] = np.stack([data.train.labels == c for c in classes]) * 1.0
     pair = ("plain", "masked")
-    with artifacts.artefact(folder / "comparison.npz", study.key("comparison", *pair)) as file:
+    with artifacts.write(folder / "comparison.npz", study.key("comparison", *pair)) as file:
         artifacts.write_arrays(file, arrays)
     return study, folder
 
@@ -134,7 +134,7 @@ def planted(repository, data, tmp_path_factory):
 def proposals(study, data, folder, tmp_path):
     content = {"classes": data.classes, "shape": data.test.images.shape[1:]}
     content["labels"] = {s: getattr(data, s).labels.tolist() for s in ("train", "test")}
-    with artifacts.artefact(tmp_path / "manifest.json", study.key("dataset")) as file:
+    with artifacts.write(tmp_path / "manifest.json", study.key("dataset")) as file:
         file.write(json.dumps(content).encode())
     trials = (folder / "plain.npz", folder / "masked.npz")
     of = (study, ("plain", "masked"), tmp_path / "manifest.json", trials)
@@ -213,14 +213,14 @@ def test_models_that_diverged_are_left_out_until_too_few_are_left(planted, data,
     with np.load(folder / "plain1.npz") as arrays:
         state = dict(arrays)
     state["3.bias"][0] = np.nan
-    with artifacts.artefact(tmp_path / "one.npz", study.key("full", "plain")) as file:
+    with artifacts.write(tmp_path / "one.npz", study.key("full", "plain")) as file:
         artifacts.write_arrays(file, state)
     candidates.attempt(study, "plain", data, [tmp_path / "one.npz"], tmp_path / "t", device="cpu")
     with np.load(tmp_path / "t") as arrays:
         assert arrays["by_model"].shape[2] == 2
         assert np.isfinite(arrays["by_image"]).all()
     state["3.bias"][1] = np.nan
-    with artifacts.artefact(tmp_path / "two.npz", study.key("full", "plain")) as file:
+    with artifacts.write(tmp_path / "two.npz", study.key("full", "plain")) as file:
         artifacts.write_arrays(file, state)
     with pytest.raises(UserError, match=r"algorithms\.plain: of its first 3 models .* 1 did not"):
         candidates.attempt(

@@ -12,6 +12,7 @@ from conftest import EMBEDDED, small
 
 from modeldiff.cli import main
 from modeldiff.core import artifacts
+from modeldiff.core.errors import UserError
 from modeldiff.jobs import sharding, status
 from modeldiff.study import Study
 
@@ -40,11 +41,11 @@ def started(config, tmp_path):
 
 
 def shard(study, name, models, failed=(), seconds=10.0):
-    """A made-up shard: an artefact as whole as a real one, of few bytes."""
+    """A made-up shard: an artifact as whole as a real one, of few bytes."""
     path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
     facts = {"failed": {str(m): "diverged" for m in failed}, "resumed_at": 0}
     facts["models_per_second"] = len(models) / seconds
-    with artifacts.artefact(path, study.key("training", name), **facts) as file:
+    with artifacts.write(path, study.key("training", name), **facts) as file:
         np.save(file, np.zeros(1))
 
 
@@ -52,7 +53,7 @@ def test_help_names_every_command(call):
     code, said, _ = call("--help")
     assert code == 0
     for name in main.commands:
-        assert f"\n  {name} " in said
+        assert re.search(rf"[ \n]{name}[ ,\n]", said), name
         assert call(name, "--help")[0] == 0
 
 
@@ -105,7 +106,7 @@ def test_status_counts_what_is_whole_and_of_these_settings(call, started):
     shard(started, "plain", range(30, 60))
     shard(started, "masked", range(0, 30))
     other = f"{started.folder}/masked/shards/30-60.npy"
-    with artifacts.artefact(other, "0" * 16, failed={}) as file:
+    with artifacts.write(other, "0" * 16, failed={}) as file:
         file.write(b"of other settings")
     found = json.loads(call("status", started.folder, "--json")[1])
     plain, masked = found["algorithms"]["plain"], found["algorithms"]["masked"]
@@ -122,9 +123,9 @@ def test_status_reads_the_bars_of_running_jobs_and_the_last_words_of_stopped_one
     logs = f"{started.folder}/logs/train"
     bar = "plain:   0%|  | 0/30 [00:00<?, ?model/s]"
     bar += "\rplain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
-    with artifacts.whole(f"{logs}/plain-0-30.log") as file:
+    with artifacts.atomic_write(f"{logs}/plain-0-30.log") as file:
         file.write(f"some library warns\n{bar}".encode())
-    with artifacts.whole(f"{logs}/masked-0-30.log") as file:
+    with artifacts.atomic_write(f"{logs}/masked-0-30.log") as file:
         file.write(f"{bar}\nmodeldiff: --gpu: no GPU is visible\n".encode())
     found = status.read(started.folder)
     assert found.algorithms["plain"].running == 15
@@ -314,3 +315,16 @@ def test_plan_prices_the_whole_study_and_keeps_nothing(call, config, tmp_path):
     assert found["hours"] * 3600 == pytest.approx(seconds)
     assert found["cpu_hours_after"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_former_names_are_taken_and_said_to_be_former(call, config, capsys):
+    assert "`give-up` is called `skip-missing` now" in call("give-up", "--help")[2]
+    now = Study.load(config)
+    config["comparison"]["flips"] = now.config["comparison"]["permutations"]
+    assert capsys.readouterr().err == ""
+    assert Study.load(config).config == now.config
+    said = "modeldiff: comparison.flips is called `permutations` now\n"
+    assert capsys.readouterr().err == said
+    config["comparison"]["permutations"] = 39
+    with pytest.raises(UserError, match=r"comparison\.flips: is not a key"):
+        Study.load(config)

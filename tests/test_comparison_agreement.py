@@ -26,15 +26,15 @@ def simulated(seed, *, other=0.0, models=300, noise=4.0, factor=1.0, signal=1.0)
     return masks, *margins, (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())
 
 
-def found(seed, flips=19, **how):
+def found(seed, permutations=19, **how):
     masks, a, b, truth = simulated(seed, **how)
-    return contrast(masks, a, b, directions=1, flips=flips, seed=seed), truth
+    return contrast(masks, a, b, directions=1, permutations=permutations, seed=seed), truth
 
 
 def test_it_is_the_sum_over_pairs_of_different_models():
     masks, a, b, _ = simulated(0, other=0.5)
     b[7] = np.nan
-    got = contrast(masks, a, b, directions=1, flips=19).agreement
+    got = contrast(masks, a, b, directions=1, permutations=19).agreement
     masks, a, b = (np.delete(x, 7, 0).astype(float) for x in (masks, a, b))
     x, y, z = (v - v.mean(0) for v in (masks, a, b))
     n = len(x)
@@ -57,7 +57,7 @@ def test_the_interval_covers_the_truth():
 
 
 def test_a_difference_spread_over_everything_is_seen_here_and_in_few_directions():
-    runs = [found(seed, flips=99, other=1.0)[0] for seed in range(10)]
+    runs = [found(seed, permutations=99, other=1.0)[0] for seed in range(10)]
     assert sum(one.agreement.differ for one in runs) >= 8
     assert sum(one.significant.any() for one in runs) <= 4
 
@@ -90,6 +90,6 @@ def test_beside_an_algorithm_that_is_mostly_noise_it_is_not_known():
     for seed in range(60):
         masks, a, _, _ = simulated(seed, noise=3.0)
         _, _, b, _ = simulated(seed, noise=90.0)
-        alike = contrast(masks, a, b, directions=1, flips=19, seed=seed).agreement
+        alike = contrast(masks, a, b, directions=1, permutations=19, seed=seed).agreement
         known += not np.isnan(alike.value)
     assert known <= 5  # 1.5 expected; exceeded with chance .004

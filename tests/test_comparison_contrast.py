@@ -45,7 +45,7 @@ def plain_ridge(masks, y, penalty):
 
 def test_it_is_the_singular_vectors_of_the_difference_of_ridge_fits():
     masks, a, b = simulated(0, plants=[([1, 2], [3, 4], 9.0)], nuisance=0.2)
-    found = contrast(masks, a, b, directions=4, penalty=0.7, flips=19)
+    found = contrast(masks, a, b, directions=4, penalty=0.7, permutations=19)
     w_a, w_b = plain_ridge(masks, a, 0.7), plain_ridge(masks, b, 0.7)
     _, s, v = np.linalg.svd(w_a - w_b)
     np.testing.assert_allclose(found.singular_values, s[:4], rtol=1e-3)
@@ -53,8 +53,8 @@ def test_it_is_the_singular_vectors_of_the_difference_of_ridge_fits():
     np.testing.assert_allclose(found.projections, (w_a - w_b) @ found.directions.T, atol=1e-3)
     np.testing.assert_allclose(found.explained, s[:4] ** 2 / (s**2).sum(), rtol=1e-3)
     squares = [((w @ found.directions.T) ** 2).sum(0) for w in (w_a, w_b)]
-    lean = (squares[0] - squares[1]) / (squares[0] + squares[1])
-    np.testing.assert_allclose(found.lean, lean, atol=1e-3)
+    asymmetry = (squares[0] - squares[1]) / (squares[0] + squares[1])
+    np.testing.assert_allclose(found.asymmetry, asymmetry, atol=1e-3)
     assert ((found.projections**3).sum(0) >= 0).all()
 
 
@@ -71,9 +71,9 @@ def noise_of(masks, d, penalty):
 
 
 def test_p_values_and_edges_are_those_of_flipping_signs_one_by_one():
-    # One direction stands out, so that none is turned.
+    # One direction stands out, so that none is rotated.
     masks, a, b = simulated(1, plants=[([1, 2], [3, 4], 9.0)], nuisance=0.5)
-    found = contrast(masks, a, b, directions=3, flips=39, seed=5, penalty=1.0)
+    found = contrast(masks, a, b, directions=3, permutations=39, seed=5, penalty=1.0)
     noise = noise_of(masks, (a - b) - (a - b).mean(0), 1.0)
     null = []
     for flip in range(39):
@@ -86,8 +86,8 @@ def test_p_values_and_edges_are_those_of_flipping_signs_one_by_one():
     assert found.p_value[0] == (1 + (first >= found.singular_values[0]).sum()) / 40
     assert found.p_value[1] == (1 + (second >= found.singular_values[1]).sum()) / 40
     edges = [np.quantile(x, 0.95, method="higher") for x in (first, second)]
-    np.testing.assert_allclose(found.null_edge[:2], edges, rtol=1e-3)
-    assert np.isnan(found.null_edge[2])
+    np.testing.assert_allclose(found.critical_value[:2], edges, rtol=1e-3)
+    assert np.isnan(found.critical_value[2])
     assert found.p_value[2] == found.p_value[1]
 
 
@@ -97,14 +97,14 @@ def test_what_differs_is_not_taken_for_noise():
     masks, a, b = simulated(7, plants=[([1, 2], [3, 4], 6.0)], nuisance=0.3)
     rng = np.random.default_rng(0)
     a = a + masks @ np.outer(rng.normal(size=EXAMPLES), rng.normal(size=TARGETS)) * 2
-    found = contrast(masks, a, b, directions=3, flips=99)
+    found = contrast(masks, a, b, directions=3, permutations=99)
     assert found.significant.tolist() == [True, True, False]
 
 
 def test_directions_after_the_true_ones_are_rarely_significant():
     plants = [([1, 2], [3, 4], 9.0), ([20, 21], [10, 11, 12], -7.0)]
     data = (simulated(s, plants=plants, nuisance=0.5) for s in range(60))
-    runs = (contrast(*given, directions=3, flips=19, seed=s) for s, given in enumerate(data))
+    runs = (contrast(*given, directions=3, permutations=19, seed=s) for s, given in enumerate(data))
     significant = np.array([found.significant for found in runs])
     assert significant[:, :2].all()
     assert significant[:, 2].sum() <= 8  # at most 3 expected; exceeded with chance .004
@@ -113,7 +113,9 @@ def test_directions_after_the_true_ones_are_rarely_significant():
 def test_directions_of_equal_strength_are_told_apart():
     plants = [([1, 2, 3], [3, 4], 8.0), ([20, 21, 22], [10, 11], 8.0)]
     for seed in range(5):
-        found = contrast(*simulated(seed, plants=plants, nuisance=0.3), directions=2, flips=19)
+        found = contrast(
+            *simulated(seed, plants=plants, nuisance=0.3), directions=2, permutations=19
+        )
         assert found.significant.all()
         groups = {frozenset(np.argsort(-abs(v))[:3].tolist()) for v in found.directions}
         assert groups == {frozenset((1, 2, 3)), frozenset((20, 21, 22))}
@@ -132,7 +134,7 @@ def test_quartimax_reaches_the_best_angle():
 
 def test_without_a_difference_p_values_are_uniform():
     n = 120
-    runs = (contrast(*simulated(s), directions=1, flips=19, seed=s) for s in range(n))
+    runs = (contrast(*simulated(s), directions=1, permutations=19, seed=s) for s in range(n))
     p = np.array([found.p_value[0] for found in runs])
     assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
     assert kstest(p - np.random.default_rng(0).uniform(0, 0.05, n), "uniform").pvalue > 0.01
@@ -141,7 +143,9 @@ def test_without_a_difference_p_values_are_uniform():
 def test_without_a_difference_p_values_are_uniform_with_fewer_models_than_examples():
     # Where the fit all but interpolates, a model that is not quite left out predicts itself.
     n, size = 120, {"models": 60, "examples": 400, "targets": 12}
-    runs = (contrast(*simulated(s, **size), directions=1, flips=19, seed=s) for s in range(n))
+    runs = (
+        contrast(*simulated(s, **size), directions=1, permutations=19, seed=s) for s in range(n)
+    )
     both = np.array([(found.p_value[0], found.agreement.p_value) for found in runs]).T
     for p in both:
         assert (p <= 0.05).sum() <= 13  # 6 expected; exceeded with chance .003
@@ -161,7 +165,7 @@ def test_noise_that_targets_share_is_not_reported_with_few_models_for_the_exampl
             + 3 * (rng.normal(size=(60, 1)) @ np.ones((1, 12)) + 0.1 * rng.normal(size=(60, 12)))
             for _ in range(2)
         ]
-        found = contrast(masks, *sides, directions=1, flips=19, seed=seed)
+        found = contrast(masks, *sides, directions=1, permutations=19, seed=seed)
         reported += bool(found.significant[0])
     assert reported <= 24  # 15 expected; exceeded with chance .01
 
@@ -179,7 +183,7 @@ def test_a_factor_that_noise_made_makes_no_difference():
         for scale in (3, 90):
             noise = rng.normal(size=(200, 3)) @ mixing + rng.normal(size=(200, 30))
             sides.append(shared + scale * noise)
-        found = contrast(masks, *sides, directions=1, flips=99, seed=seed)
+        found = contrast(masks, *sides, directions=1, permutations=99, seed=seed)
         differ += found.agreement.p_value <= 0.01
     assert differ <= 6  # 1.5 expected; exceeded with chance .001
 
@@ -189,11 +193,11 @@ def test_a_planted_difference_is_found_and_nothing_else():
     hits, stability = 0, []
     for seed in range(10):
         data = simulated(seed, plants=[(group, moved, 6.0)], nuisance=0.5)
-        found = contrast(*data, directions=3, flips=99, seed=seed)
+        found = contrast(*data, directions=3, permutations=99, seed=seed)
         hits += found.significant.tolist() == [True, False, False]
         assert set(np.argsort(-found.directions[0])[:3]) == set(group)
         assert set(np.argsort(-found.projections[:, 0])[:2]) == set(moved)
-        assert found.lean[0] > 0
+        assert found.asymmetry[0] > 0
         stability.append(found.stability[0])
     assert hits >= 8  # at level .05
     assert np.median(stability) > 0.6
@@ -202,7 +206,7 @@ def test_a_planted_difference_is_found_and_nothing_else():
 def test_two_planted_differences_are_two_directions():
     plants = [([1, 2], [3, 4], 8.0), ([20, 21], [10, 11, 12], -5.0)]
     data = simulated(2, plants=plants, nuisance=0.2)
-    found = contrast(*data, directions=4, flips=99)
+    found = contrast(*data, directions=4, permutations=99)
     assert found.significant.tolist() == [True, True, False, False]
     for v, (examples, _, _) in zip(found.directions, plants, strict=False):
         assert set(np.argsort(-abs(v))[:2]) == set(examples)
@@ -211,7 +215,9 @@ def test_two_planted_differences_are_two_directions():
 
 def test_a_difference_in_scale_alone_is_none():
     significant = [
-        contrast(*simulated(s, factor=2.0, nuisance=0.3), directions=1, flips=19, seed=s).p_value[0]
+        contrast(
+            *simulated(s, factor=2.0, nuisance=0.3), directions=1, permutations=19, seed=s
+        ).p_value[0]
         <= 0.05
         for s in range(20)
     ]
@@ -226,7 +232,7 @@ def test_how_far_the_other_algorithm_goes_along_a_direction():
         for share in inside:
             also = b.copy()
             also[:, moved] += share * 9.0 * masks[:, group].sum(1, keepdims=True)
-            found = contrast(masks, a, also, directions=1, flips=19, seed=seed)
+            found = contrast(masks, a, also, directions=1, permutations=19, seed=seed)
             _, low, high = found.b_follows[0]
             # Some of what both share beside the plant lies along the direction, too.
             inside[share] += low - 0.1 <= share <= high + 0.1
@@ -237,42 +243,42 @@ def test_how_far_the_other_algorithm_goes_along_a_direction():
 def test_margins_of_another_size_are_followed_by_both():
     for seed in range(5):
         masks, a, _ = simulated(seed, plants=[([3, 7, 11], [0, 5], 9.0)], nuisance=0.2)
-        found = contrast(masks, a, 4 * np.tanh(a / 12), directions=1, flips=19, seed=seed)
+        found = contrast(masks, a, 4 * np.tanh(a / 12), directions=1, permutations=19, seed=seed)
         _, low, high = found.b_follows[0]
         assert 0.05 < low < high < 1
 
 
 def test_the_other_way_round_is_the_same_but_for_the_sign():
     masks, a, b = simulated(3, plants=[([1, 2], [3, 4], 8.0)])
-    one = contrast(masks, a, b, directions=3, flips=19)
-    other, reverse = contrast(masks, b, a, directions=3, flips=19), one.reversed()
+    one = contrast(masks, a, b, directions=3, permutations=19)
+    other, reverse = contrast(masks, b, a, directions=3, permutations=19), one.reversed()
     np.testing.assert_array_equal(other.p_value, one.p_value)
-    for name in ("directions", "projections", "variance_a", "variance_b", "lean"):
+    for name in ("directions", "projections", "variance_a", "variance_b", "asymmetry"):
         expected, found = getattr(reverse, name), getattr(other, name)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_each_way_has_its_own_directions_first():
-    lean = np.array([0.2, -0.1, 0.0, -0.9, 0.4])
-    assert step.own(lean, 4).tolist() == [0, 2, 4, 1]
-    assert step.own(-lean, 3).tolist() == [1, 2, 3]
+    asymmetry = np.array([0.2, -0.1, 0.0, -0.9, 0.4])
+    assert step.favouring(asymmetry, 4).tolist() == [0, 2, 4, 1]
+    assert step.favouring(-asymmetry, 3).tolist() == [1, 2, 3]
 
 
 def test_it_is_deterministic_and_leaves_out_models_that_failed():
     masks, a, b = simulated(4)
-    one, two = (contrast(masks, a, b, directions=3, flips=19) for _ in range(2))
+    one, two = (contrast(masks, a, b, directions=3, permutations=19) for _ in range(2))
     np.testing.assert_array_equal(one.directions, two.directions)
     a[[0, 7]], b[9] = np.nan, np.inf
     kept = np.setdiff1d(np.arange(MODELS), [0, 7, 9])
-    found = contrast(masks, a, b, directions=3, flips=19)
-    without = contrast(masks[kept], a[kept], b[kept], directions=3, flips=19)
+    found = contrast(masks, a, b, directions=3, permutations=19)
+    without = contrast(masks[kept], a[kept], b[kept], directions=3, permutations=19)
     np.testing.assert_allclose(found.singular_values, without.singular_values, rtol=1e-5)
 
 
 def test_more_targets_than_the_rank_and_targets_that_never_vary():
     masks, a, b = simulated(5, plants=[([1, 2], range(40), 6.0)], targets=300)
     a[:, 50:60], b[:, 50:60] = 1.0, 2.0
-    found = contrast(masks, a, b, directions=2, flips=19, penalty=1.0)
+    found = contrast(masks, a, b, directions=2, permutations=19, penalty=1.0)
     d = plain_ridge(masks, a, 1.0) - plain_ridge(masks, b, 1.0)
     np.testing.assert_allclose(found.singular_values[0], np.linalg.norm(d, 2), rtol=1e-3)
     assert set(np.argsort(-found.directions[0])[:2]) == {1, 2}
@@ -295,4 +301,4 @@ def test_what_cannot_be_contrasted_is_named(change, words):
     if given["margins_a"] is None:
         given["margins_a"] = b
     with pytest.raises(UserError, match=words):
-        contrast(**given, flips=19)
+        contrast(**given, permutations=19)

@@ -21,13 +21,16 @@ def test_moments_are_those_of_drawn_masks(models, examples):
 
 
 def test_what_is_said_to_stand_out_does_and_half_of_it_does_not():
-    null = [contrast(*simulated(s), directions=1, flips=39, seed=s).null_edge[0] for s in range(6)]
+    null = [
+        contrast(*simulated(s), directions=1, permutations=39, seed=s).critical_value[0]
+        for s in range(6)
+    ]
     edge, group, moved = float(np.mean(null)), [3, 7, 11], [0, 5]
     size = power.smallest(edge, MODELS, EXAMPLES, PENALTY, group=3, moved=2)
 
     def found(share, seed):
         data = simulated(100 + seed, plants=[(group, moved, share * size / 3)])
-        return contrast(*data, directions=1, flips=19, seed=seed).significant[0]
+        return contrast(*data, directions=1, permutations=19, seed=seed).significant[0]
 
     assert sum(found(1.2, s) for s in range(20)) >= 18
     assert sum(found(0.5, s) for s in range(20)) <= 7
@@ -35,14 +38,17 @@ def test_what_is_said_to_stand_out_does_and_half_of_it_does_not():
 
 def test_a_group_of_half_of_the_images_stands_out_as_foretold():
     """Subsets are equally large: of a group of half of the images they tell less than of a few."""
-    null = [contrast(*simulated(s), directions=1, flips=39, seed=s).null_edge[0] for s in range(6)]
+    null = [
+        contrast(*simulated(s), directions=1, permutations=39, seed=s).critical_value[0]
+        for s in range(6)
+    ]
     group, moved = list(range(0, EXAMPLES, 2)), [0, 5]
     known = {"group": len(group), "moved": 2}
     size = power.smallest(float(np.mean(null)), MODELS, EXAMPLES, PENALTY, **known)
 
     def found(seed):
         data = simulated(100 + seed, plants=[(group, moved, 1.2 * size / len(group))])
-        return contrast(*data, directions=1, flips=19, seed=seed).significant[0]
+        return contrast(*data, directions=1, permutations=19, seed=seed).significant[0]
 
     assert sum(found(s) for s in range(20)) >= 18
 
@@ -69,6 +75,6 @@ def test_half_of_the_models_foretell_what_all_will_show():
         masks, a, b = simulated(seed)
         for half, planned, found in ((MODELS // 2, MODELS, foretold), (MODELS, None, met)):
             rows = masks[:half], a[:half], b[:half]
-            edge = contrast(*rows, directions=1, flips=39, seed=seed).null_edge[0]
+            edge = contrast(*rows, directions=1, permutations=39, seed=seed).critical_value[0]
             found.append(power.of_models(*rows, edge, PENALTY, planned).smallest)
     assert np.median(foretold) == pytest.approx(np.median(met), rel=0.15)

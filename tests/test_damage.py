@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from modeldiff import cli
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 
 pytest_plugins = ["report_fixtures"]
 
@@ -16,7 +16,7 @@ pytest_plugins = ["report_fixtures"]
 def replaced(path, content):
     """Another content under a record that fits it, as a careless copy or script leaves it."""
     kept = artifacts.record(path)
-    with artifacts.artefact(path, kept["key"]) as file:
+    with artifacts.write(path, kept["key"]) as file:
         content(file)
 
 
@@ -33,7 +33,7 @@ OTHERS = {
 @pytest.fixture
 def array(tmp_path):
     path = tmp_path / "margins.npy"
-    with artifacts.artefact(path, "key") as file:
+    with artifacts.write(path, "key") as file:
         np.save(file, np.zeros((2, 2), np.float32))
     return path
 
@@ -42,26 +42,28 @@ def array(tmp_path):
 def test_an_artefact_of_another_kind_is_damaged(array, content):
     assert artifacts.array(array, "key", kind="f", dimensions=2).shape == (2, 2)
     replaced(array, OTHERS[content])
-    with pytest.raises(Damaged, match=r"margins\.npy: is no array of 2 dimensions") as caught:
+    with pytest.raises(
+        CorruptArtifact, match=r"margins\.npy: is no array of 2 dimensions"
+    ) as caught:
         artifacts.array(array, "key", kind="f", dimensions=2)
-    assert caught.value.artefact == array
+    assert caught.value.artifact == array
 
 
 @pytest.mark.parametrize("content", ["text", "nothing", "strings"])
 def test_an_archive_of_another_kind_is_damaged(array, content):
     replaced(array, lambda file: artifacts.write_arrays(file, {"a": np.zeros(2)}))
     assert artifacts.arrays(array, "key")["a"].shape == (2,)
-    with pytest.raises(Damaged, match=r"margins\.npy: has no array 'b'"):
+    with pytest.raises(CorruptArtifact, match=r"margins\.npy: has no array 'b'"):
         artifacts.arrays(array, "key")["b"]
     replaced(array, OTHERS[content])
-    with pytest.raises(Damaged, match=r"margins\.npy: is no archive of arrays"):
+    with pytest.raises(CorruptArtifact, match=r"margins\.npy: is no archive of arrays"):
         artifacts.arrays(array, "key")
 
 
 def test_a_folder_in_the_place_of_an_artefact_is_named_and_left(array):
     array.unlink()
     (array / "mine").mkdir(parents=True)
-    with pytest.raises(Damaged, match=r"margins\.npy: cannot be read: Is a directory"):
+    with pytest.raises(CorruptArtifact, match=r"margins\.npy: cannot be read: Is a directory"):
         artifacts.verify(array, "key")
     assert not artifacts.discard(array)
     assert (array / "mine").exists()
@@ -73,10 +75,10 @@ def test_what_has_no_readable_record_may_be_the_users_and_is_left(array, text):
     if text:
         artifacts.record_path(array).write_text(text)
     with pytest.raises(
-        Damaged, match=r"has no readable record margins\.npy\.json; if it"
+        CorruptArtifact, match=r"has no readable record margins\.npy\.json; if it"
     ) as caught:
         artifacts.verify(array, "key")
-    assert caught.value.artefact is None
+    assert caught.value.artifact is None
 
 
 def cut(path):
@@ -113,5 +115,5 @@ def test_a_summary_found_damaged_is_made_again(study_json, tmp_path):
     folder = shutil.copytree(study_json.parent, tmp_path / "copy")
     summary = folder / "summary.json"
     cut(summary)
-    ended = CliRunner().invoke(cli.main, ["found", str(summary)])
+    ended = CliRunner().invoke(cli.main, ["summary", str(summary)])
     assert (ended.exit_code, summary.exists()) == (1, False)

@@ -35,14 +35,14 @@ def data(study, failed=(), seed=0):
     """Masks and margins on disk, as if trained; a model's are the same in a study that grew."""
     at = Path(study.folder)
     masks = subsets.draw(N, range(study.n_subsets), study.alpha, study.seed)
-    with artifacts.artefact(at / "subsets/masks.npy", study.key("subsets")) as file:
+    with artifacts.write(at / "subsets/masks.npy", study.key("subsets")) as file:
         np.save(file, np.packbits(masks, axis=1))
     weights = np.random.default_rng(seed).normal(size=(TARGETS, N))
     weights[:, 5:] = 0
     noise = np.array([np.random.default_rng(m).normal(size=TARGETS) for m in range(study.models)])
     margins = masks[[study.subset_of(m) for m in range(study.models)]] @ weights.T + noise
     margins[list(failed)] = np.nan
-    with artifacts.artefact(
+    with artifacts.write(
         at / "plain/margins.npy", study.key("margins", "plain"), failed={}
     ) as file:
         np.save(file, margins.astype(np.float32))

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from modeldiff import dataset
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset import Images, Raw, sources
 from modeldiff.dataset.raw import placed
 from modeldiff.study import Study
@@ -56,7 +56,7 @@ def test_targets_and_verification_images_divide_the_test_images(data, study):
 def test_a_data_set_of_other_settings_is_refused(study, config, tmp_path):
     manifest_of(study, tmp_path)
     other = Study.load(config | {"seed": 1})
-    with pytest.raises(Damaged, match="made from other settings"):
+    with pytest.raises(CorruptArtifact, match="made from other settings"):
         dataset.read(tmp_path / "manifest.json", other.key("dataset"))
 
 

@@ -14,7 +14,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import case_studies
 from modeldiff.dataset.case_studies import LIVING17
 from modeldiff.dataset.pictures import Pictures, centre, stretched
-from modeldiff.dataset.raw import Raw, Unread, placed
+from modeldiff.dataset.raw import LazyImages, Raw, placed
 from modeldiff.study import Study
 
 
@@ -142,7 +142,7 @@ def one_picture_many_times():
     Image.new("RGB", (8, 8), (1, 2, 3)).save(file, "png")
     names = [f"{i:04}" for i in range(1500)]
     images = Pictures(names, lambda of: ((x, file.getvalue()) for x in of), 64, stretched)
-    split = Unread(images, np.arange(1500) % 2)
+    split = LazyImages(images, np.arange(1500) % 2)
     return Raw(split, split, ("a", "b"))
 
 

@@ -17,7 +17,7 @@ from modeldiff.dataset import Images
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.components import Component
 from modeldiff.training import Member
-from modeldiff.training.loaders import Resident
+from modeldiff.training.loaders import InMemoryLoader
 
 pytest.importorskip("ffcv", reason="FFCV is not installed here")
 from modeldiff.training import ffcv
@@ -47,7 +47,7 @@ def orders(models, n, seed=0):
 
 def test_both_loaders_give_the_same_examples(data, raw):
     half = lambda images: images / 2  # noqa: E731
-    ours, theirs = Resident(data, half, "cpu"), ffcv.Ffcv(raw, half, "cpu")
+    ours, theirs = InMemoryLoader(data, half, "cpu"), ffcv.Ffcv(raw, half, "cpu")
     for epoch, (models, n, batch) in enumerate([(2, 90, 40), (2, 90, 40), (1, N, 64), (3, 7, 9)]):
         rows, count = orders(models, n, epoch), 0
         for a, b in zip(ours.epoch(rows, batch), theirs.epoch(rows, batch), strict=True):

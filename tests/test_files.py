@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 
 
 def write(path, content=b"content", key="key"):
-    with artifacts.artefact(path, key, models=3) as file:
+    with artifacts.write(path, key, models=3) as file:
         file.write(content)
 
 
@@ -30,7 +30,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     write(tmp_path / "a")
 
     def cut():
-        with artifacts.artefact(tmp_path / "a", "other") as file:
+        with artifacts.write(tmp_path / "a", "other") as file:
             file.write(b"half")
             raise RuntimeError
 
@@ -56,7 +56,7 @@ def test_what_is_damaged_is_refused_by_name(tmp_path, damage, words):
     path = tmp_path / "a"
     write(path)
     damage(path)
-    with pytest.raises(Damaged) as caught:
+    with pytest.raises(CorruptArtifact) as caught:
         artifacts.verify(path, "key")
     assert str(caught.value).startswith(str(path))
     assert words in str(caught.value)
@@ -79,7 +79,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
 def test_arrays_may_have_any_name_and_give_the_same_bytes(tmp_path):
     arrays = {"file": np.arange(3), "a-minus-b.x": np.eye(2), "allow_pickle": np.float64(1)}
     for name in ("one", "two"):
-        with artifacts.whole(tmp_path / name) as file:
+        with artifacts.atomic_write(tmp_path / name) as file:
             artifacts.write_arrays(file, arrays)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     with np.load(tmp_path / "one", allow_pickle=False) as loaded:
@@ -88,7 +88,10 @@ def test_arrays_may_have_any_name_and_give_the_same_bytes(tmp_path):
 
 
 def test_objects_are_never_pickled(tmp_path):
-    with pytest.raises(ValueError, match="allow_pickle"), artifacts.whole(tmp_path / "x") as file:
+    with (
+        pytest.raises(ValueError, match="allow_pickle"),
+        artifacts.atomic_write(tmp_path / "x") as file,
+    ):
         artifacts.write_arrays(file, {"x": np.array([{}])})
     assert not (tmp_path / "x").exists()
 

@@ -16,7 +16,7 @@ from conftest import small
 from modeldiff import dataset, margins
 from modeldiff.cli import main
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import changes, sharding, status
 from modeldiff.study import Study
 from modeldiff.training import checkpoint, train_full, train_shard
@@ -254,7 +254,7 @@ def shard(study, name, models):
     path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
     facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
     facts["data"] = dataset.digest(manifest)
-    with artifacts.artefact(path, study.key("training", name), **facts) as file:
+    with artifacts.write(path, study.key("training", name), **facts) as file:
         np.save(file, np.zeros((len(models), 3), np.float32))
     return path
 
@@ -313,7 +313,7 @@ def test_models_of_other_data_are_never_pooled(own, folder):
     np.save("images.npy", images)
     dataset.prepare(study, manifest)  # of the same settings
     shards.append(shard(study, "masked", range(30, 60)))
-    with pytest.raises(Damaged) as caught:
+    with pytest.raises(CorruptArtifact) as caught:
         margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
     assert "0-30.npy: its models were trained on other data than those" in caught.value.details
     assert sharding.finished(study, "training", "masked", study.folder) == {30: 60}
@@ -330,7 +330,7 @@ def test_neither_are_models_that_were_trained_on_all_of_other_data(own, folder):
     np.save("images.npy", images)
     dataset.prepare(study, manifest)
     other = dataset.read(manifest, study.key("dataset"))
-    with pytest.raises(Damaged, match=r"full.npz: its models were trained on other data"):
+    with pytest.raises(CorruptArtifact, match=r"full.npz: its models were trained on other data"):
         list(load_full(study, "plain", other, ["full.npz"], device="cpu"))
 
 

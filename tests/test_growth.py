@@ -108,7 +108,7 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
         ]:  # one is missing
             facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
             path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
-            with artifacts.artefact(path, study.key("training", name), **facts) as file:
+            with artifacts.write(path, study.key("training", name), **facts) as file:
                 np.save(file, rows[models.start : models.stop].astype(np.float32))
     result = CliRunner().invoke(main, ["plan", "small.yaml", "--lds", "0.9", "--json"])
     assert result.exit_code == 0, result.output

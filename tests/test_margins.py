@@ -9,7 +9,7 @@ import pytest
 
 from modeldiff import margins
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 
 
 def shards(folder, sizes, targets=4, failed=None):
@@ -18,7 +18,7 @@ def shards(folder, sizes, targets=4, failed=None):
         path = folder / f"{start}-{start + size}.npy"
         rows = np.arange(start, start + size, dtype=np.float32)[:, None] + np.zeros(targets, "f4")
         facts = {"models": [start, start + size], "margin": "max", "failed": failed or {}}
-        with artifacts.artefact(path, "shard", **facts) as file:
+        with artifacts.write(path, "shard", **facts) as file:
             np.save(file, rows)
         paths.append(path)
         start += size
@@ -48,7 +48,7 @@ def trained(folder, shares, targets=200, failed=None):
         margins[int(model)] = np.nan
     path = folder / "shard.npy"
     facts = {"models": [0, len(shares)], "margin": "max", "failed": failed or {}}
-    with artifacts.artefact(path, "shard", **facts) as file:
+    with artifacts.write(path, "shard", **facts) as file:
         np.save(file, margins.astype("f4"))
     return path
 
@@ -87,7 +87,7 @@ def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
     with open(paths[1], "r+b") as file:
         file.truncate(100)
     paths[2].write_bytes(paths[2].read_bytes()[:-1] + b"\xff")
-    with pytest.raises(Damaged) as caught:
+    with pytest.raises(CorruptArtifact) as caught:
         margins.gather(paths, "shard", tmp_path / "margins.npy", "all")
     assert str(caught.value).startswith("2 damaged shards were removed; run the same command again")
     first, second = caught.value.details.split("\n")
@@ -100,7 +100,7 @@ def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
 def test_thousands_of_shards_stay_under_300_mb(tmp_path):
     """2,000 shards of a 100,000 x 1,000 array (400 MB)."""
     shard = tmp_path / "shard.npy"
-    with artifacts.artefact(shard, "shard", models=[0, 50], margin="max", failed={}) as file:
+    with artifacts.write(shard, "shard", models=[0, 50], margin="max", failed={}) as file:
         np.save(file, np.ones((50, 1000), np.float32))
     script = f"""
         from pathlib import Path

@@ -28,7 +28,7 @@ def lacking(config, tmp_path):
             if (name, start) != ("plain", 60):
                 path = tmp_path / f"small/{name}/shards/{start}-{start + 30}.npy"
                 facts = {"models": [start, start + 30], "failed": {}, "margin": "max"}
-                with artifacts.artefact(path, study.key("training", name), **facts) as file:
+                with artifacts.write(path, study.key("training", name), **facts) as file:
                     np.save(file, np.ones((30, targets), np.float32))
     log = tmp_path / "small/logs/train/plain-60-90.log"
     log.parent.mkdir(parents=True)
@@ -44,24 +44,24 @@ def with_share(study, share):
 def test_what_is_missing_is_said_in_one_line_with_its_cause_and_a_way_on(lacking):
     (line,) = missing.lines(lacking)
     assert line.startswith("models 60-89 of plain are missing (disk full): the same command")
-    assert "modeldiff give-up" in line
+    assert "modeldiff skip-missing" in line
     (line,) = missing.lines(with_share(lacking, None))
-    assert "give-up" not in line
+    assert "skip-missing" not in line
     assert "allow_missing: 1%" in line
 
 
 @pytest.mark.parametrize("share", [None, "0%", "24.9%"])
 def test_no_more_is_given_up_than_the_config_allows(lacking, share):
     with pytest.raises(UserError, match="30 of 120 models of plain are missing; must be at least"):
-        list(missing.give_up(with_share(lacking, share)))
+        list(missing.skip_missing(with_share(lacking, share)))
     assert len(list(missing.lines(lacking))) == 1
 
 
 def test_models_that_are_given_up_count_as_failed_and_not_twice(lacking, tmp_path):
-    (said,) = missing.give_up(lacking)
+    (said,) = missing.skip_missing(lacking)
     assert "models 60-89 of plain are given up" in said
     assert list(missing.lines(lacking)) == []
-    assert list(missing.give_up(lacking)) == []
+    assert list(missing.skip_missing(lacking)) == []
     shards = [tmp_path / f"small/plain/shards/{a}-{a + 30}.npy" for a in (0, 30, 60, 90)]
     margins.gather(shards, lacking.key("training", "plain"), tmp_path / "all.npy", "key")
     rows, failed = margins.read(tmp_path / "all.npy", "key")
@@ -71,7 +71,7 @@ def test_models_that_are_given_up_count_as_failed_and_not_twice(lacking, tmp_pat
     for path in tmp_path.glob("small/plain/shards/0-30.npy*"):
         path.unlink()
     with pytest.raises(UserError, match="60 of 120"):
-        list(missing.give_up(lacking))
+        list(missing.skip_missing(lacking))
 
 
 def test_a_study_finishes_without_its_last_models_and_takes_them_later(repository, tmp_path):
@@ -85,9 +85,9 @@ def test_a_study_finishes_without_its_last_models_and_takes_them_later(repositor
     code, output = workflow.run()
     assert code == 1
     assert "modeldiff: models 90-119 of masked are missing" in output
-    assert "modeldiff give-up results/small/study.json" in output
+    assert "modeldiff skip-missing results/small/study.json" in output
     blocked.rmdir()
-    assert workflow.modeldiff("give-up", "results/small/study.json")[0] == 0
+    assert workflow.modeldiff("skip-missing", "results/small/study.json")[0] == 0
     code, output = workflow.run()
     assert code == 0, output
     found = json.loads(workflow.file("summary.json").read_text())["algorithms"]

@@ -16,7 +16,7 @@ algorithms:
   second: {<<: *recipe, preprocess: [{name: blank_border, width: 2}]}
 training: {shard: 90, width: 1}
 datamodels: {estimator: ridge}
-comparison: {pairs: [[first, second]], directions: 3, flips: 19}
+comparison: {pairs: [[first, second]], directions: 3, permutations: 19}
 verification: {models: 2}
 """
 MARGINS = [f"results/small/{name}/margins.npy" for name in ("first", "second")]

@@ -15,7 +15,7 @@ import report_studies
 
 from modeldiff import __version__, comparison, report
 from modeldiff.comparison.agreement import Agreement
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import step
 from modeldiff.dataset import Dataset, Images
 from modeldiff.report import charts, images, names, page, results, summary, terminal
@@ -153,7 +153,7 @@ def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
         (folder / name).unlink()
     with open(folder / "masked/lds.npz", "r+b") as file:
         file.truncate(100)
-    with pytest.raises(Damaged, match=r"masked/lds\.npz: .* truncated"):
+    with pytest.raises(CorruptArtifact, match=r"masked/lds\.npz: .* truncated"):
         report.write(folder / "study.json")
     assert not (folder / "summary.json").exists()
     assert not (folder / "report.html").exists()

@@ -132,7 +132,7 @@ def test_status_counts_failed_models_by_their_reason(started):
     causes.append("no better than chance: mean accuracy over 10 classes 0.100")
     facts = {"failed": {str(m): cause for m, cause in enumerate(causes)}}
     path = f"{started.folder}/plain/shards/0-30.npy"
-    with artifacts.artefact(path, started.key("training", "plain"), **facts) as file:
+    with artifacts.write(path, started.key("training", "plain"), **facts) as file:
         np.save(file, np.zeros(1))
     found = status.read(started.folder)
     said = "\n".join(status.lines(found))
@@ -145,7 +145,7 @@ def test_status_counts_failed_models_by_their_reason(started):
     }
     facts = {"failed": {"1": "far below the others: 30.0% of margins above 0, median 90.5%"}}
     whole = f"{started.folder}/plain/margins.npy"
-    with artifacts.artefact(whole, started.key("margins", "plain"), **facts) as file:
+    with artifacts.write(whole, started.key("margins", "plain"), **facts) as file:
         np.save(file, np.zeros(1))
     assert "1 failed (1 far below the others)" in status.line(status.read(started.folder))
 
@@ -155,7 +155,7 @@ BAR = "plain:  50%|##  | 15/30 [01:00<01:00, 4.0s/model]"
 
 def log(started, name, text, age=0.0):
     path = f"{started.folder}/logs/train/{name}.log"
-    with artifacts.whole(path) as file:
+    with artifacts.atomic_write(path) as file:
         file.write(text.encode())
     then = time.time() - age
     os.utime(path, (then, then))

@@ -42,7 +42,7 @@ def write(study: Study, name: str, data: Dataset, output: str | Path, *, device:
         what = f"the scores of {len(bad)} targets are not finite, first of target {bad[0]}"
         raise UserError(f"{', '.join(given)}: {what}; every one must be")
     sources = {path: _sha256(path) for path in given}
-    with artifacts.artefact(output, study.key("scores", name), sources=sources) as file:
+    with artifacts.write(output, study.key("scores", name), sources=sources) as file:
         np.save(file, found)
 
 

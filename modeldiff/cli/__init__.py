@@ -12,7 +12,9 @@ import click
 
 from modeldiff.cli import rooms, users
 from modeldiff.core import artifacts
-from modeldiff.core.errors import LONGEST, Damaged, UserError, printable, shortened
+from modeldiff.core.errors import LONGEST, CorruptArtifact, UserError, printable, shortened
+
+FORMER_NAMES = {"found": "summary", "give-up": "skip-missing"}
 
 
 class Commands(click.Group):
@@ -21,11 +23,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Damaged as error:
+        except CorruptArtifact as error:
             click.echo(error.report(), err=True)
             # Only a room's command mends: the others look at a study, and leave it as it is.
             in_a_room = ctx.invoked_subcommand in {c.name for c in rooms.COMMANDS}
-            if in_a_room and error.artefact and artifacts.discard(error.artefact):
+            if in_a_room and error.artifact and artifacts.discard(error.artifact):
                 click.echo("It was removed: run the same again to make it again.", err=True)
             sys.exit(1)
         except UserError as error:
@@ -38,11 +40,16 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet
 
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in FORMER_NAMES:
+            click.echo(f"modeldiff: `{name}` is called `{FORMER_NAMES[name]}` now", err=True)
+        return super().get_command(ctx, FORMER_NAMES.get(name, name))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, module in (("For people", users), ("Rooms, run by Snakemake's rules", rooms)):
-            with formatter.section(title):
-                rows = [(str(c.name), c.get_short_help_str(75)) for c in module.COMMANDS]
-                formatter.write_dl(rows)
+        with formatter.section("Commands"):
+            formatter.write_dl([(str(c.name), c.get_short_help_str(75)) for c in users.COMMANDS])
+        with formatter.section("Run by Snakemake's rules, one per step"):
+            formatter.write_text(", ".join(str(c.name) for c in rooms.COMMANDS))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -258,15 +258,6 @@ def report(study: Path) -> None:
     report.write(study)
 
 
-@click.command()
-@click.argument("summary", type=FILE)
-def found(summary: Path) -> None:
-    """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
-    from modeldiff.report import terminal
-
-    click.echo(terminal.lines(summary))
-
-
 COMMANDS = (
     dataset,
     beton,
@@ -284,5 +275,4 @@ COMMANDS = (
     trials,
     candidates,
     report,
-    found,
 )

@@ -61,7 +61,7 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     template = jinja2.Template(TEMPLATE.read_text(), keep_trailing_newline=True)
     written = json.dumps(images or f"data/{name}", ensure_ascii=False)
     values = {"images": written, "own": own, "file": shlex.quote(printable(str(path)))}
-    with artifacts.whole(path) as file:
+    with artifacts.atomic_write(path) as file:
         file.write(template.render(name=json.dumps(name), **values).encode())
     click.echo(f"{path}: written; edit it, then: modeldiff check {path}")
 
@@ -177,7 +177,7 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
 
 @click.command()
 @study_argument
-def give_up(study: Study) -> None:
+def skip_missing(study: Study) -> None:
     """Go on without the models whose jobs cannot be finished.
 
     STUDY is a config or a results folder's study.json. Writes shards without margins for all that
@@ -185,8 +185,17 @@ def give_up(study: Study) -> None:
     """
     from modeldiff.jobs import missing
 
-    said = list(missing.give_up(study))
+    said = list(missing.skip_missing(study))
     click.echo("\n".join(said) or "no model is missing")
+
+
+@click.command()
+@click.argument("path", metavar="SUMMARY", type=FILE)
+def summary(path: Path) -> None:
+    """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
+    from modeldiff.report import terminal
+
+    click.echo(terminal.lines(path))
 
 
 @click.command()
@@ -238,4 +247,4 @@ def show(content: Any, as_json: bool, text: str) -> None:
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (new, check, check_data, plan, pretrain, status, give_up, compare)
+COMMANDS = (new, check, check_data, plan, pretrain, status, skip_missing, summary, compare)

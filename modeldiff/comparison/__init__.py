@@ -7,11 +7,11 @@ the margins of models that share their subsets, and tests what it finds.
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
-from modeldiff.comparison.result import LEVEL, WAYS, Comparison, ends
+from modeldiff.comparison.result import DIRECTION_LEVEL, WAYS, Comparison, ends
 from modeldiff.comparison.step import weights, write
 
 __all__ = [
-    "LEVEL",
+    "DIRECTION_LEVEL",
     "ROWS",
     "WAYS",
     "Agreement",

@@ -16,9 +16,9 @@ from scipy.stats import norm
 
 from modeldiff.comparison.paired_ridge import Paired, Ridge
 
-LEVEL = 0.01  # of the test that anything differs, beside that of directions
+AGREEMENT_LEVEL = 0.01  # of the test that anything differs, beside that of directions
 PAIRED = 256  # models of a block whose pairs are looked at one by one
-REACH = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
+T_CRITICAL = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Agreement:
     @property
     def differ(self) -> bool:
         """Whether something differs, be it in a direction that stands out or not."""
-        return self.p_value <= LEVEL and self.high < 1
+        return self.p_value <= AGREEMENT_LEVEL and self.high < 1
 
     @property
     def scaled(self) -> bool:
         """Whether something differs, but as far as is known no more than a factor."""
-        return self.p_value <= LEVEL and self.high >= 1
+        return self.p_value <= AGREEMENT_LEVEL and self.high >= 1
 
 
 def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: float) -> Agreement:
@@ -88,11 +88,11 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
 
     aa, bb, ab = sums
     of_a, of_b, _ = np.eye(3)
-    if aa <= REACH * error(of_a) or bb <= REACH * error(of_b):
+    if aa <= T_CRITICAL * error(of_a) or bb <= T_CRITICAL * error(of_b):
         return Agreement(math.nan, math.nan, math.nan, p_value)
     value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
-    reach = REACH * error(slope)
+    reach = T_CRITICAL * error(slope)
     return Agreement(value, value - reach, value + reach, p_value)
 
 

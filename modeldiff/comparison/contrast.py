@@ -5,7 +5,7 @@ regression of the paired differences of margins on the masks. Its singular vecto
 distinguishing directions. Projecting B out of A row by row, as the published method does, leaves
 some of what both share wherever B is noisy (regression dilution); a difference leaves none of it.
 c is 1, but where a difference in scale alone explains most of what differs. Directions that stand
-out from noise together are known as a plane, not each by itself: within it they are turned until
+out from noise together are known as a plane, not each by itself: within it they are rotated until
 each moves few test examples, and those strongly.
 """
 
@@ -19,13 +19,13 @@ from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.jackknife import GROUPS, Along, ratios
 from modeldiff.comparison.paired_ridge import Paired, Ridge
-from modeldiff.comparison.residual import lean, principal_axes
-from modeldiff.comparison.result import LEVEL, Comparison, ends, oriented
+from modeldiff.comparison.residual import asymmetry, principal_axes
+from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends, oriented
 from modeldiff.comparison.rotation import quartimax
 from modeldiff.core.errors import UserError
 
 FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves
-REACH = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
+T_CRITICAL = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
 
 
 def contrast(
@@ -35,7 +35,7 @@ def contrast(
     *,
     directions: int,
     penalty: float = 2.0,
-    flips: int = 99,
+    permutations: int = 99,
     seed: int = 0,
     examples: int = 20,
 ) -> Comparison:
@@ -47,9 +47,9 @@ def contrast(
         of the two failed (a margin that is not finite) are left out.
     penalty: of the ridge regression, on standardised columns. More than predicts margins best:
         what differs is weak against the noise.
-    flips: random exchanges of A and B that the null is made of; p-values are no smaller than
-        1 / (flips + 1).
-    seed: of the flips. examples: strongest training examples that `overlap` is counted on.
+    permutations: random exchanges of A and B that the null is made of; p-values are no smaller than
+        1 / (permutations + 1).
+    seed: of the permutations. examples: strongest training examples that `overlap` is counted on.
 
     The p-values are those of `significance.sign_flips`. A direction can only be as sure as the
     margins' noise allows, so weak or redundant differences may go unfound.
@@ -71,7 +71,7 @@ def contrast(
         raise UserError("margins_a: do not differ from margins_b in any model")
     basis = significance.basis(models, seed)
     axes = principal_axes(basis.T @ difference, directions)
-    tested = significance.flip_test(ridge, models, basis, difference, axes, flips, seed)
+    tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
     p_value, p_any = tested.p_value, tested.p_any
     if models.scale != 1:
         # The factor is an estimate: where noise made it, what both share is left in the
@@ -80,28 +80,30 @@ def contrast(
         plain_basis = significance.basis(unscaled, seed)
         plain = np.float64(a) - b
         plain_axes = principal_axes(plain_basis.T @ plain, directions)
-        again = significance.flip_test(ridge, unscaled, plain_basis, plain, plain_axes, flips, seed)
+        again = significance.flip_test(
+            ridge, unscaled, plain_basis, plain, plain_axes, permutations, seed
+        )
         p_value = np.maximum(p_value, again.p_value)
         p_any = max(p_any, again.p_any)
-    together = int((p_value <= LEVEL).sum())
-    found, projections = oriented(*turned(axes, difference @ axes.T, together))
+    together = int((p_value <= DIRECTION_LEVEL).sum())
+    found, projections = oriented(*rotated(axes, difference @ axes.T, together))
     singular = np.linalg.norm(projections, axis=0)
     differences = [np.float64(own_a) - models.scale * own_b for own_a, own_b in halves]
     twice = []
     for half in differences:
         axes = principal_axes(basis.T @ half, directions)
-        twice.append(nearest(found, turned(axes, half @ axes.T, together)[0]))
+        twice.append(nearest(found, rotated(axes, half @ axes.T, together)[0]))
     # Along the directions of each half, the other half's datamodels.
-    crossed = [
+    cross_fitted = [
         Along.of(models, ridges[1], halves[1], twice[0]),
         Along.of(models, ridges[0], halves[0], twice[1]),
     ]
-    measured = [along.variances() for along in crossed]
+    measured = [along.variances() for along in cross_fitted]
     variance = np.mean([estimate for estimate, _ in measured], 0)
-    reach = REACH * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    reach = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
     reached = [
         along.reaches(half @ own.T)
-        for along, half, own in zip(crossed, differences, twice, strict=True)
+        for along, half, own in zip(cross_fitted, differences, twice, strict=True)
     ]
     extent = np.sum([values for values, _ in reached], 0)
     covariance = np.sum([values for _, values in reached], 0)
@@ -116,20 +118,20 @@ def contrast(
         interval_b=interval[1],
         b_follows=ratios(extent, covariance, FREEDOM),
         a_follows=ratios(extent[::-1], covariance[:, ::-1, ::-1], FREEDOM),
-        lean=lean(a, models.scale * b, found),
+        asymmetry=asymmetry(a, models.scale * b, found),
         singular_values=singular,
         p_value=p_value,
-        null_edge=tested.null_edge,
+        critical_value=tested.critical_value,
         stability=np.abs((twice[0] * twice[1]).sum(1)),
         overlap=overlap(twice[0], twice[1], examples),
         agreement=agreement(ridge, models, covariances, p_any),
     )
 
 
-def turned(
+def rotated(
     directions: np.ndarray, projections: np.ndarray, together: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions and projections, the first `together` turned within their plane, strongest first.
+    """Directions and projections, the first `together` rotated within their plane, strongest first.
 
     directions: orthonormal [directions x n_train]; projections: [n_targets x directions].
     """

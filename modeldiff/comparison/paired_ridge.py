@@ -191,19 +191,22 @@ class Noise:
     def flipped(self, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights of the noise, each model's multiplied by its sign, and its `pairs`.
 
-        signs: float32 [flips x models]. Returns float32 [flips x n_train x r], float64 [flips].
+        signs: float32 [permutations x models]. Returns float32 [permutations x n_train x r],
+        float64 [permutations].
         """
-        ridge, flips, r = self.ridge, len(signs), self.basis.shape[1]
-        total, own = np.zeros((len(self.weights), flips * r), np.float32), 0.0
-        for rows, x in ridge.centred_masks(flips * r):
+        ridge, permutations, r = self.ridge, len(signs), self.basis.shape[1]
+        total, own = np.zeros((len(self.weights), permutations * r), np.float32), 0.0
+        for rows, x in ridge.centred_masks(permutations * r):
             d, predicted = self.parts(rows, x)
             noise = (d - np.float32(self.share) * predicted) * np.float32(ridge.unshrunk**0.5)
             own += _own(x, noise)
             flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
-            total += x.T @ flipped.reshape(len(d), flips * r)
-        squares = np.einsum("nfr,nfr->f", *[total.reshape(-1, flips, r)] * 2, dtype=np.float64)
+            total += x.T @ flipped.reshape(len(d), permutations * r)
+        squares = np.einsum(
+            "nfr,nfr->f", *[total.reshape(-1, permutations, r)] * 2, dtype=np.float64
+        )
         weights = ridge.inverse @ (total / ridge.models)
-        return weights.reshape(-1, flips, r).transpose(1, 0, 2), squares - own
+        return weights.reshape(-1, permutations, r).transpose(1, 0, 2), squares - own
 
 
 def _own(x: np.ndarray, d: np.ndarray) -> float:

@@ -89,7 +89,7 @@ def smallest(
 ) -> float:
     """Smallest shift of margins that stands out, in the margin's unit.
 
-    edge: `Comparison.null_edge` of direction 1, found with `models` models and `penalty`.
+    edge: `Comparison.critical_value` of direction 1, found with `models` models and `penalty`.
     """
     kept, _ = moments(n_train / models, penalty)
     return float(edge / kept * np.sqrt(group / moved / (1 - group / n_train)))

@@ -61,10 +61,10 @@ def compare(
         interval_b=np.tile(unknown[:, None], 2),
         b_follows=np.tile(unknown[:, None], 3),
         a_follows=np.tile(unknown[:, None], 3),
-        lean=lean(scaled_a, scaled_b, found),
+        asymmetry=asymmetry(scaled_a, scaled_b, found),
         singular_values=np.sqrt(squares),
         p_value=unknown,
-        null_edge=unknown,
+        critical_value=unknown,
         stability=unknown,
         overlap=unknown,
         agreement=None,
@@ -93,7 +93,7 @@ def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
     return along
 
 
-def lean(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Whose each direction is (see `Comparison`), float64 [directions]; 0 if it is nobody's."""
     mine, other = (np.square(w @ directions.T, dtype=np.float64).sum(0) for w in (a, b))
     total = mine + other

@@ -7,7 +7,7 @@ import numpy as np
 from modeldiff.comparison.agreement import Agreement
 
 WAYS = ("a-minus-b", "b-minus-a")
-LEVEL = 0.05  # of the family of all directions of a comparison
+DIRECTION_LEVEL = 0.05  # of the family of all directions of a comparison
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Comparison:
         models, of margins as they are. 0: only A follows it. Surely above 0: both do, so that they
         may differ in the size of margins alone. NaN where A does not surely go along it.
     a_follows: the same with A and B exchanged.
-    lean: float64 [directions], whose it is: 1 if only A's weights (scaled as they were compared)
-        reach along the direction, -1 if only B's, by the sums of squares over targets.
+    asymmetry: float64 [directions], whose it is: 1 if only A's weights (scaled as they were
+        compared) extend along the direction, -1 if only B's, by the sums of squares over targets.
     singular_values: float64 [directions], in the units of the weights.
     p_value: float64 [directions], the chance of a singular value as large if the algorithms did
         not differ beyond the directions before, adjusted for those: no further correction is due.
-    null_edge: float64 [directions], the singular value that such noise exceeds with chance LEVEL.
+    critical_value: float64 [directions], the singular value that such noise exceeds with chance
+        DIRECTION_LEVEL.
     stability: float64 [directions], |cosine| of the direction found in two halves of the models.
     overlap: float64 [directions], share of its strongest training examples that the halves share.
     Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
@@ -51,10 +52,10 @@ class Comparison:
     interval_b: np.ndarray
     b_follows: np.ndarray
     a_follows: np.ndarray
-    lean: np.ndarray
+    asymmetry: np.ndarray
     singular_values: np.ndarray
     p_value: np.ndarray
-    null_edge: np.ndarray
+    critical_value: np.ndarray
     stability: np.ndarray
     overlap: np.ndarray
     agreement: Agreement | None
@@ -62,7 +63,7 @@ class Comparison:
     @property
     def significant(self) -> np.ndarray:
         """Which directions stand out, bool [directions]; False where that cannot be known."""
-        return self.p_value <= LEVEL
+        return self.p_value <= DIRECTION_LEVEL
 
     def only(self, chosen: np.ndarray) -> "Comparison":
         """The directions of these indices."""
@@ -89,7 +90,7 @@ class Comparison:
             interval_b=self.interval_a,
             b_follows=self.a_follows,
             a_follows=self.b_follows,
-            lean=-self.lean,
+            asymmetry=-self.asymmetry,
         )
 
 

@@ -9,7 +9,7 @@ CLOSE = 1e-10  # relative gain at which turning stops
 def quartimax(loadings: np.ndarray) -> np.ndarray:
     """The rotation that makes the sum of the fourth powers of `loadings @ rotation` largest.
 
-    loadings: [rows x k]; returns orthogonal float64 [k x k]. Each turned column then has few large
+    loadings: [rows x k]; returns orthogonal float64 [k x k]. Each rotated column then has few large
     entries: of all axes of the plane those that single out small groups (Neuhaus & Wrigley 1954;
     as a contrast, the kurtosis of independent component analysis). Found from the given axes on,
     so that it is deterministic; a maximum nearby, not always the largest.
@@ -17,11 +17,11 @@ def quartimax(loadings: np.ndarray) -> np.ndarray:
     rotation = np.eye(loadings.shape[1])
     best = -np.inf
     for _ in range(SWEEPS):
-        turned = loadings @ rotation
-        value = float((turned**4).sum())
+        rotated = loadings @ rotation
+        value = float((rotated**4).sum())
         if value <= best * (1 + CLOSE):
             break
         best = value
-        u, _, v = np.linalg.svd(loadings.T @ turned**3)
+        u, _, v = np.linalg.svd(loadings.T @ rotated**3)
         rotation = u @ v
     return rotation

@@ -2,14 +2,15 @@
 
 If two algorithms do not differ, the margins of model m under A and under B are, given its subset,
 two draws from one distribution: exchanging them changes nothing but chance. Exchanging both
-margins of a model, for all targets at once, flips the sign of its difference and keeps the
+margins of a model, for all targets at once, permutations the sign of its difference and keeps the
 correlation of its noise across targets. The singular values after many random exchanges are
 therefore those of no difference, for any number of models and any noise: a permutation test that
 is exact but for the means and the scale, which are estimated. Where the algorithms do differ, what
 the masks predict of the difference is taken away before signs are flipped, else it would be taken
 for noise (Freedman & Lane 1983; Winkler et al. 2014, for sign flips). Direction k is tested with
 the directions before it removed (Winkler et al. 2020, for canonical correlations); testing stops
-at the first that does not stand out, so that the chance of any false direction is LEVEL.
+at the first that does not stand out, so that the chance of any false direction is
+DIRECTION_LEVEL.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from modeldiff.comparison.paired_ridge import Noise, Paired, Ridge, signs
-from modeldiff.comparison.result import LEVEL
+from modeldiff.comparison.result import DIRECTION_LEVEL
 from modeldiff.core import rng
 from modeldiff.datamodels.gram import blocks
 
@@ -48,13 +49,13 @@ def basis(models: Paired, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FlipTest:
-    """The outcome of the sign flips of one difference.
+    """The outcome of the sign permutations of one difference.
 
-    p_value, null_edge: float64 [directions], as in `Comparison`; p_any: of all that differs.
+    p_value, critical_value: float64 [directions], as in `Comparison`; p_any: of all that differs.
     """
 
     p_value: np.ndarray
-    null_edge: np.ndarray
+    critical_value: np.ndarray
     p_any: float
 
 
@@ -64,7 +65,7 @@ def flip_test(
     basis: np.ndarray,
     difference: np.ndarray,
     directions: np.ndarray,
-    flips: int,
+    permutations: int,
     seed: int,
 ) -> FlipTest:
     """Test the directions of a difference of weights.
@@ -75,11 +76,11 @@ def flip_test(
     seen = basis.T @ difference
     strengths = np.linalg.norm(seen @ directions.T, axis=0)
     noise = ridge.noise(models, basis, seen)
-    return FlipTest(*sign_flips(noise, directions, strengths, flips, seed))
+    return FlipTest(*sign_flips(noise, directions, strengths, permutations, seed))
 
 
 def sign_flips(
-    noise: Noise, directions: np.ndarray, singular_values: np.ndarray, flips: int, seed: int
+    noise: Noise, directions: np.ndarray, singular_values: np.ndarray, permutations: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Adjusted p-values and null edges of the directions, float64 [directions], and the p-value of
     all that differs together (`Noise.pairs`).
@@ -87,34 +88,34 @@ def sign_flips(
     directions: orthonormal [directions x n_train], of the singular values given. Those after the
     first that is not significant carry its p-value, which theirs cannot be below; their edge is
     NaN, since they are not tested.
-    Memory: FLIP_BYTES and flips x r^2, besides what `noise` holds.
+    Memory: FLIP_BYTES and permutations x r^2, besides what `noise` holds.
     """
     (n, r), k = noise.weights.shape, len(directions)
-    products = np.empty((flips, r, r), np.float32)
-    along = np.empty((flips, r, k), np.float32)
-    pairs = np.empty(flips)
+    products = np.empty((permutations, r, r), np.float32)
+    along = np.empty((permutations, r, k), np.float32)
+    pairs = np.empty(permutations)
     step = max(1, FLIP_BYTES // (4 * n * r))
-    for start in range(0, flips, step):
-        some = range(start, min(start + step, flips))
+    for start in range(0, permutations, step):
+        some = range(start, min(start + step, permutations))
         chosen = np.stack([signs(len(noise.models.used), seed, flip) for flip in some])
         flipped, pairs[some.start : some.stop] = noise.flipped(chosen)
         for flip, weights in zip(some, flipped, strict=True):
             products[flip] = weights.T @ weights
             along[flip] = weights.T @ directions.T.astype(np.float32)
-    p_value, null_edge = np.full(k, np.nan), np.full(k, np.nan)
+    p_value, critical_value = np.full(k, np.nan), np.full(k, np.nan)
     worst = 0.0
     for i, observed in enumerate(singular_values):
-        if worst <= LEVEL:
+        if worst <= DIRECTION_LEVEL:
             null = _largest(products)
             exceeding = 1 + int((null >= observed).sum())
-            worst = max(worst, exceeding / (flips + 1))
-            null_edge[i] = np.quantile(null, 1 - LEVEL, method="higher")
+            worst = max(worst, exceeding / (permutations + 1))
+            critical_value[i] = np.quantile(null, 1 - DIRECTION_LEVEL, method="higher")
             products -= along[:, :, i, None] * along[:, None, :, i]
         p_value[i] = worst
-    return p_value, null_edge, (1 + int((pairs >= noise.pairs).sum())) / (flips + 1)
+    return p_value, critical_value, (1 + int((pairs >= noise.pairs).sum())) / (permutations + 1)
 
 
 def _largest(products: np.ndarray) -> np.ndarray:
-    """The largest singular value of each matrix, from its product with itself: [flips]."""
+    """The largest singular value of each matrix, from its product with itself: [permutations]."""
     values = torch.linalg.eigvalsh(torch.from_numpy(products))[:, -1]
     return values.clamp_min(0).double().sqrt().numpy()

@@ -48,13 +48,13 @@ def write(
     `<way>.second_follows`, how far the way's second algorithm goes for the first (`b_follows`),
     bool [directions], and the examples at both ends of each direction, int64 [directions x
     examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
-    training and test examples). What is not known is NaN: intervals, p_value, null_edge, stability
-    and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
+    training and test examples). What is not known is NaN: intervals, p_value, critical_value,
+    stability and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
     `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
-    algorithm's weights reach further along it (`lean`); if those are fewer than were asked for,
-    the least other's fill up. p-values are those among all directions.
+    algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
+    for, the least other's fill up. p-values are those among all directions.
     """
     config = study.config["comparison"]
     if config["method"] == "contrast":
@@ -76,7 +76,7 @@ def write(
             for name in ("variance", "interval"):
                 of_a, of_b = getattr(one, f"{name}_b"), getattr(one, f"{name}_a")
                 arrays |= {f"{way}.{name}_a": of_a, f"{way}.{name}_b": of_b}
-    with artifacts.artefact(output, study.key("comparison", *pair)) as file:
+    with artifacts.write(output, study.key("comparison", *pair)) as file:
         artifacts.write_arrays(file, arrays)
 
 
@@ -102,18 +102,21 @@ def _contrast(
         b,
         directions=min(n_targets, n_train, RANK),
         penalty=config["penalty"],
-        flips=config["flips"],
+        permutations=config["permutations"],
         seed=study.seed,
         examples=config["examples"],
     )
-    could = of_models(chosen, a, b, float(found.null_edge[0]), config["penalty"])
+    could = of_models(chosen, a, b, float(found.critical_value[0]), config["penalty"])
     k = config["directions"]
-    return (found.only(own(found.lean, k)), found.only(own(-found.lean, k)).reversed()), could
+    return (
+        found.only(favouring(found.asymmetry, k)),
+        found.only(favouring(-found.asymmetry, k)).reversed(),
+    ), could
 
 
-def own(lean: np.ndarray, k: int) -> np.ndarray:
-    """The first `k` directions that lean one's way; if they are fewer, then the least other's."""
-    order = np.argsort(-np.minimum(lean, 0), kind="stable")
+def favouring(asymmetry: np.ndarray, k: int) -> np.ndarray:
+    """The first `k` directions of the first algorithm; if fewer, those least the other's."""
+    order = np.argsort(-np.minimum(asymmetry, 0), kind="stable")
     return order[:k]
 
 

@@ -1,8 +1,8 @@
 """A file is whole or absent, and says where it comes from (laws 2 and 4).
 
-An artefact `x` has a record `x.json` beside it: checksum, size, the key of the settings it was
+An artifact `x` has a record `x.json` beside it: checksum, size, the key of the settings it was
 made from, and how (versions, hardware, time). Both are written under temporary names and
-renamed, the record first: an artefact without a matching record is never trusted.
+renamed, the record first: an artifact without a matching record is never trusted.
 """
 
 import errno
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 
 PACKAGES = ("modeldiff", "numpy", "torch", "scikit-learn", "snakemake")
 # What NumPy says of files that hold no arrays.
@@ -32,7 +32,7 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[BinaryIO]:
+def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` if, and only if, the block ends without error."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -62,19 +62,19 @@ def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as JSON text that is the same for the same content."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 @contextmanager
-def artefact(path: str | Path, key: str, **facts: Any) -> Iterator[BinaryIO]:
-    """Write the artefact `path` and its record.
+def write(path: str | Path, key: str, **facts: Any) -> Iterator[BinaryIO]:
+    """Write the artifact `path` and its record.
 
     key: identifies all settings the content depends on (`Study.key`).
     facts: further entries of the record, JSON values; `facts` may be filled inside the block.
     """
     start = time.time()
-    with whole(path) as file:
+    with atomic_write(path) as file:
         yield file
         file.flush()
         content = {"key": key, "bytes": file.seek(0, os.SEEK_END), "sha256": digest(file)}
@@ -83,14 +83,14 @@ def artefact(path: str | Path, key: str, **facts: Any) -> Iterator[BinaryIO]:
 
 
 def record_path(path: str | Path) -> Path:
-    """Where the record of the artefact `path` lies."""
+    """Where the record of the artifact `path` lies."""
     return Path(f"{path}.json")
 
 
 def record(path: str | Path) -> dict[str, Any]:
-    """The record of the artefact `path`; `Damaged` if it is missing or unreadable.
+    """The record of the artifact `path`; `CorruptArtifact` if it is missing or unreadable.
 
-    Without a record nothing says that the file is an artefact: it is left where it lies.
+    Without a record nothing says that the file is an artifact: it is left where it lies.
     """
     try:
         content: dict[str, Any] = json.loads(record_path(path).read_text())
@@ -98,54 +98,56 @@ def record(path: str | Path) -> dict[str, Any]:
             raise ValueError
     except (OSError, ValueError, AttributeError):
         said = f"{path}: has no readable record {record_path(path).name}"
-        raise Damaged(f"{said}; if it is ModelDiff's, remove it and run again") from None
+        raise CorruptArtifact(f"{said}; if it is ModelDiff's, remove it and run again") from None
     return content
 
 
 def verify(path: str | Path, key: str) -> Path:
-    """Return `path` if it is whole and was made for `key`; else raise `Damaged`, naming it."""
+    """Return `path` if it is whole and was made for `key`; else `CorruptArtifact` names it."""
     expected = record(path)
     if expected["key"] != key:
-        raise Damaged(f"{path}: was made from other settings (key {expected['key']}, not {key})")
+        raise CorruptArtifact(
+            f"{path}: was made from other settings (key {expected['key']}, not {key})"
+        )
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size != expected["bytes"]:
                 said = f"{path}: has {size} bytes, not {expected['bytes']}: truncated"
-                raise Damaged(said, artefact=path)
+                raise CorruptArtifact(said, artifact=path)
             if digest(file) != expected["sha256"]:
                 said = f"{path}: its content is not what was written (checksum)"
-                raise Damaged(said, artefact=path)
+                raise CorruptArtifact(said, artifact=path)
     except FileNotFoundError:
-        raise Damaged(f"{path}: is missing") from None
+        raise CorruptArtifact(f"{path}: is missing") from None
     except OSError as error:  # a folder in its place, for one
-        raise Damaged(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise CorruptArtifact(f"{path}: cannot be read: {error.strerror or error}") from None
     return Path(path)
 
 
 class Arrays(dict[str, np.ndarray]):
-    """The arrays of an .npz artefact by name."""
+    """The arrays of an .npz artifact by name."""
 
     def __init__(self, path: Path, content: Mapping[str, np.ndarray]):
         super().__init__(content)
         self.path = path
 
     def __missing__(self, name: str) -> np.ndarray:
-        raise Damaged(f"{self.path}: has no array {name!r}", artefact=self.path)
+        raise CorruptArtifact(f"{self.path}: has no array {name!r}", artifact=self.path)
 
 
 def arrays(path: str | Path, key: str) -> Arrays:
-    """All arrays of an .npz artefact made for `key`; `Damaged` if it is something else."""
+    """All arrays of an .npz artifact made for `key`; `CorruptArtifact` if it is something else."""
     verified = verify(path, key)
     try:
         with np.load(verified, allow_pickle=False) as archive:
             return Arrays(verified, dict(archive))
     except UNREADABLE:
-        raise Damaged(f"{path}: is no archive of arrays", artefact=path) from None
+        raise CorruptArtifact(f"{path}: is no archive of arrays", artifact=path) from None
 
 
 def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarray:
-    """An .npy artefact made for `key`, memory-mapped; `Damaged` if it is something else.
+    """An .npy artifact made for `key`, memory-mapped; `CorruptArtifact` if it is something else.
 
     kind: which its dtype may have, as NumPy writes them: "f" for floats, "u" for unsigned integers.
     """
@@ -157,12 +159,12 @@ def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarr
         right = False
     if not right:
         said = f"{path}: is no array of {dimensions} dimensions and dtype kind {kind!r}"
-        raise Damaged(said, artefact=path)
+        raise CorruptArtifact(said, artifact=path)
     return content
 
 
 def discard(path: str | Path) -> bool:
-    """Remove a damaged artefact and its record, so that the next run makes it again.
+    """Remove a damaged artifact and its record, so that the next run makes it again.
 
     Whether it is gone; a folder in its place is left, since nothing of ours made it.
     """
@@ -179,7 +181,7 @@ def digest(file: BinaryIO) -> str:
 
 
 def origin() -> dict[str, Any]:
-    """What made an artefact: time, versions, hardware."""
+    """What made an artifact: time, versions, hardware."""
     return {"made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())} | _origin()
 
 

@@ -23,15 +23,15 @@ class UserError(Exception):
         return "\n".join(filter(None, (f"modeldiff: {self}", self.details)))
 
 
-class Damaged(UserError):
-    """An artefact that is truncated, altered, or made from other inputs than the study's.
+class CorruptArtifact(UserError):
+    """An artifact that is truncated, altered, or made from other inputs than the study's.
 
-    artefact: where it lies, if its content is damaged, so that it should be made again.
+    artifact: where it lies, if its content is damaged, so that it should be made again.
     """
 
-    def __init__(self, message: str, details: str = "", artefact: str | Path | None = None):
+    def __init__(self, message: str, details: str = "", artifact: str | Path | None = None):
         super().__init__(message, details)
-        self.artefact = artefact
+        self.artifact = artifact
 
 
 def printable(text: str) -> str:

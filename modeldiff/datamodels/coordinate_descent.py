@@ -15,7 +15,7 @@ from numba import njit
 from torch import Tensor
 
 from modeldiff.datamodels.gram import Gram
-from modeldiff.datamodels.lasso import Held, Problem
+from modeldiff.datamodels.lasso import HeldOut, Problem
 
 SWEEPS = 10_000  # of coordinate descent at most, for one target and penalty
 ROUNDS = 20  # of working sets at most
@@ -25,7 +25,7 @@ compiled: Any = njit(nogil=True, cache=True, fastmath=True)
 
 
 def path_errors(
-    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
+    problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `selection.path_errors`."""
     errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
@@ -174,7 +174,7 @@ def _path(  # type: ignore[no-untyped-def]
     c: float64 [targets x examples]; penalties: float64 [targets x path]. errors and gaps
     [targets x path] and best (v at the smallest error, float32) are written.
     The descent is in float32; gradients and gaps, of its float32 solution, are in float64.
-    Held-out error = held_square - 2 held_c'v + v'h v + (held_mean - bias'v)^2.
+    HeldOut-out error = held_square - 2 held_c'v + v'h v + (held_mean - bias'v)^2.
     """
     targets, n = c.shape
     room = min(n, 256)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from modeldiff.datamodels.lasso import Held, Problem, gap
+from modeldiff.datamodels.lasso import HeldOut, Problem, gap
 
 STEPS = 2000  # at most, for one penalty
 CHECK = 5  # steps between two looks at the gap
@@ -11,7 +11,7 @@ FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 
 
 def path_errors(
-    problem: Problem, held: Held, penalties: Tensor, tolerance: float, patience: int, rise: float
+    problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `selection.path_errors`."""
     r, c, h = problem.gram.correlation(), problem.c.float(), held.gram.covariance(problem.inverse)

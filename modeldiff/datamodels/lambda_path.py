@@ -7,7 +7,7 @@ from torch import Tensor
 
 from modeldiff.datamodels import fista
 from modeldiff.datamodels.gram import compiled
-from modeldiff.datamodels.lasso import Held, Problem
+from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import PATH_GAP
 
 PATIENCE = 3  # points of the path without a smaller held-out error after which a target stops
@@ -25,7 +25,7 @@ def solver(device: torch.device) -> ModuleType:
     return fista
 
 
-def path_errors(problem: Problem, held: Held, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def path_errors(problem: Problem, held: HeldOut, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean squared error on held-out models along each target's path.
 
     problem: of the models that are not held out; grid: float64 [targets x path], falling, in units

@@ -68,7 +68,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """What held-out models say, in the units of the problem that they judge.
 
     The mean squared error of v on them is square - 2 c'v + v'hv + (mean - bias'v)^2.
@@ -84,7 +84,7 @@ class Held:
     bias: Tensor
 
     @classmethod
-    def of(cls, gram: Gram, cross: Cross, problem: Problem) -> "Held":
+    def of(cls, gram: Gram, cross: Cross, problem: Problem) -> "HeldOut":
         """From the sums over the held-out models."""
         m, share = gram.models, gram.share()
         scale = torch.where(problem.scale > 0, problem.scale, torch.inf)

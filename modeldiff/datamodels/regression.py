@@ -12,7 +12,7 @@ from modeldiff.datamodels import closed_form, custom_estimator
 from modeldiff.datamodels.gram import Cross, blocks, read
 from modeldiff.datamodels.gram_cache import FAILED, Grams
 from modeldiff.datamodels.lambda_path import path_errors, refit
-from modeldiff.datamodels.lasso import Held, Problem
+from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import Datamodels
 
 ESTIMATORS = ("lasso", "ridge", "ols", "difference")
@@ -49,8 +49,8 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example; or the import path of one's own (`modeldiff.datamodels.custom_estimator`), which the
-        settings below, but for `targets`, do not reach.
+        each example; or the import path of one's own (`modeldiff.datamodels.custom_estimator`),
+        which the settings below, but for `targets`, do not reach.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
     held_out: models that choose lambda: a share (None: 0.1; spread evenly, so models 9, 19, ...),
         or their indices. folds: instead, K-fold cross-validation (model i in fold i modulo K).
@@ -125,7 +125,7 @@ def fit(
             for k in grams.choosing:
                 held_cross = Cross.of(masks, margins, grams.part == k, shift, block)
                 rest = Problem.of(grams.rest(gram, k), cross - held_cross)
-                held = Held.of(grams.parts[k], held_cross, rest)
+                held = HeldOut.of(grams.parts[k], held_cross, rest)
                 fold_errors, v, fold_gaps = path_errors(rest, held, grid)
                 errors += fold_errors
                 worst = torch.maximum(worst, fold_gaps)  # NaN where one fold stopped

@@ -13,7 +13,7 @@ import numpy as np
 
 from modeldiff import margins
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.datamodels import Datamodels, Grams, fit, lds
 from modeldiff.datamodels.gram import finished
 from modeldiff.datamodels.gram_cache import FAILED
@@ -61,13 +61,13 @@ def sum_grams(data: Regression, output: str | Path) -> None:
             finished(data.margins, 0, before), made.part != FAILED
         )
         grams = made if same else grams
-    except (Damaged, *artifacts.UNREADABLE):
+    except (CorruptArtifact, *artifacts.UNREADABLE):
         pass
     total, saved = len(data.margins), time.monotonic()
     while (start := len(grams.part)) < total:
         grams = grams.extend(data.masks, data.margins, stop=min(start + RANGE, total))
         if len(grams.part) == total or time.monotonic() - saved > SAVE:
-            with artifacts.artefact(path, key, models=len(grams.part)) as file:
+            with artifacts.write(path, key, models=len(grams.part)) as file:
                 grams.save(file)
             saved = time.monotonic()
     failed = int((grams.part == FAILED).sum())
@@ -99,7 +99,7 @@ def fit_part(
     found = fit(
         data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
     )
-    with artifacts.artefact(output, study.key("datamodels", data.name)) as file:
+    with artifacts.write(output, study.key("datamodels", data.name)) as file:
         found.save(file)
 
 
@@ -126,9 +126,9 @@ def write(
     for kind, targets in named.items():
         if targets:
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
-    with artifacts.artefact(output, key, **named) as file:
+    with artifacts.write(output, key, **named) as file:
         found.save(file)
-    with artifacts.artefact(Path(output).with_name("lds.npz"), key) as file:
+    with artifacts.write(Path(output).with_name("lds.npz"), key) as file:
         artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
 
@@ -138,4 +138,4 @@ def read(path: str | Path, key: str) -> Datamodels:
     try:
         return Datamodels.load(whole)
     except UserError as error:
-        raise Damaged(str(error), artefact=path) from None
+        raise CorruptArtifact(str(error), artifact=path) from None

@@ -12,7 +12,7 @@ import numpy as np
 
 from modeldiff.core.errors import UserError
 from modeldiff.dataset.pictures import Pictures, centre, listing, reader, stretched
-from modeldiff.dataset.raw import Raw, Unread
+from modeldiff.dataset.raw import LazyImages, Raw
 from modeldiff.study.sizes import GROUPS, IMAGENET, LIVING17, WATERBIRDS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def living17(
                 chosen += found[:most]
                 labels += [label] * len(found[:most])
         images = Pictures(chosen, read, size, centre)
-        splits.append(Unread(images, np.array(labels, np.int64)))
+        splits.append(LazyImages(images, np.array(labels, np.int64)))
     _refuse(path, wrong, "2 x 68 ImageNet classes")
     return Raw(splits[0], splits[1], tuple(LIVING17))
 
@@ -77,7 +77,7 @@ def waterbirds(*, path: str, size: int, complete: bool = True) -> Raw:
                     f"{group}: {there} images, not {expected if complete else 'one or more'}"
                 )
         images = Pictures(list(rows.img_filename), reader(root), size, stretched)
-        splits.append(Unread(images, rows.y.to_numpy(np.int64)))
+        splits.append(LazyImages(images, rows.y.to_numpy(np.int64)))
     _refuse(path, wrong, "8 groups")
     named = [name for split in splits for name in split.images.names]
     missing = [name for name in named if not (root / name).is_file()]

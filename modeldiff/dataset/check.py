@@ -8,7 +8,7 @@ import numpy as np
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import loading
 from modeldiff.dataset.pictures import Pictures
-from modeldiff.dataset.raw import Unread
+from modeldiff.dataset.raw import LazyImages
 from modeldiff.study.components import Component
 
 
@@ -23,7 +23,7 @@ def check(part: Component, checksum: str | None = None) -> Iterator[str]:
         counts = np.bincount(split.labels, minlength=len(raw.classes))
         of = ", ".join(f"{c} {n:,}" for c, n in zip(raw.classes, counts, strict=True))
         yield f"{name}: {len(split.labels):,} images ({of})"
-    pictures = [split.images for split in (raw.train, raw.test) if isinstance(split, Unread)]
+    pictures = [split.images for split in (raw.train, raw.test) if isinstance(split, LazyImages)]
     if pictures:
         found = _opened(pictures)
         yield f"every image opens; SHA-256 of all files {found}"

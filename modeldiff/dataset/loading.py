@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.dataset.raw import Images, Raw, Unread, placed
+from modeldiff.dataset.raw import Images, LazyImages, Raw, placed
 from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
@@ -33,7 +33,7 @@ def load(part: Component) -> Raw:
     return raw
 
 
-def images(part: Component, split: Images | Unread) -> Iterator[tuple[int, np.ndarray]]:
+def images(part: Component, split: Images | LazyImages) -> Iterator[tuple[int, np.ndarray]]:
     """Each image, uint8 [channels x height x width], with its place among all, in any order."""
     shape = tuple(split.images.shape[1:])
     with user_code.running(part.name, "reading its images"):
@@ -52,7 +52,7 @@ def _check_classes(name: str, classes: Any) -> None:
 
 
 def _check_split(name: str, which: str, split: Any, classes: int) -> None:
-    if not isinstance(split, Images | Unread):
+    if not isinstance(split, Images | LazyImages):
         wanted = "modeldiff.dataset.Images(images, labels)"
         raise user_code.refused(name, which, f"is {user_code.described(split)}", wanted)
     given, labels = split.images, split.labels

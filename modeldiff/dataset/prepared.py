@@ -18,9 +18,9 @@ import numpy as np
 
 from modeldiff import transformations
 from modeldiff.core import artifacts, rng
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.dataset import loading
-from modeldiff.dataset.raw import Images, Raw, Unread
+from modeldiff.dataset.raw import Images, LazyImages, Raw
 from modeldiff.study.components import Component
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
 
     Some of "training images", "test images" and "labels or classes"; nothing if all is the same.
     raw: what the source gives, if it was called already. Takes as much disk as the data, for a
-    moment; Damaged if `manifest` is not of the study's settings.
+    moment; CorruptArtifact if `manifest` is not of the study's settings.
     """
     read_manifest(manifest, study.key("dataset"))
     if raw is None:
@@ -87,12 +87,14 @@ def _hashes(manifest: str | Path) -> list[str]:
 
 
 def check_trained_on(path: str | Path, digest: str) -> None:
-    """Damaged if the models of the artefact `path` were trained on other data than `digest` is of.
+    """CorruptArtifact if the models of `path` were trained on other data than `digest` is of.
 
     Models that do not say are taken at their key: those of earlier versions.
     """
     if artifacts.record(path).get("data", digest) != digest:
-        raise Damaged(f"{path}: its models were trained on other data than those prepared now")
+        raise CorruptArtifact(
+            f"{path}: its models were trained on other data than those prepared now"
+        )
 
 
 def _prepare(study: "Study", raw: Raw, output: Path) -> None:
@@ -104,9 +106,9 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
     # All three or none: nothing gets its name before everything is written, the manifest last.
     with (
-        artifacts.artefact(output, key) as text,
-        artifacts.artefact(beside[1], key) as test,
-        artifacts.artefact(beside[0], key) as train,
+        artifacts.write(output, key) as text,
+        artifacts.write(beside[1], key) as test,
+        artifacts.write(beside[0], key) as train,
     ):
         for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
             given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
@@ -134,7 +136,7 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
 def _write(
     file: BinaryIO,
     source: Component,
-    split: Images | Unread,
+    split: Images | LazyImages,
     chosen: np.ndarray,
     plant: "Plant | None",
 ) -> None:

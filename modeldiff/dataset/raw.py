@@ -22,7 +22,7 @@ class Images(NamedTuple):
     beton: Path | None = None
 
 
-class Unread(NamedTuple):
+class LazyImages(NamedTuple):
     """Labelled images that still lie in their files; labels: int64 [n]."""
 
     images: Pictures
@@ -33,11 +33,11 @@ class Unread(NamedTuple):
 class Raw:
     """What a source returns."""
 
-    train: Images | Unread
-    test: Images | Unread
+    train: Images | LazyImages
+    test: Images | LazyImages
     classes: tuple[str, ...]
 
 
-def placed(split: Images | Unread) -> Iterator[tuple[int, np.ndarray]]:
+def placed(split: Images | LazyImages) -> Iterator[tuple[int, np.ndarray]]:
     """Each image, uint8 [channels x height x width], with its place among all, in any order."""
-    return split.images.placed() if isinstance(split, Unread) else enumerate(split.images)
+    return split.images.placed() if isinstance(split, LazyImages) else enumerate(split.images)

@@ -8,7 +8,7 @@ from modeldiff.core import rng
 from modeldiff.core.errors import UserError
 from modeldiff.dataset.case_studies import living17, waterbirds
 from modeldiff.dataset.pictures import Pictures, cropped, listing
-from modeldiff.dataset.raw import Images, Raw, Unread
+from modeldiff.dataset.raw import Images, LazyImages, Raw
 
 
 def digits() -> Raw:
@@ -76,7 +76,7 @@ def folder(
             chosen += found[:most]
             labels += [label] * len(found[:most])
         images = Pictures(chosen, read, size, cropped)
-        splits.append(Unread(images, np.array(labels, np.int64)))
+        splits.append(LazyImages(images, np.array(labels, np.int64)))
     return Raw(splits[0], splits[1], wanted)
 
 

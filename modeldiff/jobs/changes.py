@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding
 from modeldiff.study import Study, fingerprints
 from modeldiff.study.fingerprints import listed
@@ -45,7 +45,7 @@ def data(study: Study) -> Iterator[str]:
         return
     try:
         found = dataset.differences(study, manifest)
-    except Damaged:  # nothing was prepared, or of other settings: it will be made again
+    except CorruptArtifact:  # nothing was prepared, or of other settings: it will be made again
         return
     if found:
         yield (

@@ -9,14 +9,14 @@ import numpy as np
 
 from modeldiff import dataset, margins
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.jobs import sharding
 from modeldiff.study import Study
 from modeldiff.subsets import Masks
 
 
 @dataclass(frozen=True)
-class Trained:
+class FinishedModels:
     """models: int64 [n], ascending; subset: int64 [n], the subset that each was trained on.
 
     margins: float32 [n x targets], memory-mapped; masks: of all subsets.
@@ -28,7 +28,7 @@ class Trained:
     masks: Masks
 
 
-def read(study: Study, name: str) -> Trained | None:
+def read(study: Study, name: str) -> FinishedModels | None:
     """The models of an algorithm's finished shards; None if there are none."""
     folder = Path(study.folder)
     made = sharding.finished(study, "training", name, folder)
@@ -39,7 +39,7 @@ def read(study: Study, name: str) -> Trained | None:
     try:
         manifest = dataset.read_manifest(folder / "dataset/manifest.json", study.key("dataset"))
         packed = artifacts.verify(folder / "subsets/masks.npy", study.key("subsets"))
-    except Damaged:
+    except CorruptArtifact:
         return None
     models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
     with tempfile.TemporaryDirectory() as temporary:
@@ -48,7 +48,7 @@ def read(study: Study, name: str) -> Trained | None:
         margins.gather(shards, key, gathered, key, data)
         rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
     masks = Masks.open(packed, manifest["train"])
-    return Trained(models, np.array([study.subset_of(m) for m in models]), rows, masks)
+    return FinishedModels(models, np.array([study.subset_of(m) for m in models]), rows, masks)
 
 
 class Rows:

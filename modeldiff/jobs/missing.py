@@ -10,7 +10,7 @@ import numpy as np
 
 from modeldiff import dataset, margins
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding, status
 from modeldiff.study import Study
 
@@ -20,14 +20,14 @@ def lines(study: Study) -> Iterator[str]:
     for name, ranges in _unfinished(study).items():
         again = "the same command trains only these"
         if _too_many(study, name, ranges) is None:
-            again += f", or `modeldiff give-up {study.folder}/study.json` goes on without them"
+            again += f", or `modeldiff skip-missing {study.folder}/study.json` goes on without them"
         elif study.config["training"]["allow_missing"] is None:
             again += "; `training.allow_missing: 1%` would let the study finish without a few"
         cause = next(filter(None, (_cause(study, name, r) for r in ranges)), "see the logs")
         yield f"models {_words(ranges)} of {name} are missing ({cause}): {again}"
 
 
-def give_up(study: Study) -> Iterator[str]:
+def skip_missing(study: Study) -> Iterator[str]:
     """Write a shard without margins for each that is missing; says which and how to undo it.
 
     Its models count as failed from then on. Raises UserError, and writes nothing, if an algorithm
@@ -51,7 +51,7 @@ def give_up(study: Study) -> Iterator[str]:
                 "data": dataset.digest(manifest),
             }
             path = Path(study.folder) / name / f"shards/{models.start}-{models.stop}.npy"
-            with artifacts.artefact(path, study.key("training", name), **facts) as file:
+            with artifacts.write(path, study.key("training", name), **facts) as file:
                 np.save(file, np.full((len(models), targets), np.nan, np.float32))
             written.append(f"{path}*")
         written.append(f"{study.folder}/{name}/margins.npy")  # which Snakemake then makes anew
@@ -67,7 +67,7 @@ def _unfinished(study: Study) -> dict[str, list[range]]:
     for name in study.fitted:
         try:
             ranges = sharding.unfinished(study, "training", name, study.folder)
-        except Damaged:  # it was not even measured
+        except CorruptArtifact:  # it was not even measured
             ranges = [range(study.models)]
         if ranges:
             found[name] = ranges

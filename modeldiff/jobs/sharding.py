@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.study import Study, limits
 
 NAME = re.compile(r"(\d+)-(\d+)\.np[yz]")
@@ -42,14 +42,16 @@ def measured(study: Study) -> bool:
 
 
 def calibration(study: Study, name: str, path: str | Path) -> Calibration:
-    """Read what was measured; Damaged if it is not there, or not of these settings."""
+    """Read what was measured; CorruptArtifact if it is not there, or not of these settings."""
     try:
         content = json.loads(Path(path).read_text())
         if content["key"] != study.key("calibration", name):
-            raise Damaged(f"{path}: was made from other settings")
+            raise CorruptArtifact(f"{path}: was made from other settings")
         return Calibration(**{k: content[k] for k in Calibration.__dataclass_fields__})
     except (OSError, ValueError, KeyError, TypeError):
-        raise Damaged(f"{path}: is no readable calibration; remove it and run again") from None
+        raise CorruptArtifact(
+            f"{path}: is no readable calibration; remove it and run again"
+        ) from None
 
 
 def width(study: Study, name: str, path: str | Path) -> int:
@@ -62,8 +64,8 @@ def cut(study: Study, room: str, name: str, folder: str | Path) -> Iterator[rang
     """All models of `room` ("training": on subsets; "full"), cut into what one job trains each.
 
     folder: of the study's results. Jobs that are finished stay as they were cut, so that a study
-    that grows, or is cut otherwise from now on, trains no model again. Damaged if the calibration
-    is needed and is not there.
+    that grows, or is cut otherwise from now on, trains no model again. CorruptArtifact if the
+    calibration is needed and is not there.
     """
     own = Path(folder) / name
     models = study.full_models if name in study.trained else 0
@@ -112,6 +114,6 @@ def finished(study: Study, room: str, name: str, folder: str | Path) -> dict[int
         try:
             if artifacts.record(path)["key"] == key:
                 made[start] = max(stop, made.get(start, 0))
-        except Damaged:
+        except CorruptArtifact:
             continue
     return made

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from modeldiff import margins
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding
 from modeldiff.study import Study
 
@@ -45,7 +45,7 @@ class Stretch(NamedTuple):
 
 
 @dataclass
-class Algorithm:
+class Progress:
     """One algorithm's state.
 
     trained, failed: models of whole shards; reasons: how many failed for each reason;
@@ -75,7 +75,7 @@ class Status:
     """
 
     study: str
-    algorithms: dict[str, Algorithm]
+    algorithms: dict[str, Progress]
     report: str | None
     jobs_at_a_time: float | None
     seconds_left: float | None
@@ -129,9 +129,9 @@ def _algorithm(
     name: str,
     stretches: dict[str, list[Stretch]],
     stopped: dict[str, str],
-) -> Algorithm:
+) -> Progress:
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
-    found = Algorithm(
+    found = Progress(
         models=study.models if name in study.fitted else 0,
         full_models=study.full_models if name in study.trained else 0,
     )
@@ -170,11 +170,11 @@ def _cut(study: Study, room: str, name: str, folder: Path) -> list[range]:
     """What each job trains; nothing before it was measured how much that is."""
     try:
         return list(sharding.cut(study, room, name, folder))
-    except Damaged:
+    except CorruptArtifact:
         return []
 
 
-def _missing(study: Study, folder: Path, name: str, found: Algorithm) -> Iterator[str]:
+def _missing(study: Study, folder: Path, name: str, found: Progress) -> Iterator[str]:
     """Rooms whose result is not there, in the order of the walk."""
     compared, own = name in study.compared, folder / name
     pairs = [p for p in study.pairs if name in p or not compared]
@@ -203,10 +203,10 @@ def _made(study: Study, path: Path) -> bool:
 
 
 def _record(path: Path, key: str) -> dict[str, Any] | None:
-    """The record of an artefact that is there and was made for `key`."""
+    """The record of an artifact that is there and was made for `key`."""
     try:
         record = artifacts.record(path)
-    except Damaged:
+    except CorruptArtifact:
         return None
     return record if record["key"] == key and path.exists() else None
 
@@ -317,7 +317,7 @@ def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) ->
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _rate(own: Algorithm, status: Status) -> str:
+def _rate(own: Progress, status: Status) -> str:
     if not own.seconds_per_model or not status.jobs_at_a_time:
         return "-"
     return f"{status.jobs_at_a_time / own.seconds_per_model:.3g}"

@@ -15,7 +15,7 @@ import numpy as np
 from modeldiff import dataset, subsets
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.residual import compare
-from modeldiff.core.errors import Damaged
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
@@ -23,7 +23,7 @@ from modeldiff.study import Study
 from modeldiff.training import calibration, engine
 
 MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
-FLIPS = (19, 39)
+PERMUTATIONS = (19, 39)
 ROOMS = {"training": "model", "full": "full_model"}
 
 
@@ -64,7 +64,7 @@ def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
     key, manifest = study.key("dataset"), Path(study.folder) / "dataset/manifest.json"
     try:
         dataset.read_manifest(manifest, key)
-    except Damaged:
+    except CorruptArtifact:
         manifest = folder / "manifest.json"
         dataset.prepare(study, manifest)
     start = time.process_time()
@@ -121,12 +121,19 @@ def _after(study: Study, data: Dataset) -> float:
         comparing = clock() - start
     else:
         times = []
-        for flips in FLIPS:
+        for permutations in PERMUTATIONS:
             start = clock()
-            contrast(masks, a, b, directions=directions, flips=flips, penalty=config["penalty"])
+            contrast(
+                masks,
+                a,
+                b,
+                directions=directions,
+                permutations=permutations,
+                penalty=config["penalty"],
+            )
             times.append(clock() - start)
-        one = (times[1] - times[0]) / (FLIPS[1] - FLIPS[0])
-        comparing = times[0] + one * (config["flips"] - FLIPS[0])
+        one = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
+        comparing = times[0] + one * (config["permutations"] - PERMUTATIONS[0])
     scale = real[0] * real[1] / (models * targets)
     return scale * (fitting + comparing * len(study.pairs))
 

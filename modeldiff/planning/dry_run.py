@@ -14,7 +14,7 @@ from modeldiff import transformations
 from modeldiff.core import rng
 from modeldiff.datamodels import custom_estimator as estimators
 from modeldiff.dataset import Images, as_float, loading
-from modeldiff.dataset.raw import Unread
+from modeldiff.dataset.raw import LazyImages
 from modeldiff.planning import plan
 from modeldiff.study import Algorithm, Study, user_code
 from modeldiff.training import contract, engine
@@ -139,7 +139,7 @@ def _sample(study: Study) -> Sample:
     return Sample(noise, noise, classes, real=False)
 
 
-def _few(study: Study, split: Images | Unread, classes: int) -> Images:
+def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:
     """Two examples of each class, as far as there are, then others: an even number of them."""
     order = rng.permutation(len(split.labels), "trial", study.seed)
     labels = split.labels[order]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff import dataset
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset.pictures import listing
 from modeldiff.jobs import sharding
 from modeldiff.study import Study
@@ -69,7 +69,7 @@ def data_sizes(study: Study) -> DataSizes | None:
         prepared = Path(study.folder) / "dataset/manifest.json"
         manifest = dataset.read_manifest(prepared, study.key("dataset"))
         return DataSizes(manifest["train"], manifest["test"], tuple(manifest["classes"]))
-    except Damaged:
+    except CorruptArtifact:
         pass
     if study.dataset.name != "folder" or not os.path.isdir(options["path"]):
         return None

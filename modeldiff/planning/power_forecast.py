@@ -12,7 +12,7 @@ from modeldiff.jobs import finished_models
 from modeldiff.study import Study
 
 FEWEST, MOST = 120, 2000  # models of both algorithms that it is told from
-FLIPS = 19
+PERMUTATIONS = 19
 
 
 def forecast(study: Study) -> dict[str, Any]:
@@ -36,9 +36,11 @@ def _power(study: Study, *pair: str) -> Power | None:
     a, b = one.margins[at], other.margins[np.searchsorted(other.models, both)]
     masks = finished_models.Rows(one.masks, one.subset[at])
     penalty = study.config["comparison"]["penalty"]
-    null = contrast(masks, a, b, directions=1, penalty=penalty, flips=FLIPS, seed=study.seed)
+    null = contrast(
+        masks, a, b, directions=1, penalty=penalty, permutations=PERMUTATIONS, seed=study.seed
+    )
     planned = study.models - study.evaluation_models
-    return of_models(masks, a, b, float(null.null_edge[0]), penalty, planned)
+    return of_models(masks, a, b, float(null.critical_value[0]), penalty, planned)
 
 
 def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ def write(study: str | Path) -> None:
     key = found.study.key("report")
     figures.write(found)
     content = summary.summarise(found)
-    with artifacts.artefact(found.folder / "summary.json", key) as file:
+    with artifacts.write(found.folder / "summary.json", key) as file:
         file.write(summary.text(content))
-    with artifacts.artefact(found.folder / "report.html", key) as file:
+    with artifacts.write(found.folder / "report.html", key) as file:
         file.write(page.render(found, content).encode())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.report.results import Pair, Trained, Way
+from modeldiff.report.results import AlgorithmResults, Pair, Way
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
 LEGEND = {"title": None, "orient": "top", "symbolSize": 110, "symbolOpacity": 1}
@@ -88,7 +88,7 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
     )
 
 
-def lds(algorithm: Trained) -> Spec:
+def lds(algorithm: AlgorithmResults) -> Spec:
     """Scores of the targets, their mean with its interval, and the ceiling."""
     score = algorithm.lds
     lines = [{"x": score.mean, "what": f"mean {score.mean:.2f}"}]
@@ -137,7 +137,7 @@ def cosines(pair: Pair) -> Spec:
     )
 
 
-def sparsity(algorithm: Trained) -> Spec:
+def sparsity(algorithm: AlgorithmResults) -> Spec:
     """How many training examples have a weight."""
     return histogram(
         algorithm.nonzeros,

@@ -37,7 +37,7 @@ def write(results: Results) -> None:
     key = results.study.key("report")
     with mpl.rc_context(STYLE):
         for kind, path, of, _ in names.figures(results.study):
-            with artifacts.artefact(results.folder / "figures" / path, key) as file:
+            with artifacts.write(results.folder / "figures" / path, key) as file:
                 if kind == "direction":
                     gallery.draw(results, *of).save(file, "PNG")
                 else:

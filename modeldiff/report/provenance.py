@@ -53,7 +53,7 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
 
 
 def origins(results: Results) -> list[dict[str, Any]]:
-    """What made the artefacts: each code, versions and hardware once, with the files it made."""
+    """What made the artifacts: each code, versions and hardware once, with the files it made."""
     found: dict[str, dict[str, Any]] = {}
     for path in _artefacts(results):
         record = artifacts.record(path)

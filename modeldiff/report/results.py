@@ -25,7 +25,7 @@ COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "
 
 
 @dataclass(frozen=True)
-class Trained:
+class AlgorithmResults:
     """What is known of one algorithm that datamodels are fitted to.
 
     failed: cause of each model that failed, by its number.
@@ -128,7 +128,7 @@ class Results:
     folder: Path
     data: Dataset
     planted: dict[str, list[int]] | None
-    algorithms: dict[str, Trained]
+    algorithms: dict[str, AlgorithmResults]
     scores: dict[str, dict[str, str]]
     left_out: dict[str, int]
     pairs: tuple[Pair, ...]
@@ -142,7 +142,7 @@ def read(path: str | Path) -> Results:
     """Load the results that lie beside a checked study (`study.json`).
 
     The study is the one that was run: the user's own code may have changed since.
-    Raises Damaged, naming the file, for what is missing, damaged, or of other settings.
+    Raises CorruptArtifact, naming the file, for what is missing, damaged, or of other settings.
     """
     study, folder = Study.recorded(path), Path(path).parent
     manifest, key = folder / "dataset/manifest.json", study.key("dataset")
@@ -164,11 +164,11 @@ def read(path: str | Path) -> Results:
     )
 
 
-def _algorithm(study: Study, folder: Path, name: str) -> Trained:
+def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
     found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
     lds = artifacts.arrays(folder / name / "lds.npz", study.key("datamodels", name))
-    return Trained(
+    return AlgorithmResults(
         name=name,
         failed=failed,
         accuracy=_accuracy(rows),

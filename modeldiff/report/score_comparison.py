@@ -71,9 +71,9 @@ def write(
 ) -> None:
     """Write `comparison.npz`, `summary.json` and the page `comparison.html`."""
     folder = Path(folder)
-    with artifacts.whole(folder / "comparison.npz") as file:
+    with artifacts.atomic_write(folder / "comparison.npz") as file:
         flat = {f"{way}.{k}": v for way, of in found.items() for k, v in of.items()}
         artifacts.write_arrays(file, flat)
     artifacts.write_json(folder / "summary.json", summary(found, names))
-    with artifacts.whole(folder / "comparison.html") as file:
+    with artifacts.atomic_write(folder / "comparison.html") as file:
         file.write(comparison_page.render(found, names).encode())

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
 from modeldiff.report.proposals import proposed
-from modeldiff.report.results import Pair, Results, Trained, Way
+from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
 
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
 
@@ -55,7 +55,7 @@ def _entry(results: Results, name: str) -> dict[str, Any]:
     }
 
 
-def _algorithm(algorithm: Trained) -> dict[str, Any]:
+def _algorithm(algorithm: AlgorithmResults) -> dict[str, Any]:
     fit = algorithm.accuracy[~np.isnan(algorithm.accuracy)]
     lds = algorithm.lds
     return {

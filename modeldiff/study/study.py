@@ -17,7 +17,7 @@ from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
 
-# Raised when a room computes something else from the same settings, so that stale artefacts are
+# Raised when a room computes something else from the same settings, so that stale artifacts are
 # made again: editing an installed package triggers nothing in Snakemake.
 VERSIONS = {
     "dataset": 2,

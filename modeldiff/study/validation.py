@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
-from modeldiff.study import components, config_file, limits, mistakes, presets, sizes
+from modeldiff.study import components, config_file, former_names, limits, mistakes, presets, sizes
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.config_file import parse as parse
 from modeldiff.study.sizes import known_sizes, subset_size
@@ -44,6 +45,8 @@ def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
         checked: dict[str, Any] = config_file.plain(dict(config))
     except config_file.NotPlain as error:
         raise _wrong(error.path, error.what, parsed) from None
+    for line in former_names.replace(checked):
+        print(f"modeldiff: {line}", file=sys.stderr)
     presets.fill(checked)
     found = sorted(_Filling(_schema()).iter_errors(checked), key=mistakes.rank)
     if found:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from modeldiff.core import artifacts
-from modeldiff.core.errors import Damaged, UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 
 SAVE = 60  # seconds of finished models that a job killed outright may lose
 MIDWAY = 300  # and of the group in training, besides the epoch
@@ -48,7 +48,7 @@ class Partial:
                 # Margins, or the bytes of full-data models.
                 rows = artifacts.array(path, self._key, kind="fu", dimensions=2)
                 self.failed |= artifacts.record(path)["failed"]
-            except Damaged as error:
+            except CorruptArtifact as error:
                 print(f"modeldiff: {error}: ignored, its models are trained again", file=sys.stderr)
                 return
             self.rows.extend(rows)
@@ -66,7 +66,7 @@ class Partial:
     def save(self) -> None:
         """Write what is new, if anything is."""
         if new := self.rows[self.saved :]:
-            with artifacts.artefact(self._next(), self._key, failed=self.failed) as file:
+            with artifacts.write(self._next(), self._key, failed=self.failed) as file:
                 np.save(file, np.stack(new))
             self.saved = len(self.rows)
         self._when = time.monotonic()
@@ -81,7 +81,7 @@ class Partial:
         if time.monotonic() - self._when >= MIDWAY:
             self.save()  # the models before it: it is of use only after them
             path, key = self._midway(models)
-            with artifacts.artefact(path, key) as file:
+            with artifacts.write(path, key) as file:
                 torch.save(state(), file)
 
     def midway(self, models: int) -> dict[str, Any] | None:
@@ -93,7 +93,7 @@ class Partial:
             state: dict[str, Any] = torch.load(
                 artifacts.verify(path, key), map_location="cpu", weights_only=True
             )
-        except Damaged as error:
+        except CorruptArtifact as error:
             print(f"modeldiff: {error}: ignored, its epochs are trained again", file=sys.stderr)
             return None
         return state

@@ -25,8 +25,8 @@ from modeldiff.training import contract, models
 from modeldiff.training.augment import prepare, preprocess
 from modeldiff.training.checkpoint import Partial
 from modeldiff.training.fit import (
-    Alone,
     Member,
+    SingleNet,
     Stack,
     fit,
     mismatch,
@@ -34,14 +34,14 @@ from modeldiff.training.fit import (
     stacked_logits,
     tensors,
 )
-from modeldiff.training.loaders import Loader, Prepare, Resident, to_float
+from modeldiff.training.loaders import InMemoryLoader, Loader, Prepare, to_float
 
 PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack predicts at a time
 
 
 @dataclass
-class Trained:
-    """Trained models of one algorithm as one stack: every tensor is [models x ...].
+class TrainedModels:
+    """TrainedModels models of one algorithm as one stack: every tensor is [models x ...].
 
     module: the architecture; its own weights are not used. state: its tensors, all of them and no
     others, in its shapes. batched: whether vmap computes several at once. source: where they come
@@ -101,7 +101,7 @@ def train(
     compiled: bool = False,
     kept: Partial | None = None,
     ended: Callable[[int], None] | None = None,
-) -> Iterator[Trained]:
+) -> Iterator[TrainedModels]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
     data: the training images, uint8 [n x C x H x W]; each member uses its own examples of them,
@@ -125,7 +125,7 @@ def train(
                 ) from None
             width = len(group) // 2
         else:
-            yield Trained(
+            yield TrainedModels(
                 algorithm, trainer.module, state, trainer.batched, "a model that was trained"
             )
             start += len(group)
@@ -171,8 +171,8 @@ class _Trainer:
             modules.append(module)
         return modules
 
-    def _alone(self, module: nn.Module, *, compiled: bool) -> Alone:
-        return Alone(module, self.device, channels_last=self.channels_last, compiled=compiled)
+    def _alone(self, module: nn.Module, *, compiled: bool) -> SingleNet:
+        return SingleNet(module, self.device, channels_last=self.channels_last, compiled=compiled)
 
     def train(
         self,
@@ -185,7 +185,7 @@ class _Trainer:
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
         self._initialise(modules, group)
-        net: Stack | Alone
+        net: Stack | SingleNet
         if len(group) > 1:
             net = Stack(modules, self.device)
         elif self.compiled is not None:
@@ -233,7 +233,7 @@ def _opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
     prepare: what is done to every image, always; None if they change from epoch to epoch.
     """
     if data.beton is None:
-        return Resident(data, prepare, device)
+        return InMemoryLoader(data, prepare, device)
     from modeldiff.training.ffcv import Ffcv
 
     return Ffcv(data, prepare, device)

@@ -23,7 +23,7 @@ from modeldiff.training.loaders import Batch, Prepare, to_float
 def write(
     images: np.ndarray, labels: np.ndarray, path: str | Path, key: str, jpeg: int | None
 ) -> None:
-    """Write the artefact `path` in FFCV's format: image, label and index of every example.
+    """Write the artifact `path` in FFCV's format: image, label and index of every example.
 
     images: uint8 [n x 3 x height x width]; jpeg: quality of their compression, None keeps every
     pixel. Memory holds one page, the labels and 40 bytes per example.
@@ -43,7 +43,7 @@ def write(
         )
     kind = {"write_mode": "raw"} if jpeg is None else {"write_mode": "jpg", "jpeg_quality": jpeg}
     fields = {"image": RGBImageField(**kind), "label": IntField(), "index": IntField()}
-    with artifacts.artefact(path, key) as file:
+    with artifacts.write(path, key) as file:
         writer = DatasetWriter(file.name, fields, page_size=_page(images[0].nbytes))
         writer.num_samples = len(images)
         writer.prepare()
@@ -70,7 +70,7 @@ def _page(image: int) -> int:
 
 
 class Ffcv:
-    """Training images that FFCV reads; the same as a `Resident` gives if none is compressed."""
+    """Training images that FFCV reads; those of `InMemoryLoader` if none is compressed."""
 
     def __init__(self, data: Images, prepare: Prepare | None, device: str):
         self.path, self.prepare, self.device = data.beton, prepare, device

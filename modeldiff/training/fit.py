@@ -1,7 +1,7 @@
 """The training loop: some models at once, each on its own examples.
 
 A net trains one or several models; the loop does not see the difference. `Stack` makes each layer
-of several models one batched product (`torch.func.vmap`); `Alone` trains one model. Where it is
+of several models one batched product (`torch.func.vmap`); `SingleNet` trains one model. Where it is
 compiled, it is compiled once, and its tensors are overwritten for the next model.
 
 Optimizers, averages and losses work element by element or model by model, so that nothing crosses
@@ -74,7 +74,7 @@ class Stack:
         return {name: tensor.detach() for name, tensor in self.tensors.items()}
 
 
-class Alone:
+class SingleNet:
     """One model at a time; `start` overwrites it with the next."""
 
     def __init__(self, module: nn.Module, device: str, *, channels_last: bool, compiled: bool):
@@ -142,7 +142,7 @@ def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) 
 
 
 @dataclass
-class _Course:
+class TrainingState:
     """What moves in training: all that an epoch depends on, but for its number and the data."""
 
     net: Net
@@ -210,7 +210,7 @@ def fit(
     generators = [torch.default_generator]
     if device != "cpu":
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
-    course, start = _Course(net, optimizer, scaler, average, generators), 0
+    course, start = TrainingState(net, optimizer, scaler, average, generators), 0
     if kept is not None and (saved := kept.midway(len(group))):
         start = course.load(saved)
     per_epoch = -(-len(group[0].examples) // algorithm.batch)

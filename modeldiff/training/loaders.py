@@ -35,7 +35,7 @@ class Loader(Protocol):
         """The training examples `rows`, int64 [models x n], in that order, `batch` a step."""
 
 
-class Resident:
+class InMemoryLoader:
     """All training images decoded once and kept on the device.
 
     prepare: done to every image, once. None: images change from epoch to epoch, so they are kept

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
-from modeldiff.dataset.raw import Unread, placed
+from modeldiff.dataset.raw import LazyImages, placed
 from modeldiff.dataset.sources import folder
 from modeldiff.study import Study
 from modeldiff.training import engine
@@ -54,12 +54,12 @@ def pretrain(
         # Before anything is written: a model of the user's own may fail in use.
         predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
         finish()
-        with artifacts.artefact(output, key, classes=list(classes)) as file:
+        with artifacts.write(output, key, classes=list(classes)) as file:
             torch.save({k: v[0].cpu().clone() for k, v in trained.state.items()}, file)
     return float((predicted == test.labels).mean())
 
 
-def _read(split: Images | Unread) -> Images:
+def _read(split: Images | LazyImages) -> Images:
     images = np.empty(split.images.shape, np.uint8)
     for place, image in placed(split):
         images[place] = image

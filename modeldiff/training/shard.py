@@ -18,7 +18,7 @@ from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.checkpoint import Partial, finish, resumable
-from modeldiff.training.engine import Trained
+from modeldiff.training.engine import TrainedModels
 from modeldiff.training.fit import Member, tensors
 
 
@@ -82,7 +82,7 @@ def train_shard(
             "trained_at_once": groups,
         }
         finish()
-        with artifacts.artefact(output, key, **facts) as file:
+        with artifacts.write(output, key, **facts) as file:
             np.save(file, np.stack(done.rows).astype(np.float32))
 
 
@@ -121,7 +121,7 @@ def train_full(
             state[each] = bytes_.view(like.dtype).reshape(-1, *like.shape)
             start += like.nbytes
         facts = {"models": [models.start, models.stop], "data": data.digest}
-        with artifacts.artefact(output, key, **facts) as file:
+        with artifacts.write(output, key, **facts) as file:
             artifacts.write_arrays(file, state)
 
 
@@ -133,7 +133,7 @@ def load_full(
     *,
     device: str,
     first: int = sys.maxsize,
-) -> Iterator[Trained]:
+) -> Iterator[TrainedModels]:
     """The models that `train_full` wrote, or the `first` of them, a file at a time."""
     algorithm = study.algorithms[name]
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
@@ -145,7 +145,7 @@ def load_full(
         dataset.check_trained_on(path, data.digest)
         state = {k: torch.from_numpy(v[:first]).to(device) for k, v in arrays.items()}
         first -= len(next(iter(state.values())))
-        yield Trained(algorithm, module, state, batched, str(path))
+        yield TrainedModels(algorithm, module, state, batched, str(path))
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
@@ -181,7 +181,7 @@ def _progress(
     members: Sequence[Member],
     device: str,
     done: Partial,
-) -> Iterator[Trained]:
+) -> Iterator[TrainedModels]:
     """Train those that are not in `done`, with a bar on standard error: models, and the epoch."""
     first, algorithm = len(done.rows), study.algorithms[name]
     # An epoch shows, but counts no model: hence no smoothing, which would forget its time.

@@ -79,7 +79,7 @@ def attempt(
             f"{models.shape[2]} did not diverge, and candidates need two; lower its learning rate"
         )
     trials = Trials(models, by_image.transpose(0, 2, 1) / models.shape[2], labels)
-    with artifacts.artefact(output, study.key("trials", name)) as file:
+    with artifacts.write(output, study.key("trials", name)) as file:
         artifacts.write_arrays(file, trials._asdict())
 
 
@@ -116,7 +116,7 @@ def propose(
         asked = tried[tried["class"].isin([content["classes"][c] for c in classes])]
         best = ranked(asked, "ab" if way == WAYS[0] else "ba")
         rows.append(best.assign(way=way, direction=direction, rank=range(1, len(best) + 1)))
-    with artifacts.artefact(output, study.key("candidates", *pair)) as file:
+    with artifacts.write(output, study.key("candidates", *pair)) as file:
         pd.concat(rows)[COLUMNS.split()].to_csv(file, index=False)
 
 

@@ -63,7 +63,7 @@ def predict(
             ]
             moved[label].append(np.stack(after, axis=1) - before[:, None])
     arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
-    with artifacts.artefact(output, study.key("predictions", name), failed=failed) as file:
+    with artifacts.write(output, study.key("predictions", name), failed=failed) as file:
         artifacts.write_arrays(file, arrays)
 
 
@@ -119,16 +119,16 @@ def write(
 ) -> None:
     """Write the table of `effects` that stands beside a pair as CSV."""
     table = effects(study, predictions)
-    with artifacts.artefact(output, study.key("verification", *pair)) as file:
+    with artifacts.write(output, study.key("verification", *pair)) as file:
         table.to_csv(file, index=False)
 
 
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
 
-    over: what another study would draw anew: "models", "images", or "both". See `half_width`; over both
-    it errs on the wide side, since what a model does to one image adds to both sources. From -1 to
-    1 where a source is a single model or image, which does not tell how others differ from it.
+    over: what another study would draw anew: "models", "images", or "both". See `half_width`; over
+    both it errs on the wide side, since what a model does to one image adds to both sources. From
+    -1 to 1 where a source is a single model or image, which does not tell how others differ.
     How often the intervals cover: benchmarks/intervals.py.
     """
     by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
