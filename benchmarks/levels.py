@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from modeldiff import subsets
 from modeldiff.comparison import DIRECTION_LEVEL, contrast
-from modeldiff.comparison.agreement import LEVEL as AGREEMENT_LEVEL
+from modeldiff.comparison.agreement import AGREEMENT_LEVEL
 
 CLUSTER = 4  # training images; where a subset misses all of them, a model may be noisier
 

@@ -28,8 +28,7 @@ from click.testing import CliRunner
 
 from modeldiff.cli import main
 from modeldiff.core.vision import torchvision
-from modeldiff.dataset import sources
-from modeldiff.study import Study
+from modeldiff.study import Study, sizes
 from modeldiff.study.validation import parse
 from modeldiff.training.models import convnet
 
@@ -78,7 +77,7 @@ def made(dataset: dict, folder: Path) -> dict:
         case "waterbirds":
             return {"path": str(layouts.waterbirds(folder)), "size": 16, "complete": False}
         case "folder":
-            classes = dataset.get("classes") or sources.CIFAR10.split()
+            classes = dataset.get("classes") or sizes.CIFAR10.split()
             layouts.folders(folder, classes, 16, 8, (40, 32))
             few = {"train_per_class": 16, "test_per_class": 8}
             return {"path": str(folder), "size": 16} | few
@@ -99,7 +98,7 @@ def cifar10(monkeypatch, tmp_path):
     from torchvision.datasets import CIFAR10
 
     rng, checksums = np.random.default_rng(0), {}
-    classes = sources.CIFAR10.split()
+    classes = sizes.CIFAR10.split()
     tints = np.array(layouts.TINTS[:10])[:, :, None]
     folder = tmp_path / "data" / CIFAR10.base_folder
     folder.mkdir(parents=True)

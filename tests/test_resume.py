@@ -102,7 +102,7 @@ def full(repository, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def atomic_write(shard):
+def whole(shard):
     """The bytes of an undisturbed run."""
     assert shard.run("whole.npy") == (0, [])
     return (shard.folder / "whole.npy").read_bytes()

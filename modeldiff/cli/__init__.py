@@ -14,6 +14,8 @@ from modeldiff.cli import rooms, users
 from modeldiff.core import artifacts
 from modeldiff.core.errors import LONGEST, CorruptArtifact, UserError, printable, shortened
 
+# These remove what they find damaged; the others look at a study, and leave it as it is.
+MENDING = (*rooms.COMMANDS, users.summary)
 FORMER_NAMES = {"found": "summary", "give-up": "skip-missing"}
 
 
@@ -25,9 +27,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except CorruptArtifact as error:
             click.echo(error.report(), err=True)
-            # Only a room's command mends: the others look at a study, and leave it as it is.
-            in_a_room = ctx.invoked_subcommand in {c.name for c in rooms.COMMANDS}
-            if in_a_room and error.artifact and artifacts.discard(error.artifact):
+            mends = ctx.invoked_subcommand in {c.name for c in MENDING}
+            if mends and error.artifact and artifacts.discard(error.artifact):
                 click.echo("It was removed: run the same again to make it again.", err=True)
             sys.exit(1)
         except UserError as error:
