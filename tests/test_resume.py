@@ -155,10 +155,10 @@ def test_an_interrupted_job_keeps_what_it_has_and_says_so(shard, whole):
 
 def test_a_stopped_job_saves_although_no_save_was_due(shard, whole):
     """The last save may be a minute ago: SIGTERM itself saves."""
-    late = SAVES_ALWAYS.replace("partial.MIDWAY = ", "").replace(
+    late = SAVES_ALWAYS.replace("checkpoint.MIDWAY = ", "").replace(
         "main()",
         "due = checkpoint.Partial.save_if_due\n"
-        "partial.Partial.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
+        "checkpoint.Partial.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
         "main()",
     )
     process = shard.start("cut.npy", "-c", late)
