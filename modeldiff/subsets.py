@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from modeldiff.core import artifacts, rng
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.study.sizes import subset_size
 
 
@@ -53,9 +53,18 @@ class Masks:
         return np.unpackbits(self.packed[rows], axis=-1, count=self.shape[1]).view(bool)
 
     @classmethod
-    def open(cls, path: str | Path, n_examples: int) -> "Masks":
-        """Memory-map a file that `write` made."""
-        return cls(np.load(path, mmap_mode="r", allow_pickle=False), n_examples)
+    def open(cls, path: str | Path, key: str, shape: tuple[int, int]) -> "Masks":
+        """Memory-map what `write` made for `key`; shape: [subsets x examples] that it must have.
+
+        Raises CorruptArtifact, which names the file, if it is something else.
+        """
+        packed = artifacts.array(path, key, kind="u", dimensions=2)
+        subsets, n_examples = shape
+        expected = subsets, -(-n_examples // 8)
+        if packed.dtype != np.uint8 or packed.shape != expected:
+            came = f"holds {packed.dtype} {list(packed.shape)}, not uint8 {list(expected)}"
+            raise CorruptArtifact(f"{path}: {came}, the masks of {subsets} subsets", artifact=path)
+        return cls(packed, n_examples)
 
 
 def write(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from modeldiff import cli
+from modeldiff import cli, dataset
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
+from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
 
@@ -117,3 +118,67 @@ def test_a_summary_found_damaged_is_made_again(study_json, tmp_path):
     cut(summary)
     ended = CliRunner().invoke(cli.main, ["summary", str(summary)])
     assert (ended.exit_code, summary.exists()) == (1, False)
+
+
+def less(path):
+    """The arrays of a file, each with a row less: whole and well-formed, but not this study's."""
+    with np.load(path, allow_pickle=False) as content:
+        found = {k: v[:-1] if v.ndim else v for k, v in content.items()}
+    replaced(path, lambda file: artifacts.write_arrays(file, found))
+
+
+def one_row(path):
+    replaced(path, lambda file: np.save(file, np.zeros((1, 150), np.uint8)))
+
+
+def a_list(path):
+    replaced(path, lambda file: file.write(b"[1, 2]"))
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "said"),
+    [
+        ("dataset/manifest.json", a_list, "is no manifest of a data set"),
+        ("plain/lds.npz", less, "is no file of scores of datamodels"),
+        ("plain-vs-masked/effects.csv", as_text, "is no table of effects"),
+        ("plain-vs-masked/comparison.npz", as_text, "is no archive of arrays"),
+    ],
+)
+def test_a_report_names_content_of_another_kind(study_json, tmp_path, name, harm, said):
+    folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    harm(folder / name)
+    ended = CliRunner().invoke(cli.main, ["report", str(folder / "study.json")])
+    assert (ended.exit_code, (folder / name).exists()) == (1, False)
+    assert f"{folder / name}: {said}\n" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "said"),
+    [
+        ("subsets/masks.npy", as_text, "is no array of 2 dimensions"),
+        ("subsets/masks.npy", one_row, "holds uint8 [1, 150], not uint8 [95, 150]"),
+        ("masked/datamodels.npz", as_text, "is not a file of "),
+    ],
+)
+def test_a_comparison_names_content_of_another_kind(study_json, tmp_path, name, harm, said):
+    folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    harm(folder / name)
+    models = [folder / x for x in ("subsets/masks.npy", "plain/margins.npy", "masked/margins.npy")]
+    weights = [folder / x / "datamodels.npz" for x in ("plain", "masked")]
+    command = ["comparison", folder / "study.json", "plain", "masked", *models, "--weights"]
+    command += [*weights, "--dataset", folder / "dataset/manifest.json"]
+    command += ["--output", tmp_path / "comparison.npz"]
+    ended = CliRunner().invoke(cli.main, list(map(str, command)))
+    assert (ended.exit_code, (folder / name).exists()) == (1, False)
+    assert f"{folder / name}: {said}" in ended.output
+
+
+def test_images_of_another_size_than_the_manifest_says(study_json, tmp_path):
+    folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    train = folder / "dataset/train.npy"
+    replaced(train, lambda file: np.save(file, np.zeros((1200, 1, 8, 7), np.uint8)))
+    key = Study.recorded(folder / "study.json").key("dataset")
+    with pytest.raises(
+        CorruptArtifact, match=r"holds uint8 \[1200, 1, 8, 7\], not uint8 \[1200, 1, 8, 8\]"
+    ):
+        dataset.read(folder / "dataset/manifest.json", key)

@@ -14,11 +14,12 @@ from test_workflow import Workflow, jobs
 
 from modeldiff import subsets
 from modeldiff.core import artifacts
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.datamodels import step
 from modeldiff.datamodels.gram_cache import Grams
 from modeldiff.study import Study
 from modeldiff.study.validation import parse
+from modeldiff.subsets import Masks
 
 N, TARGETS = 80, 13
 
@@ -216,3 +217,26 @@ def test_the_run_at_the_papers_size_runs_scaled_down(repository):
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     worst = re.search(r"from the masks: (\S+); stated, of all: (\S+)\.", told)
     assert max(float(worst[1]), float(worst[2])) <= 1e-4
+
+
+@pytest.mark.parametrize("examples", [None, N - 1])
+def test_sums_of_another_kind_are_made_again(repository, tmp_path, examples):
+    """What says that they are made goes with them: else no rule would make them."""
+    output, regression = tmp_path / "grams.json", data(the_study(repository, tmp_path))
+    sums, key = tmp_path / "grams.npz", regression.study.key("grams", "plain")
+    step.sum_grams(regression, output)
+    whole = sums.read_bytes()
+    with artifacts.write(sums, key) as file:
+        if examples is None:
+            file.write(b"no sums\n")
+        else:
+            few = Masks(regression.masks.packed, examples)
+            Grams.of(few, regression.margins).save(file)
+    with pytest.raises(
+        CorruptArtifact, match=rf"is no file of the sums of masks of {N} examples"
+    ) as caught:
+        step.fit_part(regression, output, (0, 2), tmp_path / "0.npz", device="cpu")
+    assert artifacts.discard(caught.value.artifact)
+    assert not output.exists()
+    step.sum_grams(regression, output)
+    assert sums.read_bytes() == whole

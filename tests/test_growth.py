@@ -96,7 +96,9 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     subsets.write(
         masks, n_train, range(study.n_subsets), study.alpha, study.seed, study.key("subsets")
     )
-    drawn = subsets.Masks.open(masks, n_train)[np.array([study.subset_of(m) for m in range(650)])]
+    shape = study.n_subsets, n_train
+    opened = subsets.Masks.open(masks, study.key("subsets"), shape)
+    drawn = opened[np.array([study.subset_of(m) for m in range(650)])]
     random = np.random.default_rng(0)
     rows = 2 * drawn @ random.normal(size=(n_train, n_targets)) + random.normal(
         size=(650, n_targets)

@@ -138,7 +138,19 @@ def alter(path):
     path.write_bytes(content)
 
 
-def test_a_damaged_state_is_ignored_and_said_so(short, data, tmp_path, monkeypatch, capsys):
+def no_state(path):
+    key = artifacts.record(path)["key"]
+    with artifacts.write(path, key) as file:
+        file.write(b"no state\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [(alter, "its content is not what was written"), (no_state, "is no state of models")],
+)
+def test_a_damaged_state_is_ignored_and_said_so(
+    short, data, tmp_path, monkeypatch, capsys, harm, said
+):
     def shard(name):
         train_shard(short, "plain", data, range(3), tmp_path / name, device="cpu")
         return (tmp_path / name).read_bytes()
@@ -146,11 +158,12 @@ def test_a_damaged_state_is_ignored_and_said_so(short, data, tmp_path, monkeypat
     watch, whole = Watch(monkeypatch), shard("whole.npy")
     cut(watch, shard, (0, 2), "cut.npy")
     (path,) = tmp_path.glob(".cut.npy.*-midway.partial")
-    alter(path)
+    harm(path)
     capsys.readouterr()
     assert shard("cut.npy") == whole
-    assert f"{path}: its content is not what was written" in (said := capsys.readouterr().err)
-    assert ": ignored, its epochs are trained again" in said
+    err = capsys.readouterr().err
+    assert f"{path}: {said}" in err
+    assert ": ignored, its epochs are trained again" in err
     assert watch.trained[0] == (0, 0)
 
 

@@ -65,7 +65,7 @@ def test_masks_are_the_same_for_ever():
 def test_packed_masks_unpack_by_rows(tmp_path):
     path = tmp_path / "masks.npy"
     subsets.write(path, 37, range(2500), 0.3, 5, "key")
-    masks = subsets.Masks.open(path, 37)
+    masks = subsets.Masks.open(path, "key", (2500, 37))
     expected = subsets.draw(37, range(2500), 0.3, 5)
     assert masks.shape == (2500, 37)
     assert len(masks) == 2500

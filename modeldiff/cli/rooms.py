@@ -244,8 +244,10 @@ def comparison(
     from modeldiff import comparison, dataset
 
     devices.claim(0, threads)
-    targets = np.array(dataset.read_manifest(manifest, study.key("dataset"))["targets"])
-    a, b = (comparison.weights(study, *each) for each in zip(pair, given, strict=True))
+    content = dataset.read_manifest(manifest, study.key("dataset"))
+    targets = np.array(content["targets"])
+    shape = len(targets), content["train"]
+    a, b = (comparison.weights(study, *each, shape) for each in zip(pair, given, strict=True))
     comparison.write(study, pair, (a, b), targets, output, models)
 
 

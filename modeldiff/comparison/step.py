@@ -14,6 +14,7 @@ from modeldiff.comparison.residual import compare
 from modeldiff.comparison.result import WAYS, Comparison, ends
 from modeldiff.comparison.significance import RANK
 from modeldiff.core import artifacts
+from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import step as datamodels
 from modeldiff.subsets import Masks
 
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from modeldiff.study import Study
 
 
-def weights(study: "Study", name: str, path: str | Path) -> np.ndarray:
+def weights(study: "Study", name: str, path: str | Path, shape: tuple[int, int]) -> np.ndarray:
     """What an algorithm is compared by, its datamodels' weights or scores from elsewhere: float32
-    [targets x train examples]; path: `Study.weights` of it, in the study's folder.
+    of `shape`, [targets x train examples]; path: `Study.weights` of it, in the study's folder.
     """
-    if name not in study.scores:
-        return datamodels.read(path, study.key("datamodels", name)).weights
-    return artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
+    if name in study.scores:
+        found = artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
+    else:
+        found = datamodels.read(path, study.key("datamodels", name)).weights
+    if found.shape != shape:
+        wanted = f"{list(shape)}, [targets x training examples]"
+        raise CorruptArtifact(f"{path}: holds {list(found.shape)}, not {wanted}", artifact=path)
+    return found
 
 
 def write(
@@ -89,8 +95,8 @@ def _contrast(
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     config, n_targets, n_train = study.config["comparison"], *shape
     masks, *gathered = models
-    artifacts.verify(masks, study.key("subsets"))
-    drawn = Masks.open(masks, n_train).packed[study.evaluation_subsets :]
+    every = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
+    drawn = every.packed[study.evaluation_subsets :]
     a, b = (
         margins.read(path, study.key("margins", name))[0][study.evaluation_models :]
         for path, name in zip(gathered, pair, strict=True)

@@ -9,10 +9,12 @@ import errno
 import hashlib
 import json
 import os
+import pickle
 import platform
 import subprocess
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -25,8 +27,19 @@ import numpy as np
 from modeldiff.core.errors import CorruptArtifact, UserError
 
 PACKAGES = ("modeldiff", "numpy", "torch", "scikit-learn", "snakemake")
-# What NumPy says of files that hold no arrays.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+# What NumPy, torch, pandas and json say of files that hold something else.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+)
 # What a full or read-only disk says; anything else is a fault of ours and keeps its traceback.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -125,6 +138,15 @@ def verify(path: str | Path, key: str) -> Path:
     return Path(path)
 
 
+@contextmanager
+def reading(path: str | Path, what: str) -> Iterator[None]:
+    """Around reading an artifact's content: `CorruptArtifact` if it is not `what` it should be."""
+    try:
+        yield
+    except UNREADABLE:
+        raise CorruptArtifact(f"{path}: is no {what}", artifact=path) from None
+
+
 class Arrays(dict[str, np.ndarray]):
     """The arrays of an .npz artifact by name."""
 
@@ -139,11 +161,8 @@ class Arrays(dict[str, np.ndarray]):
 def arrays(path: str | Path, key: str) -> Arrays:
     """All arrays of an .npz artifact made for `key`; `CorruptArtifact` if it is something else."""
     verified = verify(path, key)
-    try:
-        with np.load(verified, allow_pickle=False) as archive:
-            return Arrays(verified, dict(archive))
-    except UNREADABLE:
-        raise CorruptArtifact(f"{path}: is no archive of arrays", artifact=path) from None
+    with reading(path, "archive of arrays"), np.load(verified, allow_pickle=False) as archive:
+        return Arrays(verified, dict(archive))
 
 
 def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarray:

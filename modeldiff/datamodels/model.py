@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import blocks
 
@@ -113,5 +114,5 @@ class Datamodels:
                 content["weights"] = weights
             scalars = {"estimator": str, "tolerance": float, "n_models": int, "n_failed": int}
             return cls(**content | {name: kind(content[name]) for name, kind in scalars.items()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except artifacts.UNREADABLE as error:
             raise UserError(f"{file}: is not a file of datamodels ({error})") from None

@@ -35,9 +35,8 @@ class Regression:
     def __init__(
         self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
     ):
-        artifacts.verify(masks, study.key("subsets"))
         self.study, self.name = study, name
-        self.all_masks = Masks.open(masks, n_train)
+        self.all_masks = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
         self.all_margins, _ = margins.read(gathered, study.key("margins", name))
         self.masks = Masks(self.all_masks.packed[study.evaluation_subsets :], n_train)
         self.margins = self.all_margins[study.evaluation_models :]
@@ -55,13 +54,13 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
-        made = Grams.load(artifacts.verify(path, key))
+        made = _read_grams(path, key, data.masks.shape[1])
         before = len(made.part)
         same = before <= len(data.margins) and np.array_equal(
             finished(data.margins, 0, before), made.part != FAILED
         )
         grams = made if same else grams
-    except (CorruptArtifact, *artifacts.UNREADABLE):
+    except CorruptArtifact:
         pass
     total, saved = len(data.margins), time.monotonic()
     while (start := len(grams.part)) < total:
@@ -92,10 +91,15 @@ def fit_part(
         raise UserError(
             f"datamodels.jobs: {n} for {data.margins.shape[1]} targets: at most so many"
         )
-    path = artifacts.verify(Path(grams).with_name("grams.npz"), study.key("grams", data.name))
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
-    shared = Grams.load(path, device)
+    path, key = Path(grams).with_name("grams.npz"), study.key("grams", data.name)
+    try:
+        shared = _read_grams(path, key, data.masks.shape[1], device)
+    except (
+        CorruptArtifact
+    ) as error:  # the sums are no output of a rule: what says that they are made is
+        raise CorruptArtifact(str(error), artifact=grams) from None
     found = fit(
         data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
     )
@@ -139,3 +143,13 @@ def read(path: str | Path, key: str) -> Datamodels:
         return Datamodels.load(whole)
     except UserError as error:
         raise CorruptArtifact(str(error), artifact=path) from None
+
+
+def _read_grams(path: Path, key: str, examples: int, device: str = "cpu") -> Grams:
+    """Sums that `sum_grams` made for the settings of `key`, over masks of so many examples."""
+    whole = artifacts.verify(path, key)
+    with artifacts.reading(path, f"file of the sums of masks of {examples} examples"):
+        grams = Grams.load(whole, device)
+        if any(gram.counts.shape != (examples, examples) for gram in grams.parts):
+            raise ValueError
+    return grams

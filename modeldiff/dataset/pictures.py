@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"}
+LARGEST = 2**30  # bytes of an image file
 
 Listing = dict[tuple[str, str], list[str]]
 Reader = Callable[[set[str]], Iterator[tuple[str, bytes]]]
@@ -30,32 +32,53 @@ def listing(path: str) -> tuple[Listing, Reader]:
         read = reader(root)
     else:
         paths.check(root)
-        try:
-            with tarfile.open(root) as archive:
-                members = [m.name.removeprefix("./") for m in archive if m.isfile()]
-        except (OSError, tarfile.TarError) as error:
-            raise UserError(f"dataset.path: {path}: is no folder or tar archive: {error}") from None
+        with _archive(root) as archive:
+            members = [m.name.removeprefix("./") for m in archive if m.isfile()]
 
         def read(chosen: set[str]) -> Iterator[tuple[str, bytes]]:
-            with tarfile.open(root) as archive:  # in the archive's order: it is read once
+            with _archive(root) as archive:  # in the archive's order: it is read once
                 for member in archive:
                     name = member.name.removeprefix("./")
                     if name in chosen and (file := archive.extractfile(member)):
+                        _check_size(name, member.size)
                         yield name, file.read()
 
     names: Listing = defaultdict(list)
-    for member in sorted(members):
+    for member in sorted(set(members)):  # an archive may hold a name twice: the last one counts
         parts = member.split("/")
         if len(parts) == 3 and Path(member).suffix.lower() in SUFFIXES:
             names[parts[0], parts[1]].append(member)
     return names, read
 
 
+@contextmanager
+def _archive(root: Path) -> Iterator[tarfile.TarFile]:
+    """A tar archive, compressed or not; UserError if it is none, or broken at any place."""
+    try:
+        with tarfile.open(root) as archive:
+            yield archive
+    except UserError:
+        raise
+    except Exception as error:  # each compression has errors of its own
+        raise UserError(f"dataset.path: {root}: is no folder or tar archive: {error}") from None
+
+
+def _check_size(name: str, size: int) -> None:
+    """UserError for a file so large that reading it would fill the memory."""
+    if size > LARGEST:
+        raise UserError(f"{name}: has {size:,} bytes; an image must have at most {LARGEST:,}")
+
+
 def reader(root: Path) -> Reader:
-    """Read files below `root` by their names."""
+    """Read files below `root` by their names; UserError that names the first that is no file."""
 
     def read(chosen: set[str]) -> Iterator[tuple[str, bytes]]:
-        return ((name, (root / name).read_bytes()) for name in sorted(chosen))
+        for name in sorted(chosen):
+            _check_size(name, paths.regular(root / name).st_size)
+            try:
+                yield name, (root / name).read_bytes()
+            except OSError as error:
+                raise UserError(f"{root / name}: cannot be read: {error.strerror}") from None
 
     return read
 
@@ -90,8 +113,8 @@ class Pictures:
 
         try:
             image = Image.open(io.BytesIO(content)).convert("RGB")
-        except (OSError, SyntaxError, ValueError):  # what Pillow raises for files that are broken
-            raise UserError(f"{name}: is not an image that can be read") from None
+        except Exception as error:  # each format has errors of its own; a bomb is refused, too
+            raise UserError(f"{name}: is not an image that can be read: {error}") from None
         if image.size != (self.size, self.size):
             image = self.shaped(image, self.size)
         return np.asarray(image).transpose(2, 0, 1)

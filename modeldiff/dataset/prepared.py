@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
 
 
+MANIFEST = {"classes", "train", "test", "shape", "targets", "verification", "planted", "labels"}
 PREPARED = ("training images", "test images", "labels or classes")
 
 
@@ -185,7 +186,12 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
         artifacts.array(split, key, kind="u", dimensions=4)
         # Copy on write: torch wants arrays that may be written to; the file never is.
         images = np.load(split, mmap_mode="c", allow_pickle=False)
-        splits.append(Images(images, np.array(manifest["labels"][name], np.int64)))
+        labels = np.array(manifest["labels"][name], np.int64)
+        if images.dtype != np.uint8 or images.shape != (len(labels), *manifest["shape"]):
+            came = f"{images.dtype} {list(images.shape)}"
+            wanted = f"uint8 {[len(labels), *manifest['shape']]} as the manifest says"
+            raise CorruptArtifact(f"{split}: holds {came}, not {wanted}", artifact=split)
+        splits.append(Images(images, labels))
     train, test = splits
     if beton:
         train = train._replace(beton=artifacts.verify(Path(path).with_name("train.beton"), beton))
@@ -196,8 +202,11 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
     """The manifest alone: classes, sizes, which test examples are targets, what was planted."""
-    text = artifacts.verify(path, key).read_text()
-    manifest: dict[str, Any] = json.loads(text)
+    verified = artifacts.verify(path, key)
+    with artifacts.reading(path, "manifest of a data set"):
+        manifest: dict[str, Any] = json.loads(verified.read_text())
+        if not manifest.keys() >= MANIFEST:
+            raise ValueError
     return manifest
 
 

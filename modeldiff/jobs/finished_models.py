@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from modeldiff import dataset, margins
-from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.jobs import sharding
 from modeldiff.study import Study
@@ -38,7 +37,8 @@ def read(study: Study, name: str) -> FinishedModels | None:
         return None
     try:
         manifest = dataset.read_manifest(folder / "dataset/manifest.json", study.key("dataset"))
-        packed = artifacts.verify(folder / "subsets/masks.npy", study.key("subsets"))
+        shape = study.n_subsets, manifest["train"]
+        masks = Masks.open(folder / "subsets/masks.npy", study.key("subsets"), shape)
     except CorruptArtifact:
         return None
     models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
@@ -47,7 +47,6 @@ def read(study: Study, name: str) -> FinishedModels | None:
         data = dataset.digest(folder / "dataset/manifest.json")
         margins.gather(shards, key, gathered, key, data)
         rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
-    masks = Masks.open(packed, manifest["train"])
     return FinishedModels(models, np.array([study.subset_of(m) for m in models]), rows, masks)
 
 

@@ -18,6 +18,8 @@ from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
+from modeldiff.verification.effects import COLUMNS as EFFECTS
+from modeldiff.verification.candidates import COLUMNS as CANDIDATES
 
 BLOCK = 1 << 24  # margins read at a time
 NUMBERS = ("strength", "effect", "effect_a", "effect_b", "difference", "low", "high")
@@ -135,7 +137,7 @@ class Results:
 
     def weights(self, name: str) -> np.ndarray:
         """What an algorithm is compared by, float32 [targets x train examples], read when asked."""
-        return _weights(self.study, self.folder, name)
+        return _weights(self.study, self.folder, self.data, name)
 
 
 def read(path: str | Path) -> Results:
@@ -146,10 +148,11 @@ def read(path: str | Path) -> Results:
     """
     study, folder = Study.recorded(path), Path(path).parent
     manifest, key = folder / "dataset/manifest.json", study.key("dataset")
+    data = dataset.read(manifest, key)
     return Results(
         study=study,
         folder=folder,
-        data=dataset.read(manifest, key),
+        data=data,
         planted=dataset.read_manifest(manifest, key)["planted"],
         algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
         scores={
@@ -160,7 +163,7 @@ def read(path: str | Path) -> Results:
         left_out={
             name: _left_out(study, folder, name) for name in study.trained if study.full_models
         },
-        pairs=tuple(_pair(study, folder, a, b) for a, b in study.pairs),
+        pairs=tuple(_pair(study, folder, data, a, b) for a, b in study.pairs),
     )
 
 
@@ -168,11 +171,13 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
     found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
     lds = artifacts.arrays(folder / name / "lds.npz", study.key("datamodels", name))
+    with artifacts.reading(lds.path, "file of scores of datamodels"):
+        quality = _lds(lds, rows.shape[1])
     return AlgorithmResults(
         name=name,
         failed=failed,
         accuracy=_accuracy(rows),
-        lds=_lds(lds),
+        lds=quality,
         nonzeros=np.count_nonzero(found.weights, axis=1),
         estimator=found.estimator,
         unconverged=len(found.unconverged),
@@ -195,16 +200,18 @@ def _accuracy(rows: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def _lds(arrays: artifacts.Arrays) -> Lds:
+def _lds(arrays: artifacts.Arrays, targets: int) -> Lds:
     content: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Lds)}
-    return Lds(**{k: v if v.ndim else v.item() for k, v in content.items()})
+    per_target = {k: v.reshape(targets) for k, v in content.items() if k.endswith("per_target")}
+    return Lds(**{k: v.item() for k, v in content.items() if k not in per_target} | per_target)
 
 
-def _weights(study: Study, folder: Path, name: str) -> np.ndarray:
-    return comparison.weights(study, name, folder / name / study.weights(name)[1])
+def _weights(study: Study, folder: Path, data: Dataset, name: str) -> np.ndarray:
+    shape = len(data.targets), len(data.train.labels)
+    return comparison.weights(study, name, folder / name / study.weights(name)[1], shape)
 
 
-def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
+def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
     of = folder / f"{a}-vs-{b}"
     effects = artifacts.verify(of / "effects.csv", study.key("verification", a, b))
     arrays = artifacts.arrays(of / "comparison.npz", study.key("comparison", a, b))
@@ -213,14 +220,22 @@ def _pair(study: Study, folder: Path, a: str, b: str) -> Pair:
         first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
         names = [f.name for f in fields(Way)[3:]]
         ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
-    power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
-    weights = (_weights(study, folder, name) for name in (a, b))
+    with artifacts.reading(arrays.path, "comparison"):
+        power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
+    weights = (_weights(study, folder, data, name) for name in (a, b))
     candidates = pd.DataFrame()
     if (a, b) in study.tried:
         key = study.key("candidates", a, b)
-        candidates = _table(artifacts.verify(of / "candidates.csv", key))
+        candidates = _table(artifacts.verify(of / "candidates.csv", key), CANDIDATES)
     return Pair(
-        a, b, tuple(ways), _cosines(*weights), _table(effects), power, agreement, candidates
+        a,
+        b,
+        tuple(ways),
+        _cosines(*weights),
+        _table(effects, EFFECTS),
+        power,
+        agreement,
+        candidates,
     )
 
 
@@ -231,10 +246,12 @@ def _part(kind: Any, name: str, arrays: Any) -> Any:
     return kind(**{k: arrays[f"{name}.{k}"].item() for k in names}) if known else None
 
 
-def _table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
+def _table(path: Path, columns: str) -> pd.DataFrame:
     types = dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int)
-    return table.astype({name: types[name] for name in table if name in types})
+    with artifacts.reading(path, f"table of {path.stem}"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
+        table = table[columns.split()]
+        return table.astype({name: types[name] for name in table if name in types})
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

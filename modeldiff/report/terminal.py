@@ -15,8 +15,10 @@ def lines(summary: str | Path) -> str:
     """What stands in a study's `summary.json`, once it is verified."""
     folder = Path(summary).parent
     key = Study.read(folder / "study.json").key("report")
-    content = json.loads(artifacts.verify(summary, key).read_text())
-    return "\n".join([*_lines(content), f"report: {folder / 'report.html'}"])
+    verified = artifacts.verify(summary, key)
+    with artifacts.reading(summary, "summary of a study"):
+        said = [*_lines(json.loads(verified.read_text()))]
+    return "\n".join([*said, f"report: {folder / 'report.html'}"])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:

@@ -90,9 +90,9 @@ class Partial:
         try:
             if not path.exists() or artifacts.record(path)["key"] != key:
                 return None  # of a group that has ended since
-            state: dict[str, Any] = torch.load(
-                artifacts.verify(path, key), map_location="cpu", weights_only=True
-            )
+            artifacts.verify(path, key)
+            with artifacts.reading(path, "state of models in training"):
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except CorruptArtifact as error:
             print(f"modeldiff: {error}: ignored, its epochs are trained again", file=sys.stderr)
             return None

@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from modeldiff import transformations
 from modeldiff.core import artifacts
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.study import Study
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MEASURES = ("softmax", "argmax")
 OVER = ("both", "models", "images")
+COLUMNS = "transformation strength class algorithm measure effect over low high n_models n_images"
 
 
 def predict(
@@ -84,7 +85,11 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     for name, path in predictions.items():
         arrays = artifacts.arrays(path, study.key("predictions", name))
         for label, transformation in study.transformations.items():
-            moved = arrays[label]
+            moved, strengths = arrays[label], len(transformation.strengths)
+            if moved.ndim != 4 or moved.shape[:2] != (len(MEASURES), strengths):
+                wanted = f"[{len(MEASURES)} x {strengths} x models x images]"
+                came = f"{label!r} is {list(moved.shape)}, not {wanted}"
+                raise CorruptArtifact(f"{path}: {came}", artifact=path)
             if moved.shape[2] == 0:
                 raise UserError(
                     f"algorithms.{name}: every model trained on all data diverged, so that no "
@@ -108,10 +113,7 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
                         "n_images": moved.shape[3],
                     }
                 )
-    columns = (
-        "transformation strength class algorithm measure effect over low high n_models n_images"
-    )
-    return pd.DataFrame(rows, columns=columns.split())
+    return pd.DataFrame(rows, columns=COLUMNS.split())
 
 
 def write(
