@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run test check docs clean
 
 run: $(BIN)/installed  ## The embedded study, from nothing to its report
 	snakemake --cores 2
@@ -22,6 +22,9 @@ check: $(BIN)/installed-test
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
+docs: $(BIN)/installed-docs  ## The documents as a site, in site/; a broken link ends it
+	mkdocs build --strict
+
 # torch first and by its exact version: a range would fetch another build.
 $(BIN)/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -36,5 +39,9 @@ $(BIN)/installed-test: $(BIN)/installed
 	.ci/system-packages && $(PIP) -e '.[ffcv]' || echo "FFCV was not installed: its tests are skipped"
 	touch $@
 
+$(BIN)/installed-docs: $(BIN)/installed
+	$(PIP) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv results .snakemake
+	rm -rf .venv results .snakemake site

@@ -70,3 +70,12 @@ def test_the_apptainer_image_is_made_from_the_pins(repository):
     installs = re.findall(r"pip install .*", sections["post"])
     assert len(installs) == 2
     assert all("constraints.txt" in line for line in installs)
+
+
+def test_commits_are_checked_by_the_pinned_versions(repository, pins):
+    config = yaml.safe_load((repository / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for source in config["repos"] for hook in source["hooks"]]
+    assert {hook["id"] for hook in hooks} == {"ruff", "ruff-format", "snakefmt", "codespell"}
+    for hook in hooks:
+        for name, version in (text.split("==") for text in hook["additional_dependencies"]):
+            assert pins[name] == version, hook["id"]
