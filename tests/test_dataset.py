@@ -1,7 +1,10 @@
 """Data sets: nothing moves, what is planted is known, the divisions are clean."""
 
+import os
 import shutil
+import struct
 import tarfile
+import zlib
 
 import numpy as np
 import pytest
@@ -117,6 +120,62 @@ def test_pictures_keep_the_order_of_their_paths(pictures, place):
     )
     assert colours(some.train) == [80, 81, 0, 1]
     assert some.test.labels.tolist() == [0, 0, 1, 1]
+
+
+def bomb(path):
+    """A PNG of a few hundred bytes that declares 50,000 x 50,000 pixels."""
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def linked_to_itself(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [bomb, cut, linked_to_itself, pipe])
+def test_a_picture_that_attacks_is_named(pictures, damage):
+    damage(pictures / "train/bee/002.png")
+    with pytest.raises(UserError, match=r"train/bee/002\.png: "):
+        list(placed(sources.folder(path=str(pictures), size=4).train))
+
+
+def test_an_archive_that_is_cut_short_is_named_and_nothing_is_unpacked(pictures):
+    archive = archived(pictures)
+    content = archive.read_bytes()
+    archive.write_bytes(content[: len(content) // 2])
+    before = sorted(pictures.rglob("*"))
+    with pytest.raises(UserError, match=r"all\.tar\.xz: is no folder or tar archive"):
+        list(placed(sources.folder(path=str(archive), size=4).train))
+    assert sorted(pictures.rglob("*")) == before
+
+
+def test_names_of_an_archive_that_lead_out_of_it_are_not_read(pictures, tmp_path):
+    path = tmp_path / "out.tar"
+    with tarfile.open(path, "w") as archive:
+        for split in ("test", "train"):
+            archive.add(pictures / split, arcname=split)
+        archive.add(pictures / "train/ant/000.png", arcname="../train/../evil/000.png")
+        link = tarfile.TarInfo("train/ant/zzz.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    raw = sources.folder(path=str(path), size=4)
+    assert raw.classes == ("ant", "bee", "cow")
+    assert colours(raw.train) == [40 * c + i for c in range(3) for i in range(4)]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
-from modeldiff.verification.effects import COLUMNS as EFFECTS
 from modeldiff.verification.candidates import COLUMNS as CANDIDATES
+from modeldiff.verification.effects import COLUMNS as EFFECTS
 
 BLOCK = 1 << 24  # margins read at a time
 NUMBERS = ("strength", "effect", "effect_a", "effect_b", "difference", "low", "high")
