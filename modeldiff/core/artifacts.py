@@ -1,4 +1,4 @@
-"""A file is whole or absent, and says where it comes from (laws 2 and 4).
+"""A file is whole or absent, and says where it comes from.
 
 An artifact `x` has a record `x.json` beside it: checksum, size, the key of the settings it was
 made from, and how (versions, hardware, time). Both are written under temporary names and

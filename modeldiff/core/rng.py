@@ -1,4 +1,4 @@
-"""Randomness by identity, not by order (law 1).
+"""Randomness by identity, not by order.
 
 Every draw is keyed by what it is for, e.g. `("mask", seed, subset)`, and comes from NumPy's
 counter-based Philox generator. Only its raw 64-bit words are used: NumPy promises that those

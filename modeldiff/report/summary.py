@@ -1,4 +1,4 @@
-"""`summary.json`: what a program reads. Its keys are a contract (design, "Files of a study"); each
+"""`summary.json`: what a program reads. Its keys are a contract; each
 direction has its p-value beside, null where the method tests nothing.
 
 The same study gives the same bytes: no times, no paths. Numbers that do not exist are null.

@@ -2,7 +2,7 @@
 
 FFCV decodes ahead, in threads; the order is ours. Its own augmentations are not used: they draw
 from one generator in the order of the batches, so that what happens to an example would depend on
-who is in its batch, on the width and on the number of threads (law 1). Ours follow, on the device.
+who is in its batch, on the width and on the number of threads. Ours follow, on the device.
 """
 
 from collections.abc import Iterator
