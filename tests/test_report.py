@@ -16,8 +16,10 @@ from modeldiff.comparison.agreement import Agreement
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import step
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, images, names, page, results, summary, terminal
+from modeldiff.jobs import sharding
+from modeldiff.report import charts, images, names, page, provenance, results, summary, terminal
 from modeldiff.report.results import Results
+from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
 NUMBER = (int, float)
@@ -259,6 +261,37 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     unknown = "in which training images is not known yet"
     assert unknown not in found
     assert unknown in pages(alike, **stands_out, overlap=np.zeros(10))
+
+
+def test_the_glossary_says_what_a_direction_of_this_method_is(loaded):
+    config = loaded.study.config
+    words = {}
+    for method in ("contrast", "residual"):
+        other = config | {"comparison": config["comparison"] | {"method": method}}
+        study = dataclasses.replace(loaded.study, config=other)
+        changed = dataclasses.replace(loaded, study=study)
+        words[method] = page.render(changed, summary.summarise(loaded))
+    assert "of the difference between the two algorithms&#39; datamodels" in words["contrast"]
+    assert "less what the other&#39;s explain" in words["residual"]
+    assert "less what the other&#39;s explain" not in words["contrast"]
+
+
+def test_the_cost_counts_every_trained_algorithm(loaded, tmp_path):
+    algorithms = loaded.study.config["algorithms"]
+    config = loaded.study.config | {"algorithms": algorithms | {"between": algorithms["plain"]}}
+    study = Study.of(config, {})
+    assert (study.trained, study.compared) == (("plain", "masked", "between"), ("plain", "masked"))
+    for name in study.trained:
+        for r in sharding.cut(study, "full", name, loaded.folder):
+            path = tmp_path / f"benchmarks/full/{name}-{r.start}-{r.stop}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("s\tmax_rss\n2.0\t100\n")
+    for room in ("calibrate", "grams"):
+        (tmp_path / f"benchmarks/{room}").mkdir()
+        (tmp_path / f"benchmarks/{room}/plain.tsv").write_text("s\tmax_rss\n1.0\t-\n")
+    changed = dataclasses.replace(loaded, folder=tmp_path, study=study)
+    jobs = {room.name: room.jobs for room in provenance.rooms(changed)}
+    assert jobs == {"calibrate": 1, "full": 3, "grams": 1}
 
 
 def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded):

@@ -37,18 +37,24 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
     """The files of the study's own jobs: a folder may also hold those of earlier settings."""
     study = results.study
     pairs = [pair.name for pair in results.pairs]
-    yield "dataset", [folder / "dataset.tsv"]
-    yield "subsets", [folder / "subsets.tsv"]
+    for room in ("dataset", "beton", "subsets"):
+        yield room, [folder / f"{room}.tsv"]
+    yield "calibrate", [folder / "calibrate" / f"{name}.tsv" for name in study.trained]
     for room, of in (("train", "training"), ("full", "full")):
-        cuts = {name: sharding.cut(study, of, name, results.folder) for name in study.compared}
+        cuts = {name: sharding.cut(study, of, name, results.folder) for name in study.trained}
         ranges = [f"{name}-{r.start}-{r.stop}" for name, cut in cuts.items() for r in cut]
         yield room, [folder / room / f"{name}.tsv" for name in ranges]
-    for room in ("margins", "datamodels", "scores", "predictions"):
-        yield room, [folder / room / f"{name}.tsv" for name in study.compared]
+    n = study.config["datamodels"]["jobs"]
+    parts = [f"{name}-{i}-of-{n}.tsv" for name in study.fitted for i in range(n) if n > 1]
+    for room in ("margins", "grams"):
+        yield room, [folder / room / f"{name}.tsv" for name in study.fitted]
+    yield "fit", [folder / "fit" / part for part in parts]
+    for room in ("datamodels", "scores", "predictions"):
+        yield room, [folder / room / f"{name}.tsv" for name in study.names]
     for room in ("comparison", "verification"):
         yield room, [folder / room / f"{name}.tsv" for name in pairs]
     if study.tried:
-        yield "trials", [folder / "trials" / f"{name}.tsv" for name in study.compared]
+        yield "trials", [folder / "trials" / f"{name}.tsv" for name in study.trained]
         yield "candidates", [folder / "candidates" / f"{name}.tsv" for name in pairs]
 
 

@@ -46,9 +46,11 @@ class Tested:
         bounds = f"{a} moves by {delta * 100:.1f} points or more, {b} "
         if epsilon < 0:
             return f"{bounds}the other way: the two differ in this"
-        bounds += f"by {epsilon * 100:.1f} or less"
+        if least <= 0 and epsilon * 100 < 0.05:
+            return f"{bounds}not at all: only {a} follows this feature"
+        bounds += f"by {epsilon * 100:.1f} at most"
         if least <= 0:
-            return f"{bounds} if at all: as far as this tells, exclusive to {a}"
+            return f"{bounds}, or not at all: only {a} is seen to follow this feature"
         ratio = self.mover["effect"] / self.other["effect"]
         return f"{bounds}: ratio {ratio:.1f}, at least {delta / epsilon:.1f}; not exclusive to {a}"
 
