@@ -44,7 +44,7 @@ def array(data):
 def taken(config, data, path="made/scores.npy"):
     study = Study.load(config)
     step.write(study, "plain", data, path, device="cpu")
-    return weights(study, "plain", path)
+    return weights(study, "plain", path, (len(data.targets), len(data.train.labels)))
 
 
 def test_every_kind_of_file_gives_the_same_scores(config, data, array):

@@ -132,7 +132,8 @@ def planted(repository, data, tmp_path_factory):
 
 
 def proposals(study, data, folder, tmp_path):
-    content = {"classes": data.classes, "shape": data.test.images.shape[1:]}
+    content = dict.fromkeys(("train", "test", "targets", "verification", "planted"))
+    content |= {"classes": data.classes, "shape": data.test.images.shape[1:]}
     content["labels"] = {s: getattr(data, s).labels.tolist() for s in ("train", "test")}
     with artifacts.write(tmp_path / "manifest.json", study.key("dataset")) as file:
         file.write(json.dumps(content).encode())

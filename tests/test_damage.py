@@ -162,6 +162,7 @@ def test_a_report_names_content_of_another_kind(study_json, tmp_path, name, harm
 )
 def test_a_comparison_names_content_of_another_kind(study_json, tmp_path, name, harm, said):
     folder = shutil.copytree(study_json.parent, tmp_path / "copy")
+    said = f"{folder / name}: {said}"[:110]  # the middle of a long line is left out
     harm(folder / name)
     models = [folder / x for x in ("subsets/masks.npy", "plain/margins.npy", "masked/margins.npy")]
     weights = [folder / x / "datamodels.npz" for x in ("plain", "masked")]
@@ -170,7 +171,7 @@ def test_a_comparison_names_content_of_another_kind(study_json, tmp_path, name, 
     command += ["--output", tmp_path / "comparison.npz"]
     ended = CliRunner().invoke(cli.main, list(map(str, command)))
     assert (ended.exit_code, (folder / name).exists()) == (1, False)
-    assert f"{folder / name}: {said}" in ended.output
+    assert said in ended.output
 
 
 def test_images_of_another_size_than_the_manifest_says(study_json, tmp_path):
