@@ -74,26 +74,26 @@ def _trak(
     """TRAK scores of the algorithm's model, on images prepared as in use."""
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     states = [_state(path, module, algorithm.model.name) for path in checkpoints]
-    train, targets = (
-        DataLoader(
-            TensorDataset(torch.from_numpy(images), torch.from_numpy(labels)),
-            BATCH,
-            collate_fn=partial(_prepared, algorithm),
-        )
-        for images, labels in (
-            (data.train.images, data.train.labels),
-            (data.test.images[data.targets], data.test.labels[data.targets]),
-        )
-    )
+    train = _batches(algorithm, data.train.images, data.train.labels)
+    targets = _batches(algorithm, data.test.images[data.targets], data.test.labels[data.targets])
     with user_code.running(algorithm.model.name, "TRAK"):
         return trak.scores(
             module, states, train, targets, folder, projected=proj_dim, device=device
         )
 
 
+def _batches(
+    algorithm: Algorithm, images: np.ndarray, labels: np.ndarray
+) -> DataLoader[tuple[Tensor, ...]]:
+    """Prepared images and their labels."""
+    examples = TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
+    return DataLoader(examples, BATCH, collate_fn=partial(_prepared, algorithm))
+
+
 def _prepared(algorithm: Algorithm, batch: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
     """Images and labels of a batch."""
-    images, labels = (torch.stack(tensors) for tensors in zip(*batch, strict=True))
+    images = torch.stack([image for image, _ in batch])
+    labels = torch.stack([label for _, label in batch])
     return preprocess(algorithm, to_float(images)), labels
 
 

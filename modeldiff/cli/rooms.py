@@ -247,7 +247,8 @@ def comparison(
     content = dataset.read_manifest(manifest, study.key("dataset"))
     targets = np.array(content["targets"])
     shape = len(targets), content["train"]
-    a, b = (comparison.weights(study, *each, shape) for each in zip(pair, given, strict=True))
+    a = comparison.weights(study, pair[0], given[0], shape)
+    b = comparison.weights(study, pair[1], given[1], shape)
     comparison.write(study, pair, (a, b), targets, output, models)
 
 

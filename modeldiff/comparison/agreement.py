@@ -60,7 +60,8 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
     sums, squares, of_pairs, counted = np.zeros(3), np.zeros((3, 3)), np.zeros((3, 3)), 0
     for rows, x in ridge.centred_masks(4 * models.n_targets):
         a, b = models.centred(rows, ridge.chosen)
-        with_a, with_b = (x @ c for c in covariances)
+        with_a = x @ covariances[0]
+        with_b = x @ covariances[1]
         own = _dot(x, x) * n / (n - 1)  # margins are shrunk by their own mean
         added = np.stack(
             [

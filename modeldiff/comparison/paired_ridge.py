@@ -36,7 +36,9 @@ class Paired:
     @classmethod
     def of(cls, masks: Any, margins_a: np.ndarray, margins_b: np.ndarray) -> "Paired":
         """UserError for shapes that do not match and for too few models."""
-        shape, shape_a, shape_b = (tuple(x.shape) for x in (masks, margins_a, margins_b))
+        shape = tuple(masks.shape)
+        shape_a = tuple(margins_a.shape)
+        shape_b = tuple(margins_b.shape)
         if not len(shape) == len(shape_a) == 2 or shape_a != shape_b or shape[0] != shape_a[0]:
             raise UserError(
                 f"masks {shape}, margins {shape_a} and {shape_b}: must be [models x n_train] and "
@@ -45,7 +47,8 @@ class Paired:
         used = np.zeros(shape[0], bool)
         sums = np.zeros((2, shape_a[1]))
         for rows in blocks(shape[0], 2 * shape_a[1]):
-            a, b = (np.asarray(m[rows], np.float64) for m in (margins_a, margins_b))
+            a = np.asarray(margins_a[rows], np.float64)
+            b = np.asarray(margins_b[rows], np.float64)
             used[rows] = np.isfinite(a).all(1) & np.isfinite(b).all(1)
             sums += np.stack([a[used[rows]].sum(0), b[used[rows]].sum(0)])
         models = int(used.sum())
@@ -74,9 +77,9 @@ class Paired:
 
     def centred(self, rows: slice, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Margins of both less their means, float32 [chosen of the rows x n_targets]."""
-        both = zip((self.margins_a, self.margins_b), (self.mean_a, self.mean_b), strict=True)
-        a, b = ((np.asarray(m[rows])[chosen[rows]] - mean).astype(np.float32) for m, mean in both)
-        return a, b
+        a = np.asarray(self.margins_a[rows])[chosen[rows]] - self.mean_a
+        b = np.asarray(self.margins_b[rows])[chosen[rows]] - self.mean_b
+        return a.astype(np.float32), b.astype(np.float32)
 
     def difference(self, rows: slice) -> np.ndarray:
         """A less `scale` times B of the used models, float32, centred over models."""
@@ -131,7 +134,8 @@ class Ridge:
 
     def weights(self, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
-        a, b = ((self.inverse @ (c / self.models)).T for c in covariances)
+        a = (self.inverse @ (covariances[0] / self.models)).T
+        b = (self.inverse @ (covariances[1] / self.models)).T
         return a, b
 
     def noise(self, models: Paired, basis: np.ndarray, seen: np.ndarray) -> "Noise":

@@ -56,8 +56,8 @@ def power(
     planned: int | None = None,
 ) -> Power:
     """See `Power` and `smallest`; planned: of a comparison of so many models, foretold."""
-    counts = zip(SHARES, (n_train, n_targets), strict=True)
-    group, moved = (max(1, round(share * n)) for share, n in counts)
+    group = max(1, round(SHARES[0] * n_train))
+    moved = max(1, round(SHARES[1] * n_targets))
     sizes = {"group": group, "moved": moved}
     if planned:
         edge, models = edge_with(planned, edge, models, n_train, penalty), planned
@@ -97,8 +97,9 @@ def smallest(
 
 def edge_with(wanted: float, edge: float, models: int, n_train: int, penalty: float) -> float:
     """The edge of the null with `wanted` models, from that found with `models`."""
-    (_, own), (_, noise) = (moments(n_train / n, penalty) for n in (wanted, models))
-    return float(edge * np.sqrt(own / wanted / (noise / models)))
+    _, noise_wanted = moments(n_train / wanted, penalty)
+    _, noise = moments(n_train / models, penalty)
+    return float(edge * np.sqrt(noise_wanted / wanted / (noise / models)))
 
 
 def models_for(

@@ -95,7 +95,8 @@ def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Whose each direction is (see `Comparison`), float64 [directions]; 0 if it is nobody's."""
-    mine, other = (np.square(w @ directions.T, dtype=np.float64).sum(0) for w in (a, b))
+    mine = np.square(a @ directions.T, dtype=np.float64).sum(0)
+    other = np.square(b @ directions.T, dtype=np.float64).sum(0)
     total = mine + other
     return np.divide(mine - other, total, out=np.zeros_like(total), where=total > 0)
 

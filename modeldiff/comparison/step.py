@@ -93,14 +93,15 @@ def _contrast(
     shape: tuple[int, ...],
 ) -> tuple[tuple[Comparison, Comparison], Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
-    config, n_targets, n_train = study.config["comparison"], *shape
+    config = study.config["comparison"]
+    n_targets, n_train = shape
     masks, *gathered = models
     every = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
     drawn = every.packed[study.evaluation_subsets :]
-    a, b = (
-        margins.read(path, study.key("margins", name))[0][study.evaluation_models :]
-        for path, name in zip(gathered, pair, strict=True)
-    )
+    a, _ = margins.read(gathered[0], study.key("margins", pair[0]))
+    b, _ = margins.read(gathered[1], study.key("margins", pair[1]))
+    a = a[study.evaluation_models :]
+    b = b[study.evaluation_models :]
     chosen = Masks(drawn, n_train)
     found = contrast(
         chosen,

@@ -34,7 +34,9 @@ def fit(
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise user_code.refused(estimator, of, found, wanted)
     try:
-        weights, intercept = (np.asarray(x, np.float64) for x in found)
+        weights, intercept = found
+        weights = np.asarray(weights, np.float64)
+        intercept = np.asarray(intercept, np.float64)
     except Exception:  # what is no array may fail in any way
         came = f"returned {' and '.join(map(user_code.described, found))}"
         raise user_code.refused(estimator, of, came, wanted) from None

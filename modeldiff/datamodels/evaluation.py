@@ -96,7 +96,8 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Rank correlation of each column of a with that of b; 0 where one of them is constant."""
-    a, b = (rankdata(x, axis=0) - (len(x) + 1) / 2 for x in (a, b))
+    a = rankdata(a, axis=0) - (len(a) + 1) / 2
+    b = rankdata(b, axis=0) - (len(b) + 1) / 2
     norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
     return (a * b).sum(axis=0) / np.where(norm > 0, norm, np.inf)
 

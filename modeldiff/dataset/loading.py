@@ -26,7 +26,8 @@ def load(part: Component) -> Raw:
     _check_classes(part.name, raw.classes)
     for name, split in (("train", raw.train), ("test", raw.test)):
         _check_split(part.name, name, split, len(raw.classes))
-    train, test = (tuple(split.images.shape[1:]) for split in (raw.train, raw.test))
+    train = tuple(raw.train.images.shape[1:])
+    test = tuple(raw.test.images.shape[1:])
     if train != test:
         came = f"training images of {list(train)}, test images of {list(test)}"
         raise user_code.refused(part.name, "", came, "of one size [channels x height x width]")

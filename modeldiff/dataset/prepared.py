@@ -195,7 +195,8 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     train, test = splits
     if beton:
         train = train._replace(beton=artifacts.verify(Path(path).with_name("train.beton"), beton))
-    targets, verification = (np.array(manifest[k], np.int64) for k in ("targets", "verification"))
+    targets = np.array(manifest["targets"], np.int64)
+    verification = np.array(manifest["verification"], np.int64)
     classes = tuple(manifest["classes"])
     return Dataset(train, test, classes, targets, verification, digest(path))
 

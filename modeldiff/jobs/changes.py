@@ -59,7 +59,8 @@ def _code(before: Study, study: Study) -> list[str]:
     if study.code and not before.code:
         return ["the code of your own, which no earlier run has recorded"]
     both = before.code.keys() & study.code.keys()
-    old, new = ({entry: code[entry] for entry in both} for code in (before.code, study.code))
+    old = {entry: before.code[entry] for entry in both}
+    new = {entry: study.code[entry] for entry in both}
     return fingerprints.changed(old, new)
 
 

@@ -107,7 +107,8 @@ def _after(study: Study, data: Dataset) -> float:
     if not study.fitted:
         return 0.0
     real = study.models - study.evaluation_models, len(data.targets)
-    models, targets = (min(n, most) for n, most in zip(real, MOST, strict=True))
+    models = min(real[0], MOST[0])
+    targets = min(real[1], MOST[1])
     masks = subsets.draw(len(data.train.labels), range(models), study.alpha, study.seed)
     noise = np.random.default_rng(study.seed).normal(size=(2, models, targets))
     a, b = noise.astype(np.float32)

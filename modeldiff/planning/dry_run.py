@@ -127,7 +127,8 @@ def _sample(study: Study) -> Sample:
     if user_code.is_own(part.name) or part.name == "digits":
         raw = loading.load(part)
         study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes)
-        train, test = (_few(study, split, len(raw.classes)) for split in (raw.train, raw.test))
+        train = _few(study, raw.train, len(raw.classes))
+        test = _few(study, raw.test, len(raw.classes))
         return Sample(train, test, tuple(raw.classes), real=True)
     known = plan.data_sizes(study)
     classes = known.classes if known else tuple(map(str, range(10)))

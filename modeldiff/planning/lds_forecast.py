@@ -51,7 +51,7 @@ class Growth:
         """
         fits = np.vstack([[self.limit, self.noise], self.left_out])
         shape = self.n_train, self.penalty
-        best, *others = (_needed(limit, noise, *shape, wanted) for limit, noise in fits)
+        best, *others = [_needed(limit, noise, *shape, wanted) for limit, noise in fits]
         if not np.isfinite([best, *others]).all():
             return {
                 "models": round(best) if np.isfinite(best) else None,
@@ -92,8 +92,9 @@ def of(
     # The lasso, whose curve is not known, is taken to follow that of `difference`.
     penalty = {"ridge": how.get("penalty", 0.1), "ols": 0.0}.get(how["estimator"], np.inf)
     shape = masks.shape[1], penalty
-    (limit, noise), *left_out = (_fitted(np.array(models), curve, *shape) for curve in curves)
-    return Growth(np.array(models), curves[0], limit, noise, np.array(left_out), *shape)
+    limit, noise = _fitted(np.array(models), curves[0], *shape)
+    left_out = np.array([_fitted(np.array(models), curve, *shape) for curve in curves[1:]])
+    return Growth(np.array(models), curves[0], limit, noise, left_out, *shape)
 
 
 def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndarray:

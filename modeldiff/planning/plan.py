@@ -95,7 +95,8 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
             f"{of['verification_images']:,} to measure effects on"
         )
     subset = f" of {of['subset']:,} images" if of["subset"] else ""
-    fitted, trained = (", ".join(of[k]) for k in ("fitted", "trained"))
+    fitted = ", ".join(of["fitted"])
+    trained = ", ".join(of["trained"])
     if fitted:
         yield f"  algorithms  {fitted}: {of['models']:,} models each, on subsets{subset}"
     for name, given in of["scores"].items():

@@ -25,7 +25,8 @@ def forecast(study: Study) -> dict[str, Any]:
 
 
 def _power(study: Study, *pair: str) -> Power | None:
-    one, other = (finished_models.read(study, name) for name in pair)
+    one = finished_models.read(study, pair[0])
+    other = finished_models.read(study, pair[1])
     if one is None or other is None:
         return None
     both = np.intersect1d(one.models, other.models)

@@ -219,8 +219,9 @@ def agree(agreement: Agreement | None) -> str:
             "How alike they are is not known: the margins of one of them do not surely show, "
             "above their noise, that its training images matter."
         )
-    value, low, high = (f"{x:.2f}" for x in (agreement.value, agreement.low, agreement.high))
-    return f"Noise taken out, their datamodels agree to {value} [{low}, {high}] (1: the same)."
+    interval = f"[{agreement.low:.2f}, {agreement.high:.2f}]"
+    agreed = f"{agreement.value:.2f} {interval}"
+    return f"Noise taken out, their datamodels agree to {agreed} (1: the same)."
 
 
 def spread(way: Way, side: str, i: int, digits: int = 1) -> str:

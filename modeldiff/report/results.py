@@ -256,8 +256,9 @@ def _table(path: Path, columns: str) -> pd.DataFrame:
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine of each row of `a` with that of `b`, 0 where one is zero; no copy of either."""
-    dot, aa, bb = (
-        np.einsum("ij,ij->i", x, y, dtype=np.float64) for x, y in ((a, b), (a, a), (b, b))
-    )
-    norms = np.sqrt(aa * bb)
-    return dot / np.where(norms > 0, norms, 1)
+    norms = np.sqrt(_row_products(a, a) * _row_products(b, b))
+    return _row_products(a, b) / np.where(norms > 0, norms, 1)
+
+
+def _row_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", a, b, dtype=np.float64)

@@ -59,7 +59,8 @@ def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> It
         yield f"{first} minus {names[way == comparison.WAYS[0]]}"
         for i in range(min(SHOWN, len(of["directions"]))):
             a, b = of["variance_a"][i], of["variance_b"][i]
-            targets, train = (of[f"{what}_high"][i][:SHOWN].tolist() for what in ("test", "train"))
+            targets = of["test_high"][i][:SHOWN].tolist()
+            train = of["train_high"][i][:SHOWN].tolist()
             yield (
                 f"  {i + 1}: variance {a:.2%} and {b:.2%}; targets {' '.join(map(str, targets))}; "
                 f"training examples {' '.join(map(str, train))}"

@@ -37,10 +37,9 @@ class Tested:
         if not self.apart:
             return "the intervals overlap, so this feature is not shown to tell the two apart"
         up = self.mover["effect"] > 0
-        (delta, _), (least, epsilon) = (
-            (row["low"], row["high"]) if up else (-row["high"], -row["low"])
-            for row in (self.mover, self.other)
-        )
+        delta, least, epsilon = self.mover["low"], self.other["low"], self.other["high"]
+        if not up:
+            delta, least, epsilon = -self.mover["high"], -self.other["high"], -self.other["low"]
         if delta <= 0:
             return f"the intervals lie apart, but {a} is not shown to move"
         bounds = f"{a} moves by {delta * 100:.1f} points or more, {b} "
@@ -76,7 +75,9 @@ def verdict(results: Results) -> Verdict:
         return Verdict(0, 0, None)
     p, strongest = max(found, key=lambda item: item[1].gap)
     way = int(strongest.mover["algorithm"] != results.pairs[p].a)
-    seen, other = (results.pairs[p].ways[i].significant[0] for i in (way, 1 - way))
+    ways = results.pairs[p].ways
+    seen = ways[way].significant[0]
+    other = ways[1 - way].significant[0]
     return Verdict(p, 1 - way if other and not seen else way, strongest)
 
 

@@ -58,7 +58,8 @@ def known_sizes(name: str, options: Mapping[str, Any]) -> DataSizes | None:
     if name == "cifar10":
         return DataSizes(50_000, 10_000, tuple(CIFAR10.split()))
     if name == "waterbirds" and options["complete"]:
-        train, test = (sum(groups.values()) for groups in GROUPS.values())
+        train = sum(GROUPS["train"].values())
+        test = sum(GROUPS["test"].values())
         return DataSizes(train, test, WATERBIRDS)
     per, times, classes = "class", 1, options.get("classes")
     if name == "living17":

@@ -120,12 +120,14 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _subsets(config)
     yield from limits.exceeded(config)
 
-    estimator, split = (config["datamodels"][k] for k in ("estimator", "jobs"))
+    estimator = config["datamodels"]["estimator"]
+    split = config["datamodels"]["jobs"]
     if ":" in estimator and split > 1:
         what = f"is {split}; an estimator of your own fits all targets at once: 1 would be right"
         yield ("datamodels", "jobs"), what
 
-    wanted, limit = (config["training"][k] for k in ("minutes_per_job", "minutes"))
+    wanted = config["training"]["minutes_per_job"]
+    limit = config["training"]["minutes"]
     if wanted is not None and wanted >= limit:
         what = f"is {wanted}; must be below `minutes`, {limit}, the time limit of a job"
         yield ("training", "minutes_per_job"), what

@@ -112,7 +112,8 @@ def centre_crop(images: Tensor, *, size: int) -> Tensor:
 
 def normalise(images: Tensor, *, mean: list[float], sd: list[float]) -> Tensor:
     """Subtract each channel's mean and divide by its standard deviation."""
-    centre, scale = (_channels(tuple(each), images.device) for each in (mean, sd))
+    centre = _channels(tuple(mean), images.device)
+    scale = _channels(tuple(sd), images.device)
     return (images - centre) / scale
 
 
@@ -161,7 +162,8 @@ def random_resized_crop(
     area = min_scale + (1 - min_scale) * random[:, 0]
     stretch = torch.exp((2 * random[:, 1] - 1) * math.log(ratio))
     width, height = ((area * stretch).sqrt().clamp(max=1), (area / stretch).sqrt().clamp(max=1))
-    x, y = ((2 * random[:, i] - 1) * (1 - side) for i, side in ((2, width), (3, height)))
+    x = (2 * random[:, 2] - 1) * (1 - width)
+    y = (2 * random[:, 3] - 1) * (1 - height)
     zero = torch.zeros_like(x)
     box = torch.stack([width, zero, x, zero, height, y], 1).view(-1, 2, 3)
     shape = images.shape[2:] if size is None else (size, size)

@@ -97,10 +97,10 @@ def seconds(
     algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]
     if algorithm.train is not None or algorithm.epochs <= SHORT[0]:
         return _group(algorithm, data, members, width, device, clock, compiled)
-    (more, at_once), (few, _) = (
-        _group(replace(algorithm, epochs=e), data, members, width, device, clock, compiled)
-        for e in SHORT
-    )
+    longer = replace(algorithm, epochs=SHORT[0])
+    shorter = replace(algorithm, epochs=SHORT[1])
+    more, at_once = _group(longer, data, members, width, device, clock, compiled)
+    few, _ = _group(shorter, data, members, width, device, clock, compiled)
     epoch = (more - few) / (SHORT[0] - SHORT[1])
     return more + (algorithm.epochs - SHORT[0]) * epoch, at_once
 

@@ -61,10 +61,10 @@ def train_shard(
         groups: dict[int, int] = {}  # how many groups of how many models
         for trained in _progress(study, name, data, members, device, done):
             logits = trained.logits(images).cpu()
-            group, right = (
-                margin(logits, torch.from_numpy(labels), kind).numpy()
-                for kind in (_kind(study), "max")  # log-odds above 0 ask for more than to be right
-            )
+            targets = torch.from_numpy(labels)
+            group = margin(logits, targets, _kind(study)).numpy()
+            # Log-odds above 0 ask for more than to be right.
+            right = margin(logits, targets, "max").numpy()
             failed = {i: cause for i, row in enumerate(right) if (cause := failure(row, labels))}
             group[list(failed)] = np.nan
             done.failed |= {str(models[len(done.rows) + i]): c for i, c in failed.items()}

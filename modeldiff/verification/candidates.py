@@ -101,7 +101,8 @@ def propose(
     """
     content = dataset.read_manifest(manifest, study.key("dataset"))
     labels = {split: np.array(content["labels"][split]) for split in ("train", "test")}
-    a, b = (_read(path, study.key("trials", x)) for path, x in zip(trials, pair, strict=True))
+    a = _read(trials[0], study.key("trials", pair[0]))
+    b = _read(trials[1], study.key("trials", pair[1]))
     wanted = {}
     key = study.key("comparison", *pair)
     arrays = artifacts.arrays(compared, key)
@@ -187,7 +188,8 @@ def difference_half_widths(
 
 def ranked(tried: pd.DataFrame, order: str) -> pd.DataFrame:
     """What moves the first of `order` ("ab" | "ba") more: each transformation's best attempt."""
-    first, second = (tried[f"effect_{x}"].abs() for x in order)
+    first = tried[f"effect_{order[0]}"].abs()
+    second = tried[f"effect_{order[1]}"].abs()
     size = tried["difference"].abs()
     chosen = tried[first > second].assign(size=size).sort_values("size", ascending=False)
     return chosen.drop_duplicates("transformation")
