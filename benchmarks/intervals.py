@@ -110,8 +110,8 @@ def spread(runs: int) -> Iterator[tuple[str, np.ndarray]]:
                 measured.append(along.variances())
                 expected.append(noiseless(masks, ridges[other], truths, halves[other], direction))
             mean = np.mean([estimate for estimate, _ in measured], 0)
-            reach = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
-            hits.append(np.abs(mean - np.mean(expected, 0))[:, 0] <= reach[:, 0])
+            half_width = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
+            hits.append(np.abs(mean - np.mean(expected, 0))[:, 0] <= half_width[:, 0])
         for name, hit in zip("AB", np.transpose(hits), strict=True):
             yield (
                 f"variance under {name}, {models} models, {examples} examples, plant {size:g}",

@@ -54,6 +54,7 @@ hits = max(np.isin(end, planted).sum() for end in comparison.ends(found.directio
 print(f"direction 1 (p = {found.p_value[0]:.2f}): {hits} of {PLANTED} images at an end are planted")
 for name in NAMES:
     model = fit(seen(train, name), train_labels)
-    before, after = ((seen(x, name) @ model).argmax(1) == LABEL for x in (kept, with_corner(kept)))
+    before = (seen(kept, name) @ model).argmax(1) == LABEL
+    after = (seen(with_corner(kept), name) @ model).argmax(1) == LABEL
     points = 100 * (after.mean() - before.mean())
     print(f'the corner moves {name} towards "{LABEL}" by {points:+.1f} points')

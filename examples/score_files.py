@@ -31,7 +31,8 @@ def made_up(folder: Path) -> tuple[Path, Path]:
 
 
 with TemporaryDirectory() as folder:
-    first, second = (np.load(path) for path in made_up(Path(folder)))
+    paths = made_up(Path(folder))
+    first, second = np.load(paths[0]), np.load(paths[1])
 
 found = comparison.compare(first, second, directions=2, rows="raw")
 train, _ = comparison.ends(found.directions[0], len(USED))

@@ -319,7 +319,7 @@ def inner(node: Any) -> Iterator[tuple[dict, str]]:
 
 
 def damaged(rng: random.Random) -> Case:
-    """A config's text, torn or rotated into something else."""
+    """A config's text, torn or turned into something else."""
     text = (ROOT / "config/config.yaml").read_bytes()
     text = b"\n".join(line for line in text.splitlines() if not line.strip().startswith(b"#"))
     lines = text.splitlines(keepends=True)

@@ -79,7 +79,7 @@ class Trap:
 
 def test_a_file_that_cannot_be_used_is_one_line_that_names_it(config, data, array, tmp_path):
     np.save("short.npy", array[:, :50])
-    np.save("rotated.npy", array.T)
+    np.save("turned.npy", array.T)
     np.savez("two.npz", x=array, y=array)
     np.save("hole.npy", np.where(array > 3, np.inf, array))
     np.save("trap.npy", np.array([Trap()], object), allow_pickle=True)
@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_used_is_one_line_that_names_it(config, data, arra
     targets, train = array.shape
     for name, words in {
         "short.npy": f"holds [{targets}, 50]; must be [{targets}, {train}], targets x training",
-        "rotated.npy": f"holds [{train}, {targets}]; must be",
+        "turned.npy": f"holds [{train}, {targets}]; must be",
         "two.npz": "name one of its arrays by key: x, y",
         "hole.npy": "are not finite, first of target",
         "trap.npy": "cannot be read as .npy of numbers",
@@ -161,14 +161,12 @@ def test_what_scores_depend_on_and_what_depends_on_them(config, tmp_path):
     config["algorithms"]["masked"] = with_recipe
     study = Study.load(config)
     config["algorithms"]["plain"]["scores"]["transposed"] = True
-    rotated = Study.load(config)
+    turned = Study.load(config)
     for room in ("full", "predictions"):  # scores beside a recipe train nothing again
-        assert before.key(room, "plain") == study.key(room, "plain") == rotated.key(room, "plain")
-    assert study.key("scores", "plain") != rotated.key("scores", "plain")
-    assert study.key("comparison", "plain", "masked") != rotated.key(
-        "comparison", "plain", "masked"
-    )
-    assert study.key("datamodels", "masked") == rotated.key("datamodels", "masked")
+        assert before.key(room, "plain") == study.key(room, "plain") == turned.key(room, "plain")
+    assert study.key("scores", "plain") != turned.key("scores", "plain")
+    assert study.key("comparison", "plain", "masked") != turned.key("comparison", "plain", "masked")
+    assert study.key("datamodels", "masked") == turned.key("datamodels", "masked")
     assert (study.fitted, study.trained) == (("masked",), ("plain", "masked"))
     config["verification"]["candidates"] = 2
     assert Study.load(config).tried == (("plain", "masked"),)

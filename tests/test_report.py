@@ -94,7 +94,7 @@ def test_planted_score(study_json, loaded):
     assert content["test_ap"] == pytest.approx(precision(rows, projections[:, best]))
 
 
-def test_numbers_are_those_of_the_artefacts(study_json, loaded):
+def test_numbers_are_those_of_the_artifacts(study_json, loaded):
     plain, pair = loaded.algorithms["plain"], loaded.pairs[0]
     rows = np.load(study_json.parent / "plain/margins.npy")
     np.testing.assert_allclose(plain.accuracy, (rows > 0).mean(1))

@@ -18,7 +18,7 @@ from modeldiff.comparison.paired_ridge import Paired, Ridge
 
 AGREEMENT_LEVEL = 0.01  # of the test that anything differs, beside that of directions
 PAIRED = 256  # models of a block whose pairs are looked at one by one
-T_CRITICAL = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
+Z_CRITICAL = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
 
     aa, bb, ab = sums
     of_a, of_b, _ = np.eye(3)
-    if aa <= T_CRITICAL * error(of_a) or bb <= T_CRITICAL * error(of_b):
+    if aa <= Z_CRITICAL * error(of_a) or bb <= Z_CRITICAL * error(of_b):
         return Agreement(math.nan, math.nan, math.nan, p_value)
     value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
-    reach = T_CRITICAL * error(slope)
-    return Agreement(value, value - reach, value + reach, p_value)
+    half_width = Z_CRITICAL * error(slope)
+    return Agreement(value, value - half_width, value + half_width, p_value)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

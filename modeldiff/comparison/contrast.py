@@ -100,14 +100,14 @@ def contrast(
     ]
     measured = [along.variances() for along in cross_fitted]
     variance = np.mean([estimate for estimate, _ in measured], 0)
-    reach = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
-    reached = [
-        along.reaches(half @ own.T)
+    half_width = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    extents = [
+        along.extents(half @ own.T)
         for along, half, own in zip(cross_fitted, differences, twice, strict=True)
     ]
-    extent = np.sum([values for values, _ in reached], 0)
-    covariance = np.sum([values for _, values in reached], 0)
-    interval = np.maximum(np.stack([variance - reach, variance + reach], 2), 0)
+    extent = np.sum([values for values, _ in extents], 0)
+    covariance = np.sum([values for _, values in extents], 0)
+    interval = np.maximum(np.stack([variance - half_width, variance + half_width], 2), 0)
     return Comparison(
         directions=found,
         projections=projections,

@@ -70,16 +70,16 @@ class Along:
         squares = ((without - mean[:, None]) ** 2).sum(1)
         return estimate, np.sqrt((GROUPS - 1) / GROUPS * squares)
 
-    def reaches(self, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def extents(self, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far A and B go along each direction: float64 [2 x k], covariances [k x 2 x 2].
 
         projections: [n_targets x k], of the other half's difference: the targets that a direction
         moves, and how. In the margins' units, over these targets taken together.
         """
         targets = projections / np.linalg.norm(projections, axis=0)
-        reach = np.einsum("atk,tk->ak", self.values, targets)
+        extent = np.einsum("atk,tk->ak", self.values, targets)
         moved = np.einsum("agtk,tk->kag", self.moved, targets)
-        return reach, GROUPS / (GROUPS - 1) * moved @ moved.transpose(0, 2, 1)
+        return extent, GROUPS / (GROUPS - 1) * moved @ moved.transpose(0, 2, 1)
 
 
 def ratios(values: np.ndarray, covariance: np.ndarray, degrees: int) -> np.ndarray:
@@ -88,12 +88,12 @@ def ratios(values: np.ndarray, covariance: np.ndarray, degrees: int) -> np.ndarr
     values: [2 x k]; covariance: [k x 2 x 2], by that many degrees of freedom. All NaN where the
     first value is not surely different from 0: then the interval has no end (Fieller 1954).
     """
-    reach = t.ppf(0.975, degrees) ** 2
+    critical = t.ppf(0.975, degrees) ** 2
     first, second = values
-    # The ratios r at which (second - r first)^2 = reach * its variance.
-    square = first**2 - reach * covariance[:, 0, 0]
-    middle = first * second - reach * covariance[:, 0, 1]
-    rest = second**2 - reach * covariance[:, 1, 1]
+    # The ratios r at which (second - r first)^2 = critical * its variance.
+    square = first**2 - critical * covariance[:, 0, 0]
+    middle = first * second - critical * covariance[:, 0, 1]
+    rest = second**2 - critical * covariance[:, 1, 1]
     sure = square > 0
     square = np.where(sure, square, np.nan)
     width = np.sqrt(np.maximum(middle**2 - square * rest, 0))

@@ -2,7 +2,7 @@
 
 If two algorithms do not differ, the margins of model m under A and under B are, given its subset,
 two draws from one distribution: exchanging them changes nothing but chance. Exchanging both
-margins of a model, for all targets at once, permutations the sign of its difference and keeps the
+margins of a model, for all targets at once, flips the sign of its difference and keeps the
 correlation of its noise across targets. The singular values after many random exchanges are
 therefore those of no difference, for any number of models and any noise: a permutation test that
 is exact but for the means and the scale, which are estimated. Where the algorithms do differ, what
@@ -49,7 +49,7 @@ def basis(models: Paired, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FlipTest:
-    """The outcome of the sign permutations of one difference.
+    """The outcome of the sign flips of one difference.
 
     p_value, critical_value: float64 [directions], as in `Comparison`; p_any: of all that differs.
     """

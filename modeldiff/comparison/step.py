@@ -115,10 +115,9 @@ def _contrast(
     )
     could = of_models(chosen, a, b, float(found.critical_value[0]), config["penalty"])
     k = config["directions"]
-    return (
-        found.only(favouring(found.asymmetry, k)),
-        found.only(favouring(-found.asymmetry, k)).reversed(),
-    ), could
+    of_a = found.only(favouring(found.asymmetry, k))
+    of_b = found.only(favouring(-found.asymmetry, k))
+    return (of_a, of_b.reversed()), could
 
 
 def favouring(asymmetry: np.ndarray, k: int) -> np.ndarray:

@@ -27,7 +27,7 @@ compiled: Any = njit(nogil=True, cache=True, fastmath=True)
 def path_errors(
     problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `selection.path_errors`."""
+    """See `lambda_path.path_errors`."""
     errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
     best = torch.zeros_like(held.c)
     shared = (*_sums(problem.gram, problem), *_sums(held.gram, problem), held.bias.numpy())
@@ -37,7 +37,7 @@ def path_errors(
 
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """See `selection.refit`."""
+    """See `lambda_path.refit`."""
     v, gaps = v.clone(), torch.zeros_like(penalty)
     shared = _sums(problem.gram, problem)
     unit = problem.inverse * problem.scale[:, None]
@@ -169,12 +169,12 @@ def _path(  # type: ignore[no-untyped-def]
     patience,
     rise,
 ):
-    """The path of some targets and its held-out errors; see `selection.path_errors`.
+    """The path of some targets and its held-out errors; see `lambda_path.path_errors`.
 
     c: float64 [targets x examples]; penalties: float64 [targets x path]. errors and gaps
     [targets x path] and best (v at the smallest error, float32) are written.
     The descent is in float32; gradients and gaps, of its float32 solution, are in float64.
-    HeldOut-out error = held_square - 2 held_c'v + v'h v + (held_mean - bias'v)^2.
+    Held-out error = held_square - 2 held_c'v + v'h v + (held_mean - bias'v)^2.
     """
     targets, n = c.shape
     room = min(n, 256)
@@ -243,7 +243,7 @@ def _path(  # type: ignore[no-untyped-def]
 def _refit(  # type: ignore[no-untyped-def]
     counts, models, share, inverse, c, penalties, unit, v, gaps, tolerance
 ):
-    """Solve and certify some targets in float64, from v in place; see `selection.refit`.
+    """Solve and certify some targets in float64, from v in place; see `lambda_path.refit`.
 
     unit: float64 [targets x examples], mask units per standardised unit, in which v is rounded to
     float32 before it is certified.

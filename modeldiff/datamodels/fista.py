@@ -13,7 +13,7 @@ FLOAT32_GAP = 1e-5  # a gap that float32 arithmetic reaches for certain
 def path_errors(
     problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `selection.path_errors`."""
+    """See `lambda_path.path_errors`."""
     r, c, h = problem.gram.correlation(), problem.c.float(), held.gram.covariance(problem.inverse)
     step = 1 / largest_eigenvalue(r)
     errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
@@ -35,7 +35,7 @@ def path_errors(
 
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """See `selection.refit`."""
+    """See `lambda_path.refit`."""
     gram, c = problem.gram, problem.c
     coarse, r = max(tolerance, FLOAT32_GAP), gram.correlation()
     step = 1 / largest_eigenvalue(r)

@@ -17,9 +17,8 @@ RISE = 0.005  # of the held-out error over its smallest value, relative, at whic
 def solver(device: torch.device) -> ModuleType:
     """The module that solves on a device: the same two functions, held to the same certificate."""
     if compiled(device):
-        from modeldiff.datamodels import (
-            coordinate_descent,  # compiles; not for every import of the package
-        )
+        # It compiles: not for every import of the package.
+        from modeldiff.datamodels import coordinate_descent
 
         return coordinate_descent
     return fista

@@ -96,9 +96,8 @@ def fit_part(
     path, key = Path(grams).with_name("grams.npz"), study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
-    except (
-        CorruptArtifact
-    ) as error:  # the sums are no output of a rule: what says that they are made is
+    except CorruptArtifact as error:
+        # The sums are no output of a rule; the file that says they are made is, so that it goes.
         raise CorruptArtifact(str(error), artifact=grams) from None
     found = fit(
         data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings

@@ -115,9 +115,9 @@ def _check_preprocess(algorithm: Algorithm, sample: Sample) -> None:
 
 def _estimator(study: Study, estimator: str) -> None:
     """Fit noise by an estimator of the user's own."""
-    rng = np.random.default_rng(study.seed)
-    masks = rng.random((MODELS, TRAIN)) < study.alpha
-    margins = rng.normal(size=(MODELS, TARGETS)).astype(np.float32)
+    random = np.random.default_rng(study.seed)
+    masks = random.random((MODELS, TRAIN)) < study.alpha
+    margins = random.normal(size=(MODELS, TARGETS)).astype(np.float32)
     estimators.fit(masks, margins, estimator, np.arange(TARGETS), study.regression["tolerance"])
 
 
@@ -133,9 +133,9 @@ def _sample(study: Study) -> Sample:
     known = plan.data_sizes(study)
     classes = known.classes if known else tuple(map(str, range(10)))
     side = int(part.options.get("size") or 32)
-    rng = np.random.default_rng(study.seed)
+    random = np.random.default_rng(study.seed)
     n = 2 * max(EXAMPLES // 2, len(classes))
-    images = rng.integers(0, 256, (n, 3, side, side), np.uint8)
+    images = random.integers(0, 256, (n, 3, side, side), np.uint8)
     noise = Images(images, np.arange(n) % len(classes))
     return Sample(noise, noise, classes, real=False)
 

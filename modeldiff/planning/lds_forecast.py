@@ -82,9 +82,8 @@ def of(
         blocks = [slice(i * size, (i + 1) * size) for i in range(parts)]
         own = []
         for block in blocks:
-            predicted = fit(finished_models.Rows(masks, block), rows[block], **how).predict(
-                truth_masks
-            )
+            datamodels = fit(finished_models.Rows(masks, block), rows[block], **how)
+            predicted = datamodels.predict(truth_masks)
             own.append([spearman(predicted[k], truth[k]).mean() for k in kept])
         models.append(size)
         scores.append(np.mean(own, axis=0))

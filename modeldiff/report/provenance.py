@@ -61,7 +61,7 @@ def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path
 def origins(results: Results) -> list[dict[str, Any]]:
     """What made the artifacts: each code, versions and hardware once, with the files it made."""
     found: dict[str, dict[str, Any]] = {}
-    for path in _artefacts(results):
+    for path in _artifacts(results):
         record = artifacts.record(path)
         made = {k: record.get(k) for k in ("code", "versions", "hardware")}
         entry = found.setdefault(repr(made), made | {"files": [], "from": "9", "to": ""})
@@ -71,7 +71,7 @@ def origins(results: Results) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _artefacts(results: Results) -> Iterator[Path]:
+def _artifacts(results: Results) -> Iterator[Path]:
     yield results.folder / "dataset/manifest.json"
     study = results.study
     for name in study.compared:

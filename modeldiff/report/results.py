@@ -4,6 +4,7 @@ Margins stay on disk and weights are read one algorithm (for a pair: two) at a t
 not grow with the number of models.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,8 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
 
 def _left_out(study: Study, folder: Path, name: str) -> int:
     predictions = folder / name / "predictions.npz"
-    failed: int = artifacts.record(artifacts.verify(predictions, study.key("predictions", name)))[
-        "failed"
-    ]
+    artifacts.verify(predictions, study.key("predictions", name))
+    failed: int = artifacts.record(predictions)["failed"]
     return failed
 
 
@@ -246,11 +246,11 @@ def _part(kind: Any, name: str, arrays: Any) -> Any:
     return kind(**{k: arrays[f"{name}.{k}"].item() for k in names}) if known else None
 
 
-def _table(path: Path, columns: str) -> pd.DataFrame:
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     types = dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int)
     with artifacts.reading(path, f"table of {path.stem}"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
-        table = table[columns.split()]
+        table = table[[*columns]]
         return table.astype({name: types[name] for name in table if name in types})
 
 

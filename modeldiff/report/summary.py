@@ -1,5 +1,6 @@
-"""`summary.json`: what a program reads. Its keys are a contract; each
-direction has its p-value beside, null where the method tests nothing.
+"""`summary.json`: what a program reads. Its keys are a contract.
+
+Each direction has its p-value beside it, null where the method tests nothing.
 
 The same study gives the same bytes: no times, no paths. Numbers that do not exist are null.
 """

@@ -17,7 +17,7 @@ def lines(summary: str | Path) -> str:
     key = Study.read(folder / "study.json").key("report")
     verified = artifacts.verify(summary, key)
     with artifacts.reading(summary, "summary of a study"):
-        said = [*_lines(json.loads(verified.read_text()))]
+        said = list(_lines(json.loads(verified.read_text())))
     return "\n".join([*said, f"report: {folder / 'report.html'}"])
 
 

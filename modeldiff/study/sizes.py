@@ -41,7 +41,7 @@ GROUPS = {  # images by (label, place)
 
 
 class DataSizes(NamedTuple):
-    """What a config can be checked against before anything is loaded."""
+    """Training and test images of a data set, and its classes."""
 
     n_train: int
     n_test: int

@@ -41,7 +41,7 @@ PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack pre
 
 @dataclass
 class TrainedModels:
-    """TrainedModels models of one algorithm as one stack: every tensor is [models x ...].
+    """Trained models of one algorithm as one stack: every tensor is [models x ...].
 
     module: the architecture; its own weights are not used. state: its tensors, all of them and no
     others, in its shapes. batched: whether vmap computes several at once. source: where they come

@@ -24,9 +24,10 @@ from modeldiff.verification.effects import half_width
 
 IMAGES = 500  # at most; more tell little, since models are few
 COLUMNS = (
-    "way direction rank transformation options strength class effect_a effect_b difference low high"
-    " attempts models_a models_b images"
-)
+    "way", "direction", "rank", "transformation", "options", "strength", "class",
+    "effect_a", "effect_b", "difference", "low", "high", "attempts",
+    "models_a", "models_b", "images",
+)  # fmt: skip
 
 
 class Trials(NamedTuple):
@@ -118,7 +119,7 @@ def propose(
         best = ranked(asked, "ab" if way == WAYS[0] else "ba")
         rows.append(best.assign(way=way, direction=direction, rank=range(1, len(best) + 1)))
     with artifacts.write(output, study.key("candidates", *pair)) as file:
-        pd.concat(rows)[COLUMNS.split()].to_csv(file, index=False)
+        pd.concat(rows)[list(COLUMNS)].to_csv(file, index=False)
 
 
 def _read(path: str | Path, key: str) -> Trials:
@@ -178,7 +179,7 @@ def differences(
 def difference_half_widths(
     models_a: np.ndarray, models_b: np.ndarray, images: np.ndarray, attempts: int
 ) -> np.ndarray:
-    """How far 95% intervals of differences of effects reach to either side, for all attempts.
+    """Half widths of 95% intervals of differences of effects, for all attempts.
 
     models_a, models_b: effects, float [n x models]; images: differences, float [n x images].
     Bonferroni's share of 5% for each attempt: resampling could not see that far out.

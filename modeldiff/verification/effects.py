@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 MEASURES = ("softmax", "argmax")
 OVER = ("both", "models", "images")
-COLUMNS = "transformation strength class algorithm measure effect over low high n_models n_images"
+COLUMNS = (
+    "transformation", "strength", "class", "algorithm", "measure",
+    "effect", "over", "low", "high", "n_models", "n_images",
+)  # fmt: skip
 
 
 def predict(
@@ -113,7 +116,7 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
                         "n_images": moved.shape[3],
                     }
                 )
-    return pd.DataFrame(rows, columns=COLUMNS.split())
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def write(
@@ -141,7 +144,7 @@ def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
 
 
 def half_width(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
-    """How far an interval of a mean reaches to either side, float64 [...].
+    """Half the width of an interval of a mean, float64 [...].
 
     sources: for each independent source of error the values that it gives, float [... x values].
     level: the chance to miss, 0.05 for 95%. Each source has Student's t for its own number of
