@@ -1,6 +1,7 @@
 """Margins of all models of an algorithm as one memory-mapped array."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from modeldiff import dataset
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
 
+SHARD = re.compile(r"\d+-\d+\.npy")
 FAR = 6  # robust standard deviations
 MISSING = "missing: "  # so begins the cause of a model that was never trained
 SELECTION = (
@@ -49,8 +51,12 @@ def gather(
     Models far below the others (`far_below`) have failed as well: rows of NaN, listed with the
     cause. Each shard is read twice.
     Raises CorruptArtifact if shards are damaged: it names and removes them all, so that the next
-    run trains only them again.
+    run trains only them again. A file that is neither recorded nor named like a shard may be the
+    user's own: it is named, and nothing is removed.
     """
+    for path in paths:
+        if not SHARD.fullmatch(Path(path).name):
+            artifacts.record(path)
     damaged = []
     for path in paths:
         try:

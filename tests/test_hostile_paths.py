@@ -67,8 +67,8 @@ def words_of(command, tried, path):
 def tries():
     for name, command in main.commands.items():
         for param in command.params:
-            if isinstance(param.type, Config | Given) and param.name != "shards":
-                yield name, param  # shards that are damaged are taken away: test_margins.py
+            if isinstance(param.type, Config | Given):
+                yield name, param
 
 
 @pytest.mark.parametrize("kind", KINDS)

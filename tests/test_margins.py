@@ -97,6 +97,22 @@ def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
     assert not (tmp_path / "margins.npy").exists()
 
 
+def test_a_file_that_is_no_shard_is_the_users_and_stays(tmp_path):
+    paths = shards(tmp_path, [3])
+    mine = tmp_path / "notes.npy"
+    np.save(mine, np.zeros((3, 4)))
+    for given in ([mine], [*paths, mine], [paths[0], tmp_path / "gone.npy"]):
+        with pytest.raises(
+            CorruptArtifact, match=r"has no readable record (notes|gone)\.npy\.json"
+        ):
+            margins.gather(given, "shard", tmp_path / "margins.npy", "all")
+    assert mine.exists()
+    assert paths[0].exists()
+    artifacts.record_path(paths[0]).unlink()
+    with pytest.raises(CorruptArtifact, match="a damaged shard was removed"):
+        margins.gather(paths, "shard", tmp_path / "margins.npy", "all")
+
+
 def test_thousands_of_shards_stay_under_300_mb(tmp_path):
     """2,000 shards of a 100,000 x 1,000 array (400 MB)."""
     shard = tmp_path / "shard.npy"

@@ -1,5 +1,6 @@
 """The study: a config that is checked once, and typed. No torch here."""
 
-from modeldiff.study.study import VERSIONS, Algorithm, Plant, Study, Transformation, digest
+from modeldiff.study.keys import VERSIONS, digest
+from modeldiff.study.study import Algorithm, Plant, Study, Transformation
 
 __all__ = ["VERSIONS", "Algorithm", "Plant", "Study", "Transformation", "digest"]

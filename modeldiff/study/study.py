@@ -3,40 +3,17 @@
 No torch here: Snakemake reads this module to build its plan.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import fingerprints, validation
+from modeldiff.study import fingerprints, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
-
-# Raised when a room computes something else from the same settings, so that stale artifacts are
-# made again: editing an installed package triggers nothing in Snakemake.
-VERSIONS = {
-    "dataset": 2,
-    "beton": 1,
-    "subsets": 1,
-    "calibration": 1,
-    "training": 2,
-    "full": 1,
-    "margins": 3,
-    "grams": 1,
-    "datamodels": 2,
-    "scores": 1,
-    "comparison": 7,
-    "predictions": 1,
-    "verification": 3,
-    "trials": 1,
-    "candidates": 1,
-    "report": 2,
-}
 
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
@@ -82,7 +59,6 @@ class Algorithm:
 
 
 _PARTS = ("train", "optimizer", "schedule")
-NO_SUBSETS: dict[str, Any] = {"alpha": 1.0, "models": 0, "evaluation": {"subsets": 0, "repeats": 0}}
 
 
 @dataclass(frozen=True)
@@ -142,7 +118,7 @@ class Study:
     @classmethod
     def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
-        drawn = checked.get("subsets", NO_SUBSETS)
+        drawn = checked.get("subsets", keys.NO_SUBSETS)
         entries, evaluation = checked["algorithms"], drawn["evaluation"]
         dataset = checked["dataset"]
         plant = dataset.get("plant")
@@ -292,87 +268,15 @@ class Study:
         """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
         return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
 
-    # Which settings each result depends on.
-
-    def _code(self, *entries: str) -> dict[str, Any]:
-        """The fingerprints of these entries of the config, if there are any."""
-        found = {entry: self.code[entry] for entry in entries if entry in self.code}
-        return {"code": found} if found else {}
-
-    def settings(self, room: str, *of: str) -> dict[str, Any]:
-        """All settings that the result of `room` depends on, directly or through its inputs.
-
-        of: the algorithm, or the two algorithms of a pair, where the room has one per those.
-        """
-        config = self.config
-        own: dict[str, Any] = {"version": VERSIONS[room]}
-        match room:
-            case "dataset":
-                own |= {"seed": self.seed, "dataset": config["dataset"]} | self._code("dataset")
-            case "beton":
-                own |= {"jpeg": config["training"]["jpeg"], "dataset": self.settings("dataset")}
-            case "subsets":
-                own |= {"subsets": config["subsets"]} | self.settings("dataset")
-            case "calibration":
-                own |= {k: config["training"][k] for k in ("gpu", "threads", "width")}
-                own |= {"training": self.settings("training", *of)}
-            case "training" | "full":
-                recipe = {k: v for k, v in config["algorithms"][of[0]].items() if k != "scores"}
-                own |= {"name": of[0], "algorithm": recipe} | self._code(f"algorithms.{of[0]}")
-                own |= {"dataset": self.settings("dataset")}
-                if self.beton and config["training"]["jpeg"]:  # else both loaders give the same
-                    own |= {"jpeg": config["training"]["jpeg"]}
-                if room == "training":
-                    drawn = config.get("subsets", NO_SUBSETS)
-                    own |= {k: drawn[k] for k in ("alpha", "evaluation")}
-                    own |= {"margin": config["training"]["margin"]}
-            case "margins":
-                own |= {"models": self.models, "training": self.settings("training", *of)}
-            case "grams":  # not of how many models: those that join are added
-                own |= {"folds": config["datamodels"]["folds"]}
-                own |= {"training": self.settings("training", *of)}
-            case "datamodels":
-                own |= {"datamodels": self.regression, "margins": self.settings("margins", *of)}
-                own |= self._code("estimator")
-            case "scores":
-                entry = config["algorithms"][of[0]]
-                computed = ("model", "preprocess", "code")
-                trak = computed if self.scores[of[0]].name == "trak" else ()
-                own |= {k: entry[k] for k in ("scores", *trak) if k in entry}
-                own |= {"dataset": self.settings("dataset")} | self._code(f"scores.{of[0]}")
-            case "comparison":
-                own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
-                own |= {"datamodels": [self.settings(self.weights(n)[0], n) for n in of]}
-            case "predictions":
-                own |= {"full": self.settings("full", *of)}
-                shown = {k: v for k, v in config["verification"].items() if k != "candidates"}
-                own |= {"verification": shown}
-                own |= self._code(*(f"transformations.{t}" for t in self.transformations))
-            case "verification":
-                own |= {
-                    "predictions": [
-                        self.settings("predictions", name) for name in self.verified(*of)
-                    ]
-                }
-            case "trials":
-                own |= {"models": self.candidates, "full": self.settings("full", *of)}
-            case "candidates":
-                own |= {"trials": [self.settings("trials", name) for name in of]}
-                own |= {"comparison": self.settings("comparison", *of)}
-            case "report":
-                own |= {"config": config} | self._code(*self.code)
-        return own
-
     def key(self, room: str, *of: str) -> str:
-        """Short hash of `settings`: same key, same result."""
-        return digest(self.settings(room, *of))
+        """Short hash of all settings that a result depends on: same key, same result.
+
+        room: see `keys.VERSIONS`. of: the algorithm, or the two algorithms of a pair, where the
+        room has one result per those.
+        """
+        return keys.digest(keys.settings(self, room, *of))
 
     def write(self, path: str | Path) -> None:
         """Write the checked config as JSON, which `read` takes, and the fingerprints beside it."""
         artifacts.write_json(path, self.config)
         fingerprints.write(path, self.code)
-
-
-def digest(settings: Mapping[str, Any]) -> str:
-    """The first 64 bits, hexadecimal, of SHA-256 over the settings as canonical JSON."""
-    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
