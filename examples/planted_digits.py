@@ -1,7 +1,6 @@
 """A study in plain Python, from data to a verified effect, where the answer is known.
 
-You learn: what each step takes and gives; your own training code would stand in for `fit`. A bright
-corner is planted on 12 training digits, relabelled "3": `plain` sees it, `masked` does not.
+A bright corner is planted on 12 training digits, relabelled "3": `plain` sees it, `masked` does not.
 """
 
 import numpy as np
@@ -25,7 +24,7 @@ def seen(images: np.ndarray, name: str) -> np.ndarray:
 
 
 def fit(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Train a model, ridge regression onto the ten classes: coefficients [65 x 10]."""
+    """Coefficients [65 x 10] of a ridge regression; your own training would stand here."""
     return np.linalg.solve(x.T @ x + 30 * np.eye(x.shape[1]), x.T @ np.eye(10)[labels])
 
 
