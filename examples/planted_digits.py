@@ -1,6 +1,6 @@
 """A study in plain Python, from data to a verified effect, where the answer is known.
 
-A bright corner is planted on 12 training digits, relabelled "3": `plain` sees it, `masked` does not.
+A bright corner is on 12 training digits, relabelled "3": `plain` sees it, `masked` does not.
 """
 
 import numpy as np
