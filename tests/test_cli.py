@@ -188,7 +188,7 @@ def test_a_new_study_is_one_once_the_data_are_there(call, tmp_path):
 
 def test_a_new_study_of_ones_own_parts(call, repository, tmp_path):
     tutorial = (repository / "docs/tutorial.md").read_text()
-    parts = re.search(r"^```python mine.py\n(.*?)^```$", tutorial, re.S | re.M)[1]
+    parts = re.search(r'^```python title="mine.py"\n(.*?)^```$', tutorial, re.S | re.M)[1]
     (tmp_path / "own_parts_for_new.py").write_text(parts)
     assert call("new", "mine", "--own", "own_parts_for_new", "--output", "mine.yaml")[0] == 0
     code, said, error = call("check", "mine.yaml")

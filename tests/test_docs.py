@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from modeldiff.cli import main
 
-FENCED = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.S | re.M)
+FENCED = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.S | re.M)
 
 
 @pytest.fixture
