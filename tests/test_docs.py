@@ -30,7 +30,7 @@ def checkout(repository, tmp_path):
 
 
 def follow(document: Path, folder: Path) -> None:
-    """Do what a reader does: write the named files, edit the configs, run the commands, in order."""
+    """Do what a reader does: write the named files, edit configs, run the commands, in order."""
     bin_folder = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
     blocks = FENCED.findall(document.read_text())
