@@ -15,17 +15,17 @@ from modeldiff.core.errors import CorruptArtifact
 
 SHARD = re.compile(r"\d+-\d+\.npy")
 FAR = 6  # robust standard deviations
-MISSING = "missing: "  # so begins the cause of a model that was never trained
+MISSING = "missing: "  # start of the cause of a model that was never trained
 SELECTION = (
     "models that failed are left out after their outcome was seen: all figures are about models "
-    "that learned, and say nothing of the others"
+    "that learned, and say nothing about the others"
 )
 
 
 def reasons(causes: Iterable[str]) -> dict[str, int]:
     """How many models failed for each reason, the most frequent first: `{"diverged": 2}`.
 
-    causes: of each model, as a record has them; a reason is what stands before the colon.
+    causes: of each model, as in a record; a reason is the part before the colon.
     """
     counts = Counter(cause.partition(":")[0] for cause in causes)
     return dict(counts.most_common())
@@ -48,8 +48,8 @@ def gather(
     paths: shards, float32 [models x targets] each; data: digest of the data that they must have
     been trained on, None if that is not known. Only one shard is in memory at a time, and
     rows are written, not mapped: resident memory does not grow with the file.
-    Models far below the others (`far_below`) have failed as well: rows of NaN, listed with the
-    cause. Each shard is read twice.
+    Models far below the others (`far_below`) count as failed, too: they become rows of NaN and are
+    listed with the cause. Each shard is read twice.
     Raises CorruptArtifact if shards are damaged: it names and removes them all, so that the next
     run trains only them again. A file that is neither recorded nor named like a shard may be the
     user's own: it is named, and nothing is removed.
@@ -99,13 +99,14 @@ def gather(
 def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
     """The models that learned far less than the others, and why they are left out.
 
-    shares: float [models], of each model's margins, those above 0; NaN for models that failed.
-    A half-failed model is noise to all that follows, and a few of them hide every difference. It
-    is one whose log-odds of a margin above 0 lie `FAR` standard deviations below the median of its
-    algorithm. Log-odds, since shares near 1 spread far more below their median than above it. The
-    deviation is that of the better half (the median distance to the median; of a normal
-    distribution: times 1.4826), which no failed model changes, and never less than what drawing
-    the targets alone would give. Shares are those of Agresti & Coull (1998), never 0 or 1.
+    shares: float [models], the share of each model's margins that are above 0; NaN for models that
+    failed. A half-failed model adds nothing but noise to all later steps, and a few of them hide
+    every difference. It is a model whose log-odds of a margin above 0 are more than `FAR` standard
+    deviations below the median of its algorithm. Log-odds are used because shares near 1 spread
+    far more below their median than above it. The deviation is estimated on the better half (its
+    median distance to the median, times 1.4826 as for a normal distribution), which no failed
+    model changes, and is at least what drawing the targets alone would give. Shares are those of
+    Agresti & Coull (1998), never 0 or 1.
     """
     finished = shares[np.isfinite(shares)]
     if not len(finished):

@@ -86,7 +86,7 @@ class ModelDiff:
 
 
 def _numpy(scores: Any) -> np.ndarray:
-    """A NumPy array of what may be a torch tensor on any device; torch is not imported for it."""
+    """Scores as a NumPy array; they may be a torch tensor on any device. Does not import torch."""
     if hasattr(scores, "detach"):
         scores = scores.detach().cpu().numpy()
     if not isinstance(scores, np.ndarray):

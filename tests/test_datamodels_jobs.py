@@ -233,7 +233,7 @@ def test_sums_of_another_kind_are_made_again(repository, tmp_path, examples):
             few = Masks(regression.masks.packed, examples)
             Grams.of(few, regression.margins).save(file)
     with pytest.raises(
-        CorruptArtifact, match=rf"is no file of the sums of masks of {N} examples"
+        CorruptArtifact, match=rf"is not a file of sums over masks of {N} examples"
     ) as caught:
         step.fit_part(regression, output, (0, 2), tmp_path / "0.npz", device="cpu")
     assert artifacts.discard(caught.value.artifact)

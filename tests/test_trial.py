@@ -48,7 +48,7 @@ def test_a_net_that_cannot_be_batched_is_said_to_be_trained_alone(check):
     assert code == 0
     assert "plain: 2 steps trained, one model at a time (they cannot be batched)" in said
     assert "masked: 2 steps trained, several models at once" in said
-    assert "watermark: put on images at strength 1" in said
+    assert "watermark: applied to images at strength 1" in said
 
 
 def own_data(study):
@@ -104,7 +104,7 @@ def test_what_would_fail_later_fails_in_a_line(check, change, words):
 def test_a_function_that_leaves_a_few_examples_alone_is_only_told_of(check):
     code, said, _ = check(lambda study: recipe(study, train="train_not"))
     assert code == 0
-    assert "left the module as it was; must be trained in place" in said
+    assert "left the module as it was; must be the given module, trained in place" in said
     assert "perhaps these are too few examples" in said
 
 

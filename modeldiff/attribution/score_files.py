@@ -11,12 +11,12 @@ from modeldiff.core import paths
 from modeldiff.core.errors import UserError
 
 GIGABYTE = 2**30
-MOST_PACKED = 200  # times smaller than the numbers that it holds, if most are 0, a file may be
+MOST_PACKED = 200  # a file may be so many times smaller than its numbers, if most of them are 0
 KINDS = ".npy, .npz, .pt, .pth or .safetensors"
 
 
 def read(path: str | Path, *, transposed: bool = False, key: str | None = None) -> np.ndarray:
-    """Scores of a file as [targets x train examples]; what could run code is refused.
+    """Scores of a file as [targets x train examples]; files that could run code are refused.
 
     transposed: the file has [train examples x targets]. key: which array, if it has several.
     Raises UserError, one line that names the file.
@@ -25,7 +25,7 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
     if key is None and len(found) == 1:
         (key,) = found
     if key is not None and None in found:
-        raise UserError(f"{path}: holds one array without a name: no key")
+        raise UserError(f"{path}: holds one unnamed array; leave out the key")
     if key not in found:
         named = ", ".join(map(str, found)) or "none"
         raise UserError(f"{path}: name one of its arrays by key: {named}")
@@ -43,7 +43,7 @@ def arrays(path: str | Path) -> dict[Any, Any]:
     """The arrays of a file by name; a lone one has the name None. UserError names the file."""
     path = Path(path)
     if not os.path.lexists(path):
-        raise UserError(f"{path}: is not there")
+        raise UserError(f"{path}: does not exist")
     size = paths.regular(path).st_size
     try:
         found = _arrays(path, size)
@@ -60,11 +60,11 @@ def arrays(path: str | Path) -> dict[Any, Any]:
 
 
 def _refuse_more(path: Path, size: int, content: int) -> None:
-    """UserError where `content` bytes are to come out of a file of `size`: no numbers do."""
+    """UserError if a file of `size` bytes holds far more `content`: numbers never pack so well."""
     if content > GIGABYTE and content > MOST_PACKED * size:
         raise UserError(
-            f"{path}: says that it holds {content:,} bytes, in a file of {size:,}; must hold its "
-            "numbers one by one"
+            f"{path}: claims to hold {content:,} bytes in a file of {size:,}; it must store every "
+            "number"
         )
 
 
@@ -90,11 +90,11 @@ def _arrays(path: Path, size: int) -> dict[Any, Any]:
             except ModuleNotFoundError:
                 raise UserError(f"{path}: needs a package: pip install safetensors") from None
             return {k: _numpy(v) for k, v in load_file(path).items()}
-    raise UserError(f"{path}: is {path.suffix or 'no known kind'}; must be {KINDS}")
+    raise UserError(f"{path}: is of kind {path.suffix or 'unknown'}; must be {KINDS}")
 
 
 def _numpy(tensor: Any) -> np.ndarray:
-    """bfloat16, which numpy has not, as float32."""
+    """A tensor as an array; floats as float32, since NumPy lacks bfloat16."""
     tensor = tensor.detach()
     array: np.ndarray = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     return array

@@ -40,7 +40,7 @@ def write(study: Study, name: str, data: Dataset, output: str | Path, *, device:
     bad = np.flatnonzero(~np.isfinite(found).all(1))
     if len(bad):
         what = f"the scores of {len(bad)} targets are not finite, first of target {bad[0]}"
-        raise UserError(f"{', '.join(given)}: {what}; every one must be")
+        raise UserError(f"{', '.join(given)}: {what}; all must be")
     sources = {path: _sha256(path) for path in given}
     with artifacts.write(output, study.key("scores", name), sources=sources) as file:
         np.save(file, found)
@@ -54,7 +54,7 @@ def _of_file(data: Dataset, path: str, transposed: bool, key: str | None) -> np.
     if found.shape == (tests, train):
         found = found[data.targets]
     if found.shape != wanted:
-        hint = "" if transposed else "; of the other way, `transposed: true` must say so"
+        hint = "" if transposed else "; if its rows are training images, set `transposed: true`"
         raise UserError(
             f"{path}: holds {list(found.shape)}{', transposed' if transposed else ''}; must be "
             f"{list(wanted)}, targets x training images, or {[tests, train]}, test images x "
@@ -104,7 +104,7 @@ def _state(path: str, module: torch.nn.Module, model: str) -> dict[str, Tensor]:
         module.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: is no state dict of the model {model}: {reason}") from None
+        raise UserError(f"{path}: is not a state dict of the model {model}: {reason}") from None
     return state
 
 

@@ -1,7 +1,7 @@
-"""TRAK scores by the `traker` package, without its two traps.
+"""TRAK scores by the `traker` package, without two of its pitfalls.
 
-Features are kept by content, not by number: other checkpoints or other data never meet old files.
-Loaders that shuffle or drop examples would misalign columns silently, so they are refused.
+Features are kept by content, not by number, so that old files are never used for other checkpoints
+or data. Loaders that shuffle or drop examples would silently misalign columns, so they are refused.
 Source: Park et al. 2023, arXiv 2303.14186.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from modeldiff.core.errors import UserError
 
-SKETCH = 100  # traker's projector on a CPU fails for as few dimensions
+SKETCH = 100  # dimensions for which, or for fewer, traker's projector fails on a CPU
 
 
 def scores(
@@ -33,8 +33,9 @@ def scores(
     """TRAK scores of the targets: float32 [n_targets x n_train], the mean over `checkpoints`.
 
     train, targets: torch DataLoaders of (images, labels) in their data sets' order.
-    folder: where features are kept for the next time. projected: dimensions gradients keep, None:
-    2,048 or half the training examples; with as many as examples the scores would be noise.
+    folder: where features are kept for later calls. projected: dimensions that gradients are
+    projected to; None: 2,048, or half the training examples if that is less. With as many
+    dimensions as examples the scores would be noise.
     device: where to compute, None: on a GPU if there is one.
     Raises UserError without traker, without checkpoints, for a loader that shuffles or drops, or
     for too few training examples.
@@ -44,7 +45,7 @@ def scores(
     except ModuleNotFoundError:
         raise UserError("traker is not installed: pip install 'modeldiff[trak]'") from None
     if not checkpoints:
-        raise UserError("checkpoints: there are none; TRAK needs one or more state dicts")
+        raise UserError("checkpoints: none given; TRAK needs one or more state dicts")
     for name, loader in (("train", train), ("targets", targets)):
         _check_order(loader, name)
     dimensions = projected or min(2048, len(train.dataset) // 2)

@@ -4,9 +4,9 @@ Both algorithms are trained on the same subsets, so their difference D = A - cB 
 regression of the paired differences of margins on the masks. Its singular vectors are the
 distinguishing directions. Projecting B out of A row by row, as the published method does, leaves
 some of what both share wherever B is noisy (regression dilution); a difference leaves none of it.
-c is 1, but where a difference in scale alone explains most of what differs. Directions that stand
-out from noise together are known as a plane, not each by itself: within it they are rotated until
-each moves few test examples, and those strongly.
+c is 1 unless a difference in scale alone explains most of what differs. Directions that stand out
+from noise are known jointly, as a plane, but not individually: within the plane they are rotated
+until each moves few test examples strongly.
 """
 
 from dataclasses import replace
@@ -43,16 +43,16 @@ def contrast(
 
     masks: bool [models x n_train], an array or anything with `.shape` that gives a bool array when
         sliced by rows (`modeldiff.subsets.Masks`).
-    margins_a, margins_b: float [models x n_targets], usually memory-mapped. Models of which one
-        of the two failed (a margin that is not finite) are left out.
-    penalty: of the ridge regression, on standardised columns. More than predicts margins best:
-        what differs is weak against the noise.
-    permutations: random exchanges of A and B that the null is made of; p-values are no smaller than
-        1 / (permutations + 1).
+    margins_a, margins_b: float [models x n_targets], usually memory-mapped. A model that
+        failed under either algorithm (a margin that is not finite) is left out.
+    penalty: of the ridge regression, on standardised columns. Larger than the one that predicts
+        margins best, because differences are weak compared with the noise.
+    permutations: number of random exchanges of A and B that make the null distribution; p-values
+        are at least 1 / (permutations + 1).
     seed: of the permutations. examples: strongest training examples that `overlap` is counted on.
 
-    The p-values are those of `significance.sign_flips`. A direction can only be as sure as the
-    margins' noise allows, so weak or redundant differences may go unfound.
+    The p-values are those of `significance.sign_flips`. How certain a direction can be is limited
+    by the noise of the margins, so weak or redundant differences may be missed.
     Memory: n_train^2 and n_targets x n_train, a few of each, whatever the number of models.
     Raises UserError for shapes that do not match, too few models, or nothing that differs.
     """
@@ -74,8 +74,8 @@ def contrast(
     tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
     p_value, p_any = tested.p_value, tested.p_any
     if models.scale != 1:
-        # The factor is an estimate: where noise made it, what both share is left in the
-        # difference. So nothing counts that does not stand out without the factor as well.
+        # The factor is an estimate. If noise made it, what both share remains in the difference.
+        # So a direction must stand out without the factor as well.
         unscaled = replace(models, scale=1.0)
         plain_basis = significance.basis(unscaled, seed)
         plain = np.float64(a) - b
@@ -131,7 +131,7 @@ def contrast(
 def rotated(
     directions: np.ndarray, projections: np.ndarray, together: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions and projections, the first `together` rotated within their plane, strongest first.
+    """Directions and projections, the first `together` rotated in their plane, strongest first.
 
     directions: orthonormal [directions x n_train]; projections: [n_targets x directions].
     """
@@ -145,11 +145,11 @@ def rotated(
 def coefficient(halves: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """How much larger A's weights are than B's, if that is most of what differs; else 1.
 
-    halves: weights (a, b) [n_targets x n_train] of two sets of models without a model in common:
-    the product of a row of one half with the same row of the other has no noise in its mean, a
-    squared norm has. The factor is the median over targets of the ratio of norms: few targets
-    should decide nothing, and B over A should say the same as A over B. Algorithms that differ
-    otherwise have no factor of their own to be compared by: then margins are taken as they are.
+    halves: weights (a, b) [n_targets x n_train] of two disjoint sets of models. The product of a
+    row of one half with the same row of the other has no noise in its mean; a squared norm has. The
+    factor is the median over targets of the ratio of norms, so that a few targets decide nothing
+    and that B over A says the same as A over B. Algorithms that differ in other ways have no
+    meaningful factor, and their margins are taken as they are.
     """
     (a1, b1), (a2, b2) = halves
     squares_a, squares_b = (a1 * a2).sum(1), (b1 * b2).sum(1)
@@ -164,7 +164,7 @@ def coefficient(halves: list[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def nearest(found: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """For each direction, that of a half of the models which is closest, with the same sign."""
+    """For each direction, the closest one of a half of the models, with the same sign."""
     cosines = found @ half.T
     best = np.abs(cosines).argmax(1)
     signs = np.where(cosines[np.arange(len(found)), best] < 0, -1.0, 1.0)
@@ -173,7 +173,7 @@ def nearest(found: np.ndarray, half: np.ndarray) -> np.ndarray:
 
 
 def overlap(first: np.ndarray, second: np.ndarray, examples: int) -> np.ndarray:
-    """Share of the strongest `examples` that each direction has in both, float64 [directions]."""
+    """Share of each direction's strongest `examples` that both have: float64 [directions]."""
     strongest = (
         (set(ends(v, examples)[0]) for v in pair) for pair in zip(first, second, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Models of two algorithms trained on the same subsets, read in blocks, and ridge on them."""
+"""Margins of two algorithms trained on the same subsets, read in blocks; ridge regression."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import Gram, blocks
 from modeldiff.study.sizes import FEWEST_COMPARED
 
-SURE = 1.645  # standard errors below the estimated share: with nothing to predict, 0 in 95 of 100
+SURE = 1.645  # standard errors below the share: with nothing to predict, 0 in 95 of 100 cases
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Ridge:
         return a, b
 
     def noise(self, models: Paired, basis: np.ndarray, seen: np.ndarray) -> "Noise":
-        """What of the differences the masks do not tell.
+        """The part of the differences that the masks do not predict.
 
         basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
@@ -163,18 +163,19 @@ class Ridge:
 
 @dataclass(frozen=True)
 class Noise:
-    """Differences of margins less what the masks predict of them, as far as they predict it.
+    """Differences of margins less the part that the masks certainly predict.
 
-    Each model's prediction is that of a fit without it (all models are taken to have the same
-    leverage, as in generalised cross-validation: masks of one size nearly do), times the `share`
-    of it that is sure: the lower end of a one-sided 95% interval of the share that predicts best.
-    If nothing differs, a fit without a model predicts nothing of it, but the best share is above 0
-    by chance half of the time, and taking that away would make the noise too small. The lower end
-    is 0 then, and the noise is the difference itself. More than the difference's own noise is left
-    otherwise, hardly ever less.
+    Each model's prediction comes from a fit without it (all models are taken to have the same
+    leverage, as in generalised cross-validation; for masks of one size this nearly holds). It is
+    multiplied by the `share` of it that is certain: the lower end of a one-sided 95% interval of
+    the share that predicts best. If nothing differs, a fit without a model predicts nothing, but
+    the best share is above 0 by chance half of the time, and removing it would make the noise too
+    small. The lower end is then 0, and the noise is the difference itself. Otherwise more than the
+    difference's own noise is left, hardly ever less.
 
-    pairs: the products of the differences of different models times those of their masks, summed:
-        large where models with like subsets have like differences. 0 on average if nothing differs.
+    pairs: sum over pairs of models of the product of their differences times that of their masks:
+        large if models with similar subsets have similar differences, 0 on average if nothing
+        differs.
     """
 
     ridge: Ridge
@@ -187,8 +188,8 @@ class Noise:
     def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Differences along the basis, and their predictions: [chosen of the rows x r]."""
         d = self.models.difference(rows) @ self.basis
-        # Less the mean without the model, too: a model of which all the others, centred, are the
-        # opposite would else be predicted by them.
+        # The mean is also one without the model. Otherwise the others, whose centred sum is the
+        # model's opposite, would predict it.
         left = (d - x @ self.weights) / (1 - self.ridge.leverage)
         return d, d * np.float32(self.ridge.unshrunk) - left
 
@@ -214,7 +215,7 @@ class Noise:
 
 
 def _own(x: np.ndarray, d: np.ndarray) -> float:
-    """What models add to `pairs` by themselves."""
+    """What each model, paired with itself, adds to `pairs`, summed."""
     return float(np.square(x).sum(1) @ np.square(d, dtype=np.float64).sum(1))
 
 

@@ -1,15 +1,15 @@
-"""What a contrast could have found: the smallest difference that stands out, and how many models
-a smaller one needs.
+"""What a contrast could have found: the smallest difference that would stand out, and the number
+of models that a smaller one needs.
 
 A group of `group` training images that together move the margins of `moved` test images by
 `size`, more under A than under B, is one singular value of the difference of datamodels:
 size * sqrt(moved / group * (1 - group / n_train)), less what the ridge penalty takes. (The last
 factor: all subsets are equally large, so that a shift which all images share is never seen.) The
-group mostly stands out where its value exceeds the edge of the null. Between numbers of models, the
+group usually stands out if its value exceeds the edge of the null. For other numbers of models, the
 edge and the penalty's share follow from the eigenvalues of the masks' covariance, which are those
-of random matrices (Marchenko & Pastur 1967). Images that stand in for one another are no such
-group: each alone moves less the more of them are in a subset, so that a smaller alpha sees what
-more models do not.
+of random matrices (Marchenko & Pastur 1967). Images that can replace one another are not such a
+group: the more of them a subset has, the less each moves alone, so that a smaller alpha reveals
+what more models do not.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Power:
     """What a comparison could have found, for a group of 1% of the training images that moves 5% of
     the test images.
 
-    group, moved: images of both; smallest: the shift of margins that would have stood out;
+    group, moved: numbers of these images; smallest: the shift of margins that would have stood out;
     typical: mean size of a margin, which a shift has to exceed to turn a prediction; needed: models
-    with which a shift of that size stands out, to two digits: it is known no better.
+    with which a shift of that size stands out, to two digits, as precisely as it is known.
     """
 
     group: int
@@ -55,7 +55,7 @@ def power(
     typical: float,
     planned: int | None = None,
 ) -> Power:
-    """See `Power` and `smallest`; planned: of a comparison of so many models, foretold."""
+    """See `Power` and `smallest`; planned: forecast for a comparison of this many models."""
     group = max(1, round(SHARES[0] * n_train))
     moved = max(1, round(SHARES[1] * n_targets))
     sizes = {"group": group, "moved": moved}

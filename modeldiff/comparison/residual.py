@@ -81,7 +81,7 @@ def scale(weights: np.ndarray, rows: str) -> np.ndarray:
 
 
 def residual(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Each row of `a` less its projection on the same row of `b`; zero rows of `b` take nothing."""
+    """Each row of `a` less its projection on the same row of `b`; zero rows remove nothing."""
     squares = (b * b).sum(1)
     share = (a * b).sum(1) / np.where(squares == 0, 1, squares)
     return a - share[:, None] * b
@@ -94,7 +94,7 @@ def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Whose each direction is (see `Comparison`), float64 [directions]; 0 if it is nobody's."""
+    """Whose each direction is (see `Comparison`), float64 [directions]; 0 if neither's."""
     mine = np.square(a @ directions.T, dtype=np.float64).sum(0)
     other = np.square(b @ directions.T, dtype=np.float64).sum(0)
     total = mine + other

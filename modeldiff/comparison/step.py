@@ -51,11 +51,11 @@ def write(
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
     (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
-    `<way>.second_follows`, how far the way's second algorithm goes for the first (`b_follows`),
+    `<way>.second_follows`, how far the way's second algorithm follows the first (`b_follows`),
     bool [directions], and the examples at both ends of each direction, int64 [directions x
     examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
     training and test examples). What is not known is NaN: intervals, p_value, critical_value,
-    stability and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
+    stability and overlap for the method `residual`. A contrast adds `power.<field of Power>` and
     `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first

@@ -1,7 +1,7 @@
 """Sums over models on the CPU, from bits: X'X by population count, X'y by table.
 
-X'y: for every 8 models, the sums of y over all 256 subsets of them are tabulated; one byte of a
-packed mask column then picks the sum of the models that contain the example. All in float64.
+X'y: for every 8 models, a table holds the sums of y over all 256 subsets of them. One byte of a
+packed mask column then selects the sum over the models that contain the example. All in float64.
 """
 
 from collections.abc import Callable

@@ -48,7 +48,7 @@ def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tup
 def _sums(gram: Gram, problem: Problem) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
     """Counts, models, shares of the models and 1 / sd: entries of R, exactly.
 
-    Counts are read over and over, and memory is what binds: as uint16 they are half as much.
+    Counts are read over and over, and memory bandwidth is the bottleneck: uint16 halves it.
     """
     counts = gram.counts.numpy()
     if gram.models < 1 << 16:

@@ -1,4 +1,4 @@
-"""An estimator of the user's own, by import path, beside those that come with ModelDiff.
+"""An estimator of the user's own, named by import path.
 
 `function(masks, margins) -> (weights, intercept)`: masks bool [models x examples], margins float32
 [models x targets], of the models to fit on, all margins finite; weights [targets x examples] in
@@ -17,10 +17,10 @@ from modeldiff.study import components, user_code
 def fit(
     masks: Any, margins: np.ndarray, estimator: str, targets: np.ndarray, tolerance: float
 ) -> Datamodels:
-    """What the function at the import path `estimator` makes of the models that did not fail.
+    """Fit with the function at the import path `estimator`, on the models that did not fail.
 
-    Memory: its own, and masks (1 byte each) and margins unpacked.
-    Raises UserError for a result that is not as above.
+    Memory: what the function takes, and masks (1 byte each) and margins unpacked.
+    Raises UserError for a result other than described above.
     """
     used = finished(margins, 0, len(margins))
     given = np.array(masks[:])[used], np.array(margins[used][:, targets], np.float32)
@@ -37,7 +37,7 @@ def fit(
         weights, intercept = found
         weights = np.asarray(weights, np.float64)
         intercept = np.asarray(intercept, np.float64)
-    except Exception:  # what is no array may fail in any way
+    except Exception:  # anything but an array may fail in any way
         came = f"returned {' and '.join(map(user_code.described, found))}"
         raise user_code.refused(estimator, of, came, wanted) from None
     if (weights.shape, intercept.shape) != shapes:

@@ -21,8 +21,8 @@ class Grams:
     parts: without `folds` two, of the models that are fitted and of those that choose; else one
         per fold, each of which chooses in turn.
     part: int8 [models], the part of each model; -1 if it failed.
-    folds, share: where models that join go: model i to part i modulo `folds`, or an even `share` of
-        them to those that choose. A model's part depends on its index alone.
+    folds, share: the part of models that join: part i modulo `folds` for model i, or the choosing
+        part for an even `share` of them. A model's part depends on its index alone.
 
     Memory and file: examples^2 float32 per part.
     """
@@ -43,7 +43,7 @@ class Grams:
     ) -> "Grams":
         """Sum over all models; arguments as for `fit`."""
         if folds is not None and (held_out is not None or not 2 <= folds <= 100):
-            raise UserError(f"folds: {folds} must be 2 to 100, and held_out not given beside it")
+            raise UserError(f"folds: {folds}; must be 2 to 100, without held_out")
         zeros = torch.zeros(masks.shape[1], masks.shape[1], device=device)
         empty, nobody = (Gram(zeros, 0),) * (folds or 2), np.empty(0, np.int8)
         if held_out is None or isinstance(held_out, int | float):

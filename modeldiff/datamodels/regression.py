@@ -35,7 +35,7 @@ def fit(
     targets: Sequence[int] | np.ndarray | None = None,
     grams: Grams | None = None,
 ) -> Datamodels:
-    """Regress margins on masks, each target for itself, all targets at once.
+    """Regress margins on masks: a separate regression for each target, all computed together.
 
     The lasso minimises 1/(2m) |y - b - Zv|^2 + lambda |v|_1 over v and b, Z the standardised mask
     columns (population standard deviation); weights = v / sd. lambda is chosen per target on a
@@ -49,8 +49,9 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example; or the import path of one's own (`modeldiff.datamodels.custom_estimator`),
-        which the settings below, but for `targets`, do not reach.
+        each example; or the import path of your own (see
+        `modeldiff.datamodels.custom_estimator`), to which only `targets` of the settings below
+        applies.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
     held_out: models that choose lambda: a share (None: 0.1; spread evenly, so models 9, 19, ...),
         or their indices. folds: instead, K-fold cross-validation (model i in fold i modulo K).
@@ -66,7 +67,7 @@ def fit(
     """
     if estimator not in ESTIMATORS and ":" not in estimator:
         raise UserError(
-            f"estimator: {estimator!r} is none of {', '.join(ESTIMATORS)}, and no import path"
+            f"estimator: {estimator!r} must be {', '.join(ESTIMATORS)} or an import path"
         )
     if len(masks.shape) != 2 or len(margins.shape) != 2 or masks.shape[0] != margins.shape[0]:
         raise UserError(
@@ -92,7 +93,9 @@ def fit(
     if grams is None:
         grams = Grams.of(masks, margins, held_out, folds, device)
     elif held_out is not None or folds is not None:
-        raise UserError("grams: already say which models choose lambda: leave out held_out, folds")
+        raise UserError(
+            "grams: already say which models choose lambda; leave out held_out and folds"
+        )
     if grams.part.shape != margins.shape[:1] or len(grams.parts[0].counts) != masks.shape[1]:
         raise UserError(
             f"grams: are of {len(grams.part)} models and {len(grams.parts[0].counts)} examples, "
@@ -104,8 +107,8 @@ def fit(
     choosing = [gram.models for gram in (grams.parts[k] for k in grams.choosing)]
     if estimator == "lasso" and not all(0 < models < used.sum() for models in choosing):
         raise UserError(
-            f"held_out: {choosing} of {used.sum()} models would choose lambda: some must, "
-            "and others be fitted"
+            f"held_out: {choosing} of {used.sum()} models would choose lambda; some "
+            "models must choose it, and others must be fitted"
         )
     gram = sum(grams.parts[1:], start=grams.parts[0])
     done = []

@@ -22,12 +22,12 @@ from modeldiff.subsets import Masks
 if TYPE_CHECKING:
     from modeldiff.study import Study
 
-RANGE = 10_000  # models summed between two looks at the clock
-SAVE = 600  # seconds of summing that a job cut short may lose
+RANGE = 10_000  # models summed between two checks of the clock
+SAVE = 600  # seconds of summing that an interrupted job may lose
 
 
 class Regression:
-    """What an algorithm's fits read: masks and margins of the models that are no evaluation's.
+    """The input of an algorithm's fits: masks and margins of all but the evaluation models.
 
     masks: bit-packed, of all subsets; gathered: margins of all models. Both stay on disk.
     """
@@ -45,9 +45,9 @@ class Regression:
 def sum_grams(data: Regression, output: str | Path) -> None:
     """Sum the masks' Gram matrices, which all fits of an algorithm share, into `grams.npz`.
 
-    output: JSON, the models summed; `grams.npz` beside it is what later runs start from, so that a
-    job cut short goes on and models that join are added. It is summed from the start if it was made
-    for other settings, or a model that had failed has margins now, or the reverse.
+    output: JSON with the number of models summed. Later runs start from `grams.npz` beside it: an
+    interrupted job continues, and models that join are added. The sums start anew if they were made
+    for other settings, or if a model that had failed has margins now, or the reverse.
     Memory and file: see `Grams`.
     """
     path, key = Path(output).with_name("grams.npz"), data.study.key("grams", data.name)
@@ -87,17 +87,16 @@ def fit_part(
     """
     study, (i, n) = data.study, part
     shares = np.array_split(np.arange(data.margins.shape[1]), n)
-    if n > data.margins.shape[1]:
-        raise UserError(
-            f"datamodels.jobs: {n} for {data.margins.shape[1]} targets: at most so many"
-        )
+    n_targets = data.margins.shape[1]
+    if n > n_targets:
+        raise UserError(f"datamodels.jobs: is {n}; must be at most {n_targets}, the targets")
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
     path, key = Path(grams).with_name("grams.npz"), study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
     except CorruptArtifact as error:
-        # The sums are no output of a rule; the file that says they are made is, so that it goes.
+        # The sums are not an output of a rule; `grams` is, so that one is removed.
         raise CorruptArtifact(str(error), artifact=grams) from None
     found = fit(
         data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
@@ -147,7 +146,7 @@ def read(path: str | Path, key: str) -> Datamodels:
 def _read_grams(path: Path, key: str, examples: int, device: str = "cpu") -> Grams:
     """Sums that `sum_grams` made for the settings of `key`, over masks of so many examples."""
     whole = artifacts.verify(path, key)
-    with artifacts.reading(path, f"file of the sums of masks of {examples} examples"):
+    with artifacts.reading(path, f"file of sums over masks of {examples} examples"):
         grams = Grams.load(whole, device)
         if any(gram.counts.shape != (examples, examples) for gram in grams.parts):
             raise ValueError

@@ -1,6 +1,6 @@
 """The data sets of the paper's other case studies, from a local folder in their published layout.
 
-Neither can be downloaded freely by a program: config/README.md says where they come from.
+A program cannot download either of them freely: config/README.md says where to get them.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PLACES = ("land", "water")
 SPLITS = {"train": 0, "test": 2}  # 1 is for validation, which nothing here needs
-LISTED = 20  # of what is wrong with a data set, at most
+LISTED = 20  # mistakes in a data set that are listed, at most
 
 
 def living17(
@@ -32,7 +32,7 @@ def living17(
 ) -> Raw:
     """Living17: 17 classes of four ImageNet classes each, from `train/<wnid>/*`, `val/<wnid>/*`.
 
-    path: ImageNet's folder, or a tar archive of it; other classes may lie there too. Images have
+    path: ImageNet's folder, or a tar archive of it; it may hold other classes, too. Images have
     their shorter side resized to 8/7 of `size` and their centre cut out (256 and 224, as usual).
     *_per_subclass: the first so many of each ImageNet class (None: all of them).
     Raises UserError with the counts expected and found unless all 68 classes are complete.
@@ -105,7 +105,7 @@ def _metadata(path: Path) -> "pd.DataFrame":
 
 
 def _refuse(path: str, wrong: Sequence[str], of: str) -> None:
-    """One line that says how much is wrong, and what first; the folder and more of it below."""
+    """One line with the number of mistakes and the first of them; below it the folder and more."""
     if wrong:
         more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         line = f"dataset.path: {len(wrong)} of {of} are wrong: {wrong[0]}{more}"

@@ -1,4 +1,4 @@
-"""Is a data set complete and readable? Asked before anything trains."""
+"""Checks, before anything is trained, that a data set is complete and readable."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from modeldiff.study.components import Component
 
 
 def check(part: Component, checksum: str | None = None) -> Iterator[str]:
-    """Read every image of the data set a config names; yields what was found, in lines.
+    """Read every image of the data set a config names; yields lines on what was found.
 
-    checksum: SHA-256 that the files must have, as an earlier check told it; other sources than
-    files have none. Raises UserError with counts for what is incomplete, or not as it should be.
+    checksum: SHA-256 that the files must have, as printed by an earlier check; only image files
+    have one. Raises UserError, with counts, if the data are incomplete or not as expected.
     """
     raw = loading.load(part)
     for name, split in (("train", raw.train), ("test", raw.test)):
@@ -34,7 +34,7 @@ def check(part: Component, checksum: str | None = None) -> Iterator[str]:
 
 
 def _opened(pictures: list[Pictures]) -> str:
-    """Decode every image file; SHA-256 over names and contents, whatever order they lie in."""
+    """Decode every image file; SHA-256 over names and contents, independent of their order."""
     files, broken = {}, []
     for images in pictures:
         for name, content in images.read(set(images.names)):

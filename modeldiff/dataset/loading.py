@@ -1,4 +1,4 @@
-"""The data set that a config names: built in or the user's own, checked before anything is done."""
+"""The data set that a config names: built in or the user's own, checked before it is used."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ IMAGES = "uint8 [n x channels x height x width]"
 def load(part: Component) -> Raw:
     """What the source returns; UserError, one line, if it raises or breaks the contract of `Raw`.
 
-    Images that lie in files are not read yet: see `images`.
+    Images in files are not read yet: see `images`.
     """
     make = components.find(part.name, BUILT_IN)
     with user_code.running(part.name):

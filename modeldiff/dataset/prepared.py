@@ -36,8 +36,8 @@ class Dataset:
     """A prepared data set, read from disk.
 
     targets, verification: int64 indices of test examples; together all of them, in rising order.
-    digest: of all that was prepared, so that models can say what they were trained on; empty for
-    data that were not read from disk.
+    digest: identifies all that was prepared, so that models can record what they were trained on;
+    empty for data that were not read from disk.
     """
 
     train: Images
@@ -57,11 +57,11 @@ def prepare(study: "Study", output: str | Path) -> None:
 
 
 def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) -> list[str]:
-    """What the study's source gives otherwise now than when the data were prepared.
+    """In what the study's source differs now from when the data were prepared.
 
-    Some of "training images", "test images" and "labels or classes"; nothing if all is the same.
-    raw: what the source gives, if it was called already. Takes as much disk as the data, for a
-    moment; CorruptArtifact if `manifest` is not of the study's settings.
+    Some of "training images", "test images" and "labels or classes"; empty if nothing differs.
+    raw: what the source returned, if it was called already. Briefly takes as much disk as the data.
+    CorruptArtifact if `manifest` is not of the study's settings.
     """
     read_manifest(manifest, study.key("dataset"))
     if raw is None:
@@ -77,7 +77,7 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
 
 
 def digest(manifest: str | Path) -> str:
-    """Of all that was prepared, from the records: images, labels, classes, the test images' use."""
+    """Digest of all that was prepared: images, labels, classes, and the use of test images."""
     return sha256("".join(_hashes(manifest)).encode()).hexdigest()[:16]
 
 
@@ -88,13 +88,13 @@ def _hashes(manifest: str | Path) -> list[str]:
 
 
 def check_trained_on(path: str | Path, digest: str) -> None:
-    """CorruptArtifact if the models of `path` were trained on other data than `digest` is of.
+    """CorruptArtifact if the models of `path` were trained on data with another digest.
 
-    Models that do not say are taken at their key: those of earlier versions.
+    Models of earlier versions do not record it; for these the key is enough.
     """
     if artifacts.record(path).get("data", digest) != digest:
         raise CorruptArtifact(
-            f"{path}: its models were trained on other data than those prepared now"
+            f"{path}: its models were trained on other data than are prepared now"
         )
 
 
@@ -105,7 +105,7 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
     beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
-    # All three or none: nothing gets its name before everything is written, the manifest last.
+    # All three or none: no file gets its name before everything is written, the manifest last.
     with (
         artifacts.write(output, key) as text,
         artifacts.write(beside[1], key) as test,
@@ -167,7 +167,7 @@ def _write(
 def _planted(
     name: str, labels: np.ndarray, classes: Sequence[str], plant: "Plant", seed: int
 ) -> np.ndarray:
-    """Which images of other classes get the feature and its label: a difference to be found."""
+    """Images of other classes that get the feature and its label: a difference to be found."""
     count = {"train": plant.train, "test": round(plant.test * len(labels))}[name]
     order = rng.permutation(len(labels), "plant", name, seed)
     return np.sort(order[labels[order] != classes.index(plant.label)][:count])

@@ -59,7 +59,7 @@ def folder(
     `size` pixels, and cropped around its centre, RGB.
     classes: which, in this order (None: all, in alphabetical order); *_per_class: the first so
     many of each class (None: all).
-    Raises UserError that names the path of what is missing or cannot be read.
+    Raises UserError that names the path that is missing or cannot be read.
     """
     names, read = listing(path)
     wanted = tuple(classes) if classes else tuple(sorted({c for _, c in names}))

@@ -1,7 +1,7 @@
-"""What a study will cost, from a short measurement of each algorithm and of what follows.
+"""What a study will cost, from short measurements of each algorithm and of the later steps.
 
-Trainings are measured as a calibration measures them. On a CPU it counts CPU time (user and system,
-all threads), which other work on the machine disturbs little; on a GPU time as it passes.
+Training is measured in the same way as in a calibration. On a CPU, time is CPU time (user and
+system, all threads), which other work on the machine hardly affects; on a GPU it is wall time.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
 
     Seconds are CPU seconds, or GPU seconds with device "cuda".
     """
-    started = time.process_time()  # what importing and checking took: each job does it, too
+    started = time.process_time()  # importing and checking, which every job does as well
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
@@ -60,7 +60,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
 
 
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
-    """The data set, prepared for this if it was not before, and the seconds that reading takes."""
+    """The data set, prepared now if it was not before, and the seconds that reading takes."""
     key, manifest = study.key("dataset"), Path(study.folder) / "dataset/manifest.json"
     try:
         dataset.read_manifest(manifest, key)
@@ -100,8 +100,8 @@ def _algorithm(
 def _after(study: Study, data: Dataset) -> float:
     """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
 
-    Measured on up to `MOST` models and targets, and taken to grow in proportion to either. How long
-    a lasso takes depends on the margins themselves. Scores from elsewhere cost next to nothing.
+    Measured on up to `MOST` models and targets, and assumed to be proportional to either. How long
+    a lasso takes depends on the margins, too. Scores from elsewhere cost next to nothing.
     """
     clock, config = time.process_time, study.config["comparison"]
     if not study.fitted:
@@ -140,7 +140,7 @@ def _after(study: Study, data: Dataset) -> float:
 
 
 def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
-    """Bytes of a study's results, datamodels counted as dense; the page is not in it."""
+    """Bytes of a study's results without the page; datamodels are counted as dense."""
     n_train, n_targets = len(data.train.labels), len(data.targets)
     margins = 2 * study.models * n_targets * 4  # shards, and gathered
     images = data.train.images.nbytes + data.test.images.nbytes
@@ -162,7 +162,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             f"{more}"
         )
     yield f"  {found['seconds_per_start']:.2g} CPU seconds for a job to start"
-    yield (f"  all that follows training: about {found['cpu_hours_after']:.3g} CPU-hours")
+    yield (f"  everything after training: about {found['cpu_hours_after']:.3g} CPU-hours")
     yield (
         f"  training costs {found['hours']:.3g} {found['device']}-hours in "
         f"{found['training_jobs']:,} jobs of up to {found['seconds_per_job'] / 60:.2g} minutes; "

@@ -1,11 +1,11 @@
 """How many models a wanted LDS needs, from the models that a study has so far.
 
-LDS(n) = limit * r(n), where r is the correlation of what n models teach with what infinitely many
-would: fewer predict with the noise of their margins, and confuse examples that their masks do not
-tell apart. For ridge regression on random masks it is known but for one number, the noise of a
-margin in units of what one example changes (`expected`). Datamodels fitted on a quarter of the
-models there are, on half of them and on all give it, and the limit, by least squares; of quarters
-and halves all are fitted, and averaged.
+LDS(n) = limit * r(n), where r is the correlation between what n models teach and what infinitely
+many would. With fewer models, predictions carry the noise of their margins and confuse examples
+that the masks do not tell apart. For ridge regression on random masks, r is known except for one
+number: the noise of a margin in units of what one example changes (`expected`). That number and the
+limit are found by least squares, from datamodels fitted on a quarter of the available models, on
+half of them and on all. All quarters and both halves are fitted, and their scores averaged.
 """
 
 from collections.abc import Iterator
@@ -46,8 +46,8 @@ class Growth:
     def needed(self, wanted: float) -> dict[str, Any]:
         """Models to fit on for an LDS of `wanted`, with a 95% interval; infinite if out of reach.
 
-        The interval is a jackknife over evaluation subsets with Student's t, of log(models): it
-        does not know the chance in which models were drawn. None where it is unbounded.
+        The interval is a jackknife over evaluation subsets with Student's t, of log(models). It
+        does not cover the random choice of the models. None if it is unbounded.
         """
         fits = np.vstack([[self.limit, self.noise], self.left_out])
         shape = self.n_train, self.penalty
@@ -70,7 +70,7 @@ def of(
 ) -> Growth:
     """Fit on growing numbers of models and see how the score grows.
 
-    masks, rows: of the models to fit on, in any order that is no order of quality; as for `fit`.
+    masks, rows: of the models to fit on, as for `fit`; their order must not be one of quality.
     truth_masks, truth: bool [subsets x examples], and the mean margins of the models trained on
     each, float [subsets x targets]. how: arguments of `fit`, the estimator among them.
     """
@@ -138,7 +138,7 @@ def _needed(limit: float, noise: float, n_train: int, penalty: float, wanted: fl
 
 
 def read(study: Study, name: str) -> Growth | None:
-    """The growth of an algorithm's LDS, from the shards there are; None if they are too few."""
+    """The growth of an algorithm's LDS, from its finished shards; None if they are too few."""
     made = finished_models.read(study, name)
     if made is None:
         return None
@@ -165,7 +165,7 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 
 def forecast(study: Study, wanted: float) -> dict[str, Any]:
-    """For each algorithm that is compared what is known of its LDS, and the models it needs."""
+    """For each algorithm with datamodels, what is known of its LDS and the models it needs."""
     found: dict[str, Any] = {}
     for name in study.fitted:
         growth = read(study, name)
@@ -178,19 +178,19 @@ def forecast(study: Study, wanted: float) -> dict[str, Any]:
 
 
 def lines(study: Study, wanted: float, found: dict[str, Any]) -> Iterator[str]:
-    """The forecast for people. Models to evaluate on come on top: they are not fitted on."""
+    """The forecast for people. Evaluation models come on top, since nothing is fitted on them."""
     least = study.evaluation_models + FEWEST * PARTS[0]
     for name, own in found.items():
         if own is None:
             yield (
-                f"  {name}: how many models an LDS of {wanted:g} needs shows once {least:,} are "
-                f"trained: set `subsets: {{models: {least}}}`, run snakemake "
-                f"{study.folder}/{name}/margins.npy, ask again; they stay part of the study"
+                f"  {name}: how many models an LDS of {wanted:g} needs can be told once {least:,} "
+                f"are trained: set `subsets: {{models: {least}}}`, run snakemake "
+                f"{study.folder}/{name}/margins.npy, ask again; they remain part of the study"
             )
             continue
         known = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in own["lds"].items())
         if own["models"] is None:
-            yield f"  {name}: LDS {known} models: {wanted:g} is out of reach, or cannot be told yet"
+            yield f"  {name}: LDS {known} models: {wanted:g} is out of reach, or not known yet"
             continue
         span = "no interval yet"
         if own["low"] is not None:

@@ -22,7 +22,7 @@ def outline(study: Study) -> dict[str, Any]:
     path = options.get("path") if study.dataset.name in ("folder", "cifar10") else None
     if path and not (os.path.exists(path) or options.get("download")):
         raise UserError(
-            f"study {study.name}: dataset.path: {path}: is not there; put the data there"
+            f"study {study.name}: dataset.path: {path}: does not exist; put the data there"
         )
     known = data_sizes(study)
     if known:
@@ -60,7 +60,7 @@ def training_jobs(study: Study) -> int:
 
 
 def data_sizes(study: Study) -> DataSizes | None:
-    """How many images of which classes: known beforehand, prepared already, or files counted."""
+    """How many images of which classes: known in advance, prepared already, or counted as files."""
     options = study.dataset.options
     known = known_sizes(study.dataset.name, options)
     if known:
@@ -85,7 +85,7 @@ def data_sizes(study: Study) -> DataSizes | None:
 def lines(of: dict[str, Any]) -> Iterator[str]:
     """The outline for people."""
     data = of["dataset"]["path"] or of["dataset"]["name"]
-    yield f"study {of['study']}: results will lie in {of['results']}/"
+    yield f"study {of['study']}: results go to {of['results']}/"
     if of["train"] is None:
         yield f"  data        {data}: sizes are known once it is prepared"
     else:

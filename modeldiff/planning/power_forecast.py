@@ -11,7 +11,7 @@ from modeldiff.comparison.power import Power, of_models
 from modeldiff.jobs import finished_models
 from modeldiff.study import Study
 
-FEWEST, MOST = 120, 2000  # models of both algorithms that it is told from
+FEWEST, MOST = 120, 2000  # models of both algorithms that a forecast is made from
 PERMUTATIONS = 19
 
 
@@ -49,15 +49,17 @@ def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:
     least = study.evaluation_models + FEWEST
     for pair, could in found.items():
         if could is None:
-            yield f"  {pair}: what differences it can show is told " + (
-                f"once {least:,} models of both are trained"
-                if least <= study.models
-                else f"of studies of {least:,} models or more, not of {study.models:,}"
-            )
+            if least <= study.models:
+                yield f"  {pair}: power can be forecast once {least:,} models of both are trained"
+            else:
+                yield (
+                    f"  {pair}: power can be forecast for studies of {least:,} or more models, "
+                    f"not for {study.models:,}"
+                )
             continue
         yield (
-            f"  {pair}: with {study.models:,} models, {could['group']:,} training images that move "
-            f"the margins of {could['moved']:,} test images almost always stand out if it is by "
+            f"  {pair}: with {study.models:,} models, {could['group']:,} training images almost "
+            f"always stand out if they move the margins of {could['moved']:,} test images by "
             f"{could['smallest']:.2g} more under one algorithm; a typical margin is "
             f"{could['typical']:.2g}, for which {could['needed']:,} models suffice"
         )

@@ -31,7 +31,7 @@ BACKEND = "inductor"  # of torch.compile
 
 
 class Member(NamedTuple):
-    """A model to train: what its randomness is keyed by, its training examples, what it is called.
+    """A model to train: the key of its randomness, its training examples, and its name.
 
     label: in messages, e.g. "model 17 of plain".
     """
@@ -95,7 +95,9 @@ class SingleNet:
         with torch.no_grad():
             new = tensors(module)
             if wrong := mismatch(self.tensors, new):
-                raise UserError(f"model: must be built alike for every seed, but one {wrong}")
+                raise UserError(
+                    f"model: must have the same structure for every seed, but one {wrong}"
+                )
             for name, old in self.tensors.items():
                 old.copy_(new[name])
 
@@ -117,10 +119,10 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def mismatch(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], models: int = 0) -> str:
-    """Why the tensors `given` cannot take the place of those `wanted`; empty if they can.
+    """Why the tensors `given` cannot replace those `wanted`; empty if they can.
 
     models: 1 if the given ones are [models x ...] of those wanted, 0 if not. torch's
-    `functional_call` passes over names that are missing or left over, and `copy_` stretches shapes.
+    `functional_call` ignores missing and surplus names, and `copy_` broadcasts shapes.
     """
     for name in wanted:
         if name not in given:
@@ -143,7 +145,7 @@ def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) 
 
 @dataclass
 class TrainingState:
-    """What moves in training: all that an epoch depends on, but for its number and the data."""
+    """The state of training: all that an epoch depends on besides its number and the data."""
 
     net: Net
     optimizer: torch.optim.Optimizer
@@ -152,7 +154,7 @@ class TrainingState:
     generators: list[torch.Generator]  # of dropout and the like
 
     def state(self, epochs: int) -> dict[str, Any]:
-        """All of it after so many epochs, as `load` takes it; not copied."""
+        """The state after `epochs` epochs, as `load` takes it; not copied."""
         return {
             "epochs": epochs,
             "tensors": {name: tensor.detach() for name, tensor in self.net.tensors.items()},
@@ -193,8 +195,8 @@ def fit(
     """Minimise each model's cross-entropy on its own examples; returns the stacked tensors.
 
     n_train: training examples in all. With `ema` the tensors are averages over the steps. kept:
-    where the state is saved from time to time, and taken from. ended: told after each epoch how
-    many there have been.
+    where the state is saved from time to time, and loaded from. ended: called after each epoch with
+    the number of epochs so far.
     """
     assert algorithm.optimizer is not None
     assert algorithm.schedule is not None
@@ -259,6 +261,6 @@ def shuffled(member: Member, epoch: int) -> np.ndarray:
 
 
 def _moved(array: np.ndarray, device: str) -> Tensor:
-    """To a GPU from locked memory: the host goes on with the next epoch while the GPU computes."""
+    """Copy to a GPU from pinned memory: the host prepares the next epoch while the GPU computes."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device != "cpu" else tensor

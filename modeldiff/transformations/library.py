@@ -1,6 +1,6 @@
-"""The built-in transformations at a few settings each, to be tried where nobody has an idea yet.
+"""The built-in transformations at a few settings each, to be tried before anybody has an idea.
 
-Sizes and places are in proportion to the images: those of the paper's patches on 32 pixels.
+Sizes and positions scale with the images; on 32 pixels they are those of the paper's patches.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Setting(NamedTuple):
 
 
 def library(shape: tuple[int, int, int]) -> tuple[Setting, ...]:
-    """All settings for images of `shape`, channels x height x width, each of them another attempt.
+    """All settings for images of `shape`, channels x height x width; each is one attempt.
 
     Coloured patterns and objects are for images of one or three channels; squares for any.
     """

@@ -1,8 +1,8 @@
-"""Which transformations of the library are worth a person's try, for each direction?
+"""Which transformations of the library are worth trying, for each direction?
 
-All of them are put on images that directions were found on, so that those that verify stay unseen,
-and shown to the first few models trained on the full training set. What moves the two algorithms
-most unlike is proposed, with intervals that hold for all attempts at once.
+All of them are applied to images that directions were found on, so that the verification images
+stay unseen, and shown to the first few models trained on the full training set. Those that move the
+two algorithms most differently are proposed, with intervals that hold for all attempts at once.
 """
 
 import json
@@ -22,7 +22,7 @@ from modeldiff.study import Study
 from modeldiff.transformations.library import Setting, library
 from modeldiff.verification.effects import half_width
 
-IMAGES = 500  # at most; more tell little, since models are few
+IMAGES = 500  # at most; more would add little, since there are few models
 COLUMNS = (
     "way", "direction", "rank", "transformation", "options", "strength", "class",
     "effect_a", "effect_b", "difference", "low", "high", "attempts",
@@ -76,8 +76,8 @@ def attempt(
     models = np.stack([np.concatenate(parts).T for parts in by_model])
     if models.shape[2] < 2:
         raise UserError(
-            f"algorithms.{name}: of its first {study.candidates} models trained on all data "
-            f"{models.shape[2]} did not diverge, and candidates need two; lower its learning rate"
+            f"algorithms.{name}: only {models.shape[2]} of its first {study.candidates} models "
+            "trained on all data did not diverge, and candidates need two; lower its learning rate"
         )
     trials = Trials(models, by_image.transpose(0, 2, 1) / models.shape[2], labels)
     with artifacts.write(output, study.key("trials", name)) as file:
@@ -130,10 +130,10 @@ def _read(path: str | Path, key: str) -> Trials:
 def directed(
     direction: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray
 ) -> set[int]:
-    """The classes a direction may move predictions to: the most frequent one of its strongest
-    test images, and that of its strongest training images, of either sign.
+    """The classes a direction may move predictions to: the most frequent one among its strongest
+    test images, and that among its strongest training images, of either sign.
 
-    direction: [train examples]; test: its strongest test images, as many as training images count.
+    direction: [train examples]; test: its strongest test images; as many training images are used.
     """
     train = np.argsort(-np.abs(direction), kind="stable")[: len(test)]
     return {
@@ -182,13 +182,13 @@ def difference_half_widths(
     """Half widths of 95% intervals of differences of effects, for all attempts.
 
     models_a, models_b: effects, float [n x models]; images: differences, float [n x images].
-    Bonferroni's share of 5% for each attempt: resampling could not see that far out.
+    Each attempt gets Bonferroni's share of 5%: resampling could not reach that far into the tail.
     """
     return half_width([models_a, models_b, images], 0.05 / attempts)
 
 
 def ranked(tried: pd.DataFrame, order: str) -> pd.DataFrame:
-    """What moves the first of `order` ("ab" | "ba") more: each transformation's best attempt."""
+    """Each transformation's best attempt that moves the first of `order` ("ab" | "ba") more."""
     first = tried[f"effect_{order[0]}"].abs()
     second = tried[f"effect_{order[1]}"].abs()
     size = tried["difference"].abs()

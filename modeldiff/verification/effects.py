@@ -95,7 +95,7 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
                 raise CorruptArtifact(f"{path}: {came}", artifact=path)
             if moved.shape[2] == 0:
                 raise UserError(
-                    f"algorithms.{name}: every model trained on all data diverged, so that no "
+                    f"algorithms.{name}: every model trained on all data diverged, so no "
                     "effect can be measured; lower its learning rate, or leave it out"
                 )
             conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
@@ -122,7 +122,7 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
 def write(
     study: Study, pair: tuple[str, str], predictions: dict[str, str | Path], output: str | Path
 ) -> None:
-    """Write the table of `effects` that stands beside a pair as CSV."""
+    """Write the table of `effects` for a pair, as CSV."""
     table = effects(study, predictions)
     with artifacts.write(output, study.key("verification", *pair)) as file:
         table.to_csv(file, index=False)
@@ -131,9 +131,9 @@ def write(
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
 
-    over: what another study would draw anew: "models", "images", or "both". See `half_width`; over
-    both it errs on the wide side, since what a model does to one image adds to both sources. From
-    -1 to 1 where a source is a single model or image, which does not tell how others differ.
+    over: what another study would draw anew: "models", "images", or "both". See `half_width`. Over
+    both, the interval is slightly too wide, since what a model does to one image adds to both
+    sources. It is -1 to 1 if a source is a single model or image, which says nothing about others.
     How often the intervals cover: benchmarks/intervals.py.
     """
     by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
@@ -147,9 +147,10 @@ def half_width(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
     """Half the width of an interval of a mean, float64 [...].
 
     sources: for each independent source of error the values that it gives, float [... x values].
-    level: the chance to miss, 0.05 for 95%. Each source has Student's t for its own number of
-    values, and the squares add up: at least 1 - level for normal means, however unlike the
-    variances and however few the values (Banerjee 1960). Without end where a source has one value.
+    level: probability of missing the mean, 0.05 for 95%. Each source has Student's t for its own
+    number of values, and the squares add up. For normal means the coverage is at least 1 - level,
+    however different the variances and however few the values (Banerjee 1960). Infinite if a source
+    has one value.
     """
     squares = np.zeros(sources[0].shape[:-1])
     for values in sources:
