@@ -62,9 +62,9 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     if tuple(margins.shape) != expected:
         raise UserError(f"margins: are {tuple(margins.shape)}, not {expected} [models x targets]")
     finite = np.isfinite(margins).all(axis=1)
-    packed = np.concatenate(
-        [np.packbits(masks[rows], axis=1) for rows in blocks(len(margins), masks.shape[1])]
-    )[finite]
+    n_examples = masks.shape[1]
+    parts = [np.packbits(masks[rows], axis=1) for rows in blocks(len(margins), n_examples)]
+    packed = np.concatenate(parts)[finite]
     _, first, subset = np.unique(
         packed.view(f"V{packed.shape[1]}")[:, 0], return_index=True, return_inverse=True
     )
@@ -73,9 +73,8 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     values = np.asarray(margins[finite], np.float64)
     counts = np.bincount(subset)
     truth = _sums(values, subset) / counts[:, None]
-    predicted = datamodels.predict(
-        np.unpackbits(packed[first], axis=1, count=masks.shape[1]).view(bool)
-    )
+    different_masks = np.unpackbits(packed[first], axis=1, count=n_examples).view(bool)
+    predicted = datamodels.predict(different_masks)
     per_target = spearman(predicted, truth)
     mean = float(per_target.mean())
     half = _half_interval(predicted, truth)
@@ -113,9 +112,11 @@ def _half_interval(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Half the width of the 95% interval of the mean score, by leaving groups of subsets out."""
     groups = min(len(truth), GROUPS)
     group = np.arange(len(truth)) % groups
-    left_out = np.array(
-        [spearman(predicted[group != g], truth[group != g]).mean() for g in range(groups)]
-    )
+    left_out = np.empty(groups)
+    for g in range(groups):
+        kept = group != g
+        left_out[g] = spearman(predicted[kept], truth[kept]).mean()
+    # Variance of a jackknife over k groups: (k - 1) / k * sum of (mean without group - mean)^2.
     error = np.sqrt((groups - 1) / groups * np.square(left_out - left_out.mean()).sum())
     return float(student.ppf(0.975, groups - 1) * error)
 
@@ -132,7 +133,8 @@ def _reliability(
 
     Subsets may be repeated unequally often. NaN where no subset was trained twice.
     """
-    models, subsets = len(values), len(counts)
+    models = len(values)
+    subsets = len(counts)
     if models == subsets:
         return np.full(values.shape[1], np.nan)
     within = np.square(values - truth[subset]).sum(axis=0) / (models - subsets)

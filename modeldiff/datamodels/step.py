@@ -35,7 +35,8 @@ class Regression:
     def __init__(
         self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
     ):
-        self.study, self.name = study, name
+        self.study = study
+        self.name = name
         self.all_masks = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
         self.all_margins, _ = margins.read(gathered, study.key("margins", name))
         self.masks = Masks(self.all_masks.packed[study.evaluation_subsets :], n_train)
@@ -50,19 +51,18 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     for other settings, or if a model that had failed has margins now, or the reverse.
     Memory and file: see `Grams`.
     """
-    path, key = Path(output).with_name("grams.npz"), data.study.key("grams", data.name)
+    path = Path(output).with_name("grams.npz")
+    key = data.study.key("grams", data.name)
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
-        made = _read_grams(path, key, data.masks.shape[1])
-        before = len(made.part)
-        same = before <= len(data.margins) and np.array_equal(
-            finished(data.margins, 0, before), made.part != FAILED
-        )
-        grams = made if same else grams
+        saved_grams = _read_grams(path, key, data.masks.shape[1])
+        if _same_models(saved_grams, data.margins):
+            grams = saved_grams
     except CorruptArtifact:
         pass
-    total, saved = len(data.margins), time.monotonic()
+    total = len(data.margins)
+    saved = time.monotonic()
     while (start := len(grams.part)) < total:
         grams = grams.extend(data.masks, data.margins, stop=min(start + RANGE, total))
         if len(grams.part) == total or time.monotonic() - saved > SAVE:
@@ -71,6 +71,14 @@ def sum_grams(data: Regression, output: str | Path) -> None:
             saved = time.monotonic()
     failed = int((grams.part == FAILED).sum())
     artifacts.write_json(output, {"key": key, "models": total, "failed": failed})
+
+
+def _same_models(grams: Grams, gathered: np.ndarray) -> bool:
+    """Whether all models that were summed are still there, and the same ones have failed."""
+    summed = len(grams.part)
+    if summed > len(gathered):
+        return False
+    return np.array_equal(finished(gathered, 0, summed), grams.part != FAILED)
 
 
 def fit_part(
@@ -85,24 +93,24 @@ def fit_part(
 
     grams: what `sum_grams` wrote. output: .npz, see `Datamodels.save`.
     """
-    study, (i, n) = data.study, part
-    shares = np.array_split(np.arange(data.margins.shape[1]), n)
+    study = data.study
+    i, n = part
     n_targets = data.margins.shape[1]
     if n > n_targets:
         raise UserError(f"datamodels.jobs: is {n}; must be at most {n_targets}, the targets")
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
-    path, key = Path(grams).with_name("grams.npz"), study.key("grams", data.name)
+    path = Path(grams).with_name("grams.npz")
+    key = study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
     except CorruptArtifact as error:
         # The sums are not an output of a rule; `grams` is, so that one is removed.
         raise CorruptArtifact(str(error), artifact=grams) from None
-    found = fit(
-        data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
-    )
+    targets = np.array_split(np.arange(n_targets), n)[i]
+    fitted = fit(data.masks, data.margins, device=device, targets=targets, grams=shared, **settings)
     with artifacts.write(output, study.key("datamodels", data.name)) as file:
-        found.save(file)
+        fitted.save(file)
 
 
 def write(
@@ -113,25 +121,26 @@ def write(
     parts: what the jobs of `fit_part` wrote, in order; without them all targets are fitted here.
     output: .npz, see `Datamodels.save`. Beside it `lds.npz` holds the fields of `Lds`.
     """
-    study, key = data.study, data.study.key("datamodels", data.name)
+    study = data.study
+    key = study.key("datamodels", data.name)
     if parts:
-        found = Datamodels.joined([read(path, key) for path in parts])
+        fitted = Datamodels.joined([read(path, key) for path in parts])
     else:
-        found = fit(data.masks, data.margins, device=device, **study.regression)
+        fitted = fit(data.masks, data.margins, device=device, **study.regression)
     held = study.evaluation_models
-    evaluation = data.all_masks[np.array([study.subset_of(m) for m in range(held)])]
-    quality = lds(found, evaluation, data.all_margins[:held])
+    evaluation_subsets = np.array([study.subset_of(m) for m in range(held)])
+    quality = lds(fitted, data.all_masks[evaluation_subsets], data.all_margins[:held])
     named = {
-        "unconverged": found.unconverged.tolist(),
-        "unconverged_path": found.unconverged_path.tolist(),
+        "unconverged": fitted.unconverged.tolist(),
+        "unconverged_path": fitted.unconverged_path.tolist(),
     }
     for kind, targets in named.items():
         if targets:
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
     with artifacts.write(output, key, **named) as file:
-        found.save(file)
+        fitted.save(file)
     with artifacts.write(Path(output).with_name("lds.npz"), key) as file:
-        artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
+        artifacts.write_arrays(file, asdict(quality))
 
 
 def read(path: str | Path, key: str) -> Datamodels:
