@@ -57,25 +57,32 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
     estimated on the first PAIRED models of each block. Memory: a block of models at a time.
     """
     n = ridge.models
-    sums, squares, of_pairs, counted = np.zeros(3), np.zeros((3, 3)), np.zeros((3, 3)), 0
+    # Of A with A, B with B, and A with B: sums over models, and their products.
+    sums = np.zeros(3)
+    squares = np.zeros((3, 3))
+    of_pairs = np.zeros((3, 3))
+    counted = 0
     for rows, x in ridge.centred_masks(4 * models.n_targets):
         a, b = models.centred(rows, ridge.chosen)
         with_a = x @ covariances[0]
         with_b = x @ covariances[1]
-        own = _dot(x, x) * n / (n - 1)  # margins are shrunk by their own mean
+        itself = _dot(x, x) * n / (n - 1)  # margins are shrunk by their own mean
         added = np.stack(
             [
-                _dot(a, with_a) - own * _dot(a, a),
-                _dot(b, with_b) - own * _dot(b, b),
-                (_dot(a, with_b) + _dot(b, with_a)) / 2 - own * _dot(a, b),
+                _dot(a, with_a) - itself * _dot(a, a),
+                _dot(b, with_b) - itself * _dot(b, b),
+                (_dot(a, with_b) + _dot(b, with_a)) / 2 - itself * _dot(a, b),
             ]
         )
         sums += added.sum(1)
         squares += added @ added.T
-        x, a, b = x[:PAIRED], a[:PAIRED], b[:PAIRED]
+        x = x[:PAIRED]
+        a = a[:PAIRED]
+        b = b[:PAIRED]
         alike = x @ x.T
         np.fill_diagonal(alike, 0)
-        pairs = np.stack([alike * (y @ z.T) for y, z in ((a, a), (b, b), (a, b))], dtype=np.float64)
+        products = [alike * (a @ a.T), alike * (b @ b.T), alike * (a @ b.T)]
+        pairs = np.stack(products, dtype=np.float64)
         pairs[2] = (pairs[2] + pairs[2].T) / 2
         of_pairs += np.einsum("imn,jmn->ij", pairs, pairs)
         counted += len(x) * (len(x) - 1)
@@ -83,7 +90,8 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
 
     def error(slope: np.ndarray) -> float:
         """Standard error of `slope @ sums`."""
-        whole, twice = slope @ squares @ slope, slope @ all_pairs @ slope
+        whole = slope @ squares @ slope
+        twice = slope @ all_pairs @ slope
         # Two models add each pair. At least half remains, as if all came from pairs.
         return math.sqrt(max(4 * whole - 2 * twice, 2 * whole))
 
@@ -91,6 +99,7 @@ def agreement(ridge: Ridge, models: Paired, covariances: np.ndarray, p_value: fl
     of_a, of_b, _ = np.eye(3)
     if aa <= Z_CRITICAL * error(of_a) or bb <= Z_CRITICAL * error(of_b):
         return Agreement(math.nan, math.nan, math.nan, p_value)
+    # The cosine ab / sqrt(aa bb), and its derivatives by aa, bb and ab.
     value = float(ab / math.sqrt(aa * bb))
     slope = np.array([-value / 2 / aa, -value / 2 / bb, 1 / math.sqrt(aa * bb)])
     half_width = Z_CRITICAL * error(slope)

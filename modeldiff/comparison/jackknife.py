@@ -44,12 +44,14 @@ class Along:
         group = (np.cumsum(ridge.chosen) - 1) % GROUPS
         moved = np.zeros((2, GROUPS, models.n_targets, len(directions)))
         for rows, x in ridge.centred_masks(2 * models.n_targets):
-            z, own = x @ loads, group[rows][ridge.chosen[rows]]
+            z = x @ loads
+            group_of_model = group[rows][ridge.chosen[rows]]
             centred = models.centred(rows, ridge.chosen)
             for total, y, fitted in zip(moved, centred, weights, strict=True):
                 rest = y - x @ fitted.T
                 for g in range(GROUPS):
-                    total[g] += rest[own == g].T @ z[own == g]
+                    members = group_of_model == g
+                    total[g] += rest[members].T @ z[members]
         moved -= moved.mean(1, keepdims=True)  # which is not 0: the penalty's pull
         values = np.stack([np.float64(fitted) @ directions.T for fitted in weights])
         norms = np.stack([np.linalg.norm(fitted, axis=1) for fitted in weights])

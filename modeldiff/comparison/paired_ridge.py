@@ -109,7 +109,9 @@ class Ridge:
         self.leverage = float((fitted + 1) / gram.models)
         deviation = scale.numpy()
         self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
-        self.masks, self.chosen, self.models = masks, chosen, gram.models
+        self.masks = masks
+        self.chosen = chosen
+        self.models = gram.models
         self.unshrunk = gram.models / (gram.models - 1)
         self.share = gram.share().numpy().astype(np.float32)
 
@@ -126,11 +128,12 @@ class Ridge:
         """Centred masks times margins of A and of B, summed over models: float32 [2 x n_train x
         n_targets].
         """
-        found = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
+        sums = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
         for rows, x in self.centred_masks(2 * models.n_targets):
-            for total, y in zip(found, models.centred(rows, self.chosen), strict=True):
-                total += x.T @ y
-        return found
+            a, b = models.centred(rows, self.chosen)
+            sums[0] += x.T @ a
+            sums[1] += x.T @ b
+        return sums
 
     def weights(self, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
@@ -144,7 +147,7 @@ class Ridge:
         basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
         noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0, 0.0)
-        product = variance = square = own = 0.0
+        product = variance = square = itself = 0.0
         total = np.zeros((len(seen.T), len(seen)), np.float32)
         for rows, x in self.centred_masks(3 * basis.shape[1]):
             d, predicted = noise.parts(rows, x)
@@ -154,10 +157,10 @@ class Ridge:
             variance += 2 * float((products**2).sum())
             square += float((predicted**2).sum(dtype=np.float64))
             total += x.T @ d
-            own += _own(x, d)
+            itself += _with_itself(x, d)
         surely = product - SURE * np.sqrt(variance)
         share = max(0.0, surely / square) if square else 0.0
-        pairs = float(np.square(total, dtype=np.float64).sum()) - own * self.unshrunk
+        pairs = float(np.square(total, dtype=np.float64).sum()) - itself * self.unshrunk
         return replace(noise, share=share, pairs=pairs)
 
 
@@ -199,22 +202,24 @@ class Noise:
         signs: float32 [permutations x models]. Returns float32 [permutations x n_train x r],
         float64 [permutations].
         """
-        ridge, permutations, r = self.ridge, len(signs), self.basis.shape[1]
-        total, own = np.zeros((len(self.weights), permutations * r), np.float32), 0.0
+        ridge = self.ridge
+        permutations = len(signs)
+        r = self.basis.shape[1]
+        total = np.zeros((len(self.weights), permutations * r), np.float32)
+        itself = 0.0
         for rows, x in ridge.centred_masks(permutations * r):
             d, predicted = self.parts(rows, x)
             noise = (d - np.float32(self.share) * predicted) * np.float32(ridge.unshrunk**0.5)
-            own += _own(x, noise)
+            itself += _with_itself(x, noise)
             flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
             total += x.T @ flipped.reshape(len(d), permutations * r)
-        squares = np.einsum(
-            "nfr,nfr->f", *[total.reshape(-1, permutations, r)] * 2, dtype=np.float64
-        )
+        by_flip = total.reshape(-1, permutations, r)
+        squares = np.einsum("nfr,nfr->f", by_flip, by_flip, dtype=np.float64)
         weights = ridge.inverse @ (total / ridge.models)
-        return weights.reshape(-1, permutations, r).transpose(1, 0, 2), squares - own
+        return weights.reshape(-1, permutations, r).transpose(1, 0, 2), squares - itself
 
 
-def _own(x: np.ndarray, d: np.ndarray) -> float:
+def _with_itself(x: np.ndarray, d: np.ndarray) -> float:
     """What each model, paired with itself, adds to `pairs`, summed."""
     return float(np.square(x).sum(1) @ np.square(d, dtype=np.float64).sum(1))
 

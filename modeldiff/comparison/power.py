@@ -60,7 +60,8 @@ def power(
     moved = max(1, round(SHARES[1] * n_targets))
     sizes = {"group": group, "moved": moved}
     if planned:
-        edge, models = edge_with(planned, edge, models, n_train, penalty), planned
+        edge = edge_with(planned, edge, models, n_train, penalty)
+        models = planned
     return Power(
         **sizes,
         smallest=smallest(edge, models, n_train, penalty, **sizes),
@@ -80,8 +81,8 @@ def of_models(
     """The power of a comparison by margins; masks, a, b: as for `contrast`; the rest as above."""
     models = Paired.of(masks, a, b)
     typical = float(np.abs([models.mean_a, models.mean_b]).mean())
-    used, sizes = int(models.used.sum()), (models.n_train, models.n_targets)
-    return power(edge, used, *sizes, penalty, typical, planned)
+    used = int(models.used.sum())
+    return power(edge, used, models.n_train, models.n_targets, penalty, typical, planned)
 
 
 def smallest(
@@ -119,10 +120,10 @@ def models_for(
         at = edge_with(wanted, edge, models, n_train, penalty)
         return smallest(at, wanted, n_train, penalty, group=group, moved=moved) - size
 
-    least = found = np.log(n_train / 100)
+    needed = least = np.log(n_train / 100)
     if excess(least) > 0:
-        found = brentq(excess, least, np.log(1e12), xtol=1e-3)
-    return round(float(f"{np.exp(found):.2g}"))
+        needed = brentq(excess, least, np.log(1e12), xtol=1e-3)
+    return round(float(f"{np.exp(needed):.2g}"))
 
 
 def moments(ratio: float, penalty: float) -> tuple[float, float]:
@@ -130,9 +131,11 @@ def moments(ratio: float, penalty: float) -> tuple[float, float]:
 
     ratio: training examples per model. What a ridge fit keeps of a weight, and how it scales noise.
     """
-    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+    low = (1 - np.sqrt(ratio)) ** 2
+    high = (1 + np.sqrt(ratio)) ** 2
     # e = middle - half cos(angle), which takes the roots out of the density.
-    middle, half = (low + high) / 2, (high - low) / 2
+    middle = (low + high) / 2
+    half = (high - low) / 2
 
     def mean(power: int) -> float:
         def integrand(angle: float) -> float:

@@ -69,11 +69,14 @@ class Comparison:
     def only(self, chosen: np.ndarray) -> "Comparison":
         """The directions of these indices."""
         arrays = {name: array[chosen] for name, array in self.arrays().items()}
-        return replace(self, **arrays | {"projections": self.projections[:, chosen]})
+        arrays["projections"] = self.projections[:, chosen]
+        return replace(self, **arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What is known of each direction."""
-        return {k: v for k, v in vars(self).items() if k != "agreement"}
+        fields = dict(vars(self))
+        del fields["agreement"]
+        return fields
 
     def reversed(self) -> "Comparison":
         """The same directions for B minus A: projections change sign, and so does the orientation.

@@ -90,7 +90,8 @@ def sign_flips(
     NaN, since they are not tested.
     Memory: FLIP_BYTES and permutations x r^2, besides what `noise` holds.
     """
-    (n, r), k = noise.weights.shape, len(directions)
+    n, r = noise.weights.shape
+    k = len(directions)
     products = np.empty((permutations, r, r), np.float32)
     along = np.empty((permutations, r, k), np.float32)
     pairs = np.empty(permutations)
@@ -102,7 +103,8 @@ def sign_flips(
         for flip, weights in zip(some, flipped, strict=True):
             products[flip] = weights.T @ weights
             along[flip] = weights.T @ directions.T.astype(np.float32)
-    p_value, critical_value = np.full(k, np.nan), np.full(k, np.nan)
+    p_value = np.full(k, np.nan)
+    critical_value = np.full(k, np.nan)
     worst = 0.0
     for i, observed in enumerate(singular_values):
         if worst <= DIRECTION_LEVEL:
