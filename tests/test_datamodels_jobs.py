@@ -188,7 +188,7 @@ def test_a_study_that_grows_trains_and_sums_what_joins(repository, tmp_path):
 def test_more_jobs_than_targets_are_refused(repository, tmp_path):
     regression = data(the_study(repository, tmp_path))
     step.sum_grams(regression, tmp_path / "grams.json")
-    with pytest.raises(UserError, match=r"datamodels\.jobs: 14 for 13 targets"):
+    with pytest.raises(UserError, match=r"datamodels\.jobs: is 14; must be at most the 13 targets"):
         step.fit_part(regression, tmp_path / "grams.json", (0, 14), tmp_path / "x", device="cpu")
 
 

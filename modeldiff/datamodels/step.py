@@ -97,7 +97,7 @@ def fit_part(
     i, n = part
     n_targets = data.margins.shape[1]
     if n > n_targets:
-        raise UserError(f"datamodels.jobs: is {n}; must be at most {n_targets}, the targets")
+        raise UserError(f"datamodels.jobs: is {n}; must be at most the {n_targets} targets")
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
     path = Path(grams).with_name("grams.npz")

@@ -22,9 +22,9 @@ from modeldiff.jobs import sharding
 from modeldiff.study import Study
 from modeldiff.training import calibration, engine
 
-MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
+MOST_MODELS = 2000  # that regression and comparison are measured on
+MOST_TARGETS = 1000
 PERMUTATIONS = (19, 39)
-ROOMS = {"training": "model", "full": "full_model"}
 
 
 def measure(study: Study, *, device: str) -> dict[str, Any]:
@@ -37,14 +37,19 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         folder = Path(name)
         data, reading = _data(study, folder)
         start = started + reading
-        algorithms = {
-            own: _algorithm(study, own, data, folder, device, start)
-            for own in study.trained
-            if own in study.fitted or study.full_models
-        }
+        algorithms: dict[str, dict[str, Any]] = {}
+        for algorithm in study.trained:
+            if algorithm in study.fitted or study.full_models:
+                algorithms[algorithm] = _algorithm(study, algorithm, data, folder, device, start)
         after = _after(study, data)
-    count = sum(cost["jobs"] for cost in algorithms.values())
-    training = sum(cost["seconds"] for cost in algorithms.values()) + count * start
+    count = 0
+    seconds = 0.0
+    longest = 0.0
+    for cost in algorithms.values():
+        count += cost["jobs"]
+        seconds += cost["seconds"]
+        longest = max(longest, cost["longest"])
+    training = seconds + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     return {
@@ -54,14 +59,15 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         "training_jobs": count,
         "hours": training / 3600,
         "cpu_hours_after": (after + others * start) / 3600,
-        "seconds_per_job": start + max((c["longest"] for c in algorithms.values()), default=0),
+        "seconds_per_job": start + longest,
         "disk_mb": _disk(study, data, algorithms) / 1e6,
     }
 
 
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
     """The data set, prepared now if it was not before, and the seconds that reading takes."""
-    key, manifest = study.key("dataset"), Path(study.folder) / "dataset/manifest.json"
+    key = study.key("dataset")
+    manifest = Path(study.folder) / "dataset/manifest.json"
     try:
         dataset.read_manifest(manifest, key)
     except CorruptArtifact:
@@ -78,47 +84,55 @@ def _algorithm(
     clock = time.monotonic if device == "cuda" else time.process_time
     tried = calibration.widths(study, name, data, device, clock)
     width = calibration.fastest(tried)
-    found = sharding.Calibration(width, tried[width], start)
-    found.write(folder / name / "calibration.json", study.key("calibration", name))
+    measured = sharding.Calibration(width, tried[width], start)
+    measured.write(folder / name / "calibration.json", study.key("calibration", name))
     seconds = {"training": tried[width], "full": 0.0}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
-    cuts = {room: list(sharding.cut(study, room, name, folder)) for room in ROOMS}
+    jobs = []  # seconds of each
+    for room in ("training", "full"):
+        for models in sharding.cut(study, room, name, folder):
+            jobs.append(seconds[room] * len(models))
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
     return {
-        **{f"seconds_per_{ROOMS[room]}": seconds[room] for room in ROOMS},
+        "seconds_per_model": seconds["training"],
+        "seconds_per_full_model": seconds["full"],
         "width": width,
         "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
-        "jobs": sum(map(len, cuts.values())),
-        "longest": max(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
-        "seconds": sum(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
+        "jobs": len(jobs),
+        "longest": max(jobs),
+        "seconds": sum(jobs),
     }
 
 
 def _after(study: Study, data: Dataset) -> float:
     """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
 
-    Measured on up to `MOST` models and targets, and assumed to be proportional to either. How long
+    Measured on some models and targets, and assumed to be proportional to either. How long
     a lasso takes depends on the margins, too. Scores from elsewhere cost next to nothing.
     """
-    clock, config = time.process_time, study.config["comparison"]
+    clock = time.process_time
+    config = study.config["comparison"]
     if not study.fitted:
         return 0.0
-    real = study.models - study.evaluation_models, len(data.targets)
-    models = min(real[0], MOST[0])
-    targets = min(real[1], MOST[1])
+    all_models = study.models - study.evaluation_models
+    all_targets = len(data.targets)
+    models = min(all_models, MOST_MODELS)
+    targets = min(all_targets, MOST_TARGETS)
     masks = subsets.draw(len(data.train.labels), range(models), study.alpha, study.seed)
     noise = np.random.default_rng(study.seed).normal(size=(2, models, targets))
     a, b = noise.astype(np.float32)
     start = clock()
-    fits = [fit(masks, rows, **study.regression).weights for rows in (a, b)]
+    weights_a = fit(masks, a, **study.regression).weights
+    weights_b = fit(masks, b, **study.regression).weights
     fitting = (clock() - start) / 2 * len(study.fitted)
-    directions, start = min(config["directions"], targets), clock()
+    directions = min(config["directions"], targets)
+    start = clock()
     if config["method"] == "residual":
-        compare(*fits, directions=directions, rows=config["rows"])
-        compare(*fits[::-1], directions=directions, rows=config["rows"])
+        compare(weights_a, weights_b, directions=directions, rows=config["rows"])
+        compare(weights_b, weights_a, directions=directions, rows=config["rows"])
         comparing = clock() - start
     else:
         times = []
@@ -133,15 +147,17 @@ def _after(study: Study, data: Dataset) -> float:
                 penalty=config["penalty"],
             )
             times.append(clock() - start)
-        one = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
-        comparing = times[0] + one * (config["permutations"] - PERMUTATIONS[0])
-    scale = real[0] * real[1] / (models * targets)
+        # Linear in the number of permutations.
+        each = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
+        comparing = times[0] + each * (config["permutations"] - PERMUTATIONS[0])
+    scale = all_models * all_targets / (models * targets)
     return scale * (fitting + comparing * len(study.pairs))
 
 
 def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     """Bytes of a study's results without the page; datamodels are counted as dense."""
-    n_train, n_targets = len(data.train.labels), len(data.targets)
+    n_train = len(data.train.labels)
+    n_targets = len(data.targets)
     margins = 2 * study.models * n_targets * 4  # shards, and gathered
     images = data.train.images.nbytes + data.test.images.nbytes
     total = study.n_subsets * n_train / 8 + images
@@ -151,20 +167,20 @@ def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     return total + len(study.pairs) * 2 * directions * (n_train + n_targets) * 4
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """The costs for people."""
-    unit = f"{found['device']} seconds"
-    for name, cost in found["algorithms"].items():
+def lines(costs: dict[str, Any]) -> Iterator[str]:
+    """The costs for people; costs: what `measure` returned."""
+    unit = f"{costs['device']} seconds"
+    for name, cost in costs["algorithms"].items():
         full = cost["seconds_per_full_model"]
         more = f"; {full:.3g} on all training images" if full else ""
         yield (
             f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once"
             f"{more}"
         )
-    yield f"  {found['seconds_per_start']:.2g} CPU seconds for a job to start"
-    yield (f"  everything after training: about {found['cpu_hours_after']:.3g} CPU-hours")
+    yield f"  {costs['seconds_per_start']:.2g} CPU seconds for a job to start"
+    yield f"  everything after training: about {costs['cpu_hours_after']:.3g} CPU-hours"
     yield (
-        f"  training costs {found['hours']:.3g} {found['device']}-hours in "
-        f"{found['training_jobs']:,} jobs of up to {found['seconds_per_job'] / 60:.2g} minutes; "
-        f"results take up to {found['disk_mb']:,.0f} MB"
+        f"  training costs {costs['hours']:.3g} {costs['device']}-hours in "
+        f"{costs['training_jobs']:,} jobs of up to {costs['seconds_per_job'] / 60:.2g} minutes; "
+        f"results take up to {costs['disk_mb']:,.0f} MB"
     )

@@ -78,11 +78,10 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     algorithm = replace(algorithm, epochs=1, batch=-(-n // 2))
     if algorithm.precision == "float16" and not gpu:
         algorithm = replace(algorithm, precision="float32")
-    labels = [f"a trial of {name}"] * (2 if algorithm.train is None else 1)
-    members = [
-        Member((study.seed, name, "trial", m), np.arange(n), label)
-        for m, label in enumerate(labels)
-    ]
+    members = []
+    for m in range(2 if algorithm.train is None else 1):
+        identity = (study.seed, name, "trial", m)
+        members.append(Member(identity, np.arange(n), label=f"a trial of {name}"))
     together = 1 if wanted["width"] == 1 else 2
     try:
         groups = list(
@@ -107,7 +106,8 @@ def _check_preprocess(algorithm: Algorithm, sample: Sample) -> None:
     if not own:
         return
     images = to_float(torch.from_numpy(sample.train.images))
-    together, alone = preprocess(algorithm, images)[:1], preprocess(algorithm, images[:1])
+    together = preprocess(algorithm, images)[:1]
+    alone = preprocess(algorithm, images[:1])
     if not torch.allclose(together, alone, atol=1e-4, equal_nan=True):
         came = "changes an image at random, or depending on the other images"
         raise user_code.refused(own[-1], "preprocess", came, "a function of each image alone")
@@ -144,7 +144,9 @@ def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:
     """Up to two examples of each class, then others; an even number in all."""
     order = rng.permutation(len(split.labels), "trial", study.seed)
     labels = split.labels[order]
-    first = [at for c in range(classes) for at in np.flatnonzero(labels == c)[:2]]
+    first: list[int] = []
+    for c in range(classes):
+        first += np.flatnonzero(labels == c)[:2].tolist()
     others = np.setdiff1d(np.arange(len(order)), first)
     count = min(max(EXAMPLES, len(first)), MOST, len(order))
     chosen = order[np.concatenate([first, others])[: count - count % 2 or count].astype(int)]

@@ -49,9 +49,10 @@ class Growth:
         The interval is a jackknife over evaluation subsets with Student's t, of log(models). It
         does not cover the random choice of the models. None if it is unbounded.
         """
-        fits = np.vstack([[self.limit, self.noise], self.left_out])
-        shape = self.n_train, self.penalty
-        best, *others = [_needed(limit, noise, *shape, wanted) for limit, noise in fits]
+        best = _needed(self.limit, self.noise, self.n_train, self.penalty, wanted)
+        others = np.empty(len(self.left_out))
+        for i, (limit, noise) in enumerate(self.left_out):
+            others[i] = _needed(limit, noise, self.n_train, self.penalty, wanted)
         if not np.isfinite([best, *others]).all():
             return {
                 "models": round(best) if np.isfinite(best) else None,
@@ -76,24 +77,27 @@ def of(
     """
     group = np.arange(len(truth)) % min(GROUPS, len(truth))
     kept = [np.ones(len(truth), bool), *(group != g for g in np.unique(group))]
-    models, scores = [], []
+    models = []
+    scores = []
     for parts in PARTS:
         size = len(rows) // parts
-        blocks = [slice(i * size, (i + 1) * size) for i in range(parts)]
-        own = []
-        for block in blocks:
+        of_parts = np.empty((parts, len(kept)))
+        for i in range(parts):
+            block = slice(i * size, (i + 1) * size)
             datamodels = fit(finished_models.Rows(masks, block), rows[block], **how)
             predicted = datamodels.predict(truth_masks)
-            own.append([spearman(predicted[k], truth[k]).mean() for k in kept])
+            for j, k in enumerate(kept):
+                of_parts[i, j] = spearman(predicted[k], truth[k]).mean()
         models.append(size)
-        scores.append(np.mean(own, axis=0))
+        scores.append(of_parts.mean(axis=0))
     curves = np.array(scores).T  # [all, then one group left out in turn] x parts
     # The lasso, whose curve is not known, is taken to follow that of `difference`.
     penalty = {"ridge": how.get("penalty", 0.1), "ols": 0.0}.get(how["estimator"], np.inf)
-    shape = masks.shape[1], penalty
-    limit, noise = _fitted(np.array(models), curves[0], *shape)
-    left_out = np.array([_fitted(np.array(models), curve, *shape) for curve in curves[1:]])
-    return Growth(np.array(models), curves[0], limit, noise, left_out, *shape)
+    n_train = masks.shape[1]
+    sizes = np.array(models)
+    limit, noise = _fitted(sizes, curves[0], n_train, penalty)
+    left_out = np.array([_fitted(sizes, curve, n_train, penalty) for curve in curves[1:]])
+    return Growth(sizes, curves[0], limit, noise, left_out, n_train, penalty)
 
 
 def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndarray:
@@ -113,7 +117,8 @@ def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndar
     root = np.sqrt((1 - ratio + p) ** 2 + 4 * ratio * p)
     m = (root - (1 - ratio + p)) / (2 * ratio * p)
     square = (m * (1 + ratio * m)) / root
-    kept, shrunk = 1 - p * m, 1 - 2 * p * m + p**2 * square
+    kept = 1 - p * m
+    shrunk = 1 - 2 * p * m + p**2 * square
     return kept / np.sqrt(shrunk + noise / n * (m - p * square))
 
 
@@ -126,8 +131,8 @@ def _fitted(
         return x[0] * expected(models, np.exp(x[1]), n_train, penalty) - lds
 
     start = [min(max(lds[-1], 0.01) * 1.2, 0.99), np.log(n_train)]
-    found = least_squares(errors, start, bounds=([0, -np.inf], [1, np.inf]))
-    return float(found.x[0]), float(np.exp(found.x[1]))
+    limit, log_noise = least_squares(errors, start, bounds=([0, -np.inf], [1, np.inf])).x
+    return float(limit), float(np.exp(log_noise))
 
 
 def _needed(limit: float, noise: float, n_train: int, penalty: float, wanted: float) -> float:
@@ -166,36 +171,36 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 def forecast(study: Study, wanted: float) -> dict[str, Any]:
     """For each algorithm with datamodels, what is known of its LDS and the models it needs."""
-    found: dict[str, Any] = {}
+    forecasts: dict[str, Any] = {}
     for name in study.fitted:
         growth = read(study, name)
-        found[name] = growth and {
+        forecasts[name] = growth and {
             "lds": dict(zip(growth.models.tolist(), growth.lds.tolist(), strict=True)),
             "limit": growth.limit if np.isfinite(growth.limit) else None,
             **growth.needed(wanted),
         }
-    return found
+    return forecasts
 
 
-def lines(study: Study, wanted: float, found: dict[str, Any]) -> Iterator[str]:
+def lines(study: Study, wanted: float, forecasts: dict[str, Any]) -> Iterator[str]:
     """The forecast for people. Evaluation models come on top, since nothing is fitted on them."""
     least = study.evaluation_models + FEWEST * PARTS[0]
-    for name, own in found.items():
-        if own is None:
+    for name, known in forecasts.items():
+        if known is None:
             yield (
                 f"  {name}: how many models an LDS of {wanted:g} needs can be told once {least:,} "
                 f"are trained: set `subsets: {{models: {least}}}`, run snakemake "
                 f"{study.folder}/{name}/margins.npy, ask again; they remain part of the study"
             )
             continue
-        known = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in own["lds"].items())
-        if own["models"] is None:
-            yield f"  {name}: LDS {known} models: {wanted:g} is out of reach, or not known yet"
+        curve = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in known["lds"].items())
+        if known["models"] is None:
+            yield f"  {name}: LDS {curve} models: {wanted:g} is out of reach, or not known yet"
             continue
         span = "no interval yet"
-        if own["low"] is not None:
-            span = f"{own['low']:,} to {own['high']:,}"
+        if known["low"] is not None:
+            span = f"{known['low']:,} to {known['high']:,}"
         yield (
-            f"  {name}: LDS {known} models, at most {own['limit']:.3f}; {wanted:g} needs about "
-            f"{own['models']:,} models ({span}) and {study.evaluation_models:,} to evaluate on"
+            f"  {name}: LDS {curve} models, at most {known['limit']:.3f}; {wanted:g} needs about "
+            f"{known['models']:,} models ({span}) and {study.evaluation_models:,} to evaluate on"
         )

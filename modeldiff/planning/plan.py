@@ -24,19 +24,24 @@ def outline(study: Study) -> dict[str, Any]:
         raise UserError(
             f"study {study.name}: dataset.path: {path}: does not exist; put the data there"
         )
+    train = targets = verification = classes = subset = None
     known = data_sizes(study)
     if known:
         study.check_data(*known)
-    targets = known and known.n_test - round(known.n_test * study.verification_share)
+        train = known.n_train
+        verification = round(known.n_test * study.verification_share)
+        targets = known.n_test - verification
+        classes = len(known.classes)
+        subset = subset_size(known.n_train, study.alpha)
     return {
         "study": study.name,
         "results": study.folder,
         "dataset": {"name": study.dataset.name, "path": path},
-        "train": known and known.n_train,
+        "train": train,
         "targets": targets,
-        "verification_images": known and known.n_test - (targets or 0),
-        "classes": known and len(known.classes),
-        "subset": known and subset_size(known.n_train, study.alpha),
+        "verification_images": verification,
+        "classes": classes,
+        "subset": subset,
         "algorithms": list(study.names),
         "fitted": list(study.fitted),
         "trained": list(study.trained),
@@ -51,12 +56,11 @@ def outline(study: Study) -> dict[str, Any]:
 
 def training_jobs(study: Study) -> int:
     """Jobs that train models, those that are finished included."""
-    cuts = (
-        sharding.cut(study, room, name, study.folder)
-        for room in ("training", "full")
-        for name in study.trained
-    )
-    return sum(len(list(cut)) for cut in cuts)
+    jobs = 0
+    for room in ("training", "full"):
+        for name in study.trained:
+            jobs += len(list(sharding.cut(study, room, name, study.folder)))
+    return jobs
 
 
 def data_sizes(study: Study) -> DataSizes | None:
@@ -75,11 +79,12 @@ def data_sizes(study: Study) -> DataSizes | None:
         return None
     names, _ = listing(options["path"])
     classes = tuple(options["classes"] or sorted({c for _, c in names}))
-    counts = [
-        sum(len(names.get((split, c), ())[: options[f"{split}_per_class"]]) for c in classes)
-        for split in ("train", "test")
-    ]
-    return DataSizes(counts[0], counts[1], classes)
+    n_train = 0
+    n_test = 0
+    for c in classes:
+        n_train += len(names.get(("train", c), [])[: options["train_per_class"]])
+        n_test += len(names.get(("test", c), [])[: options["test_per_class"]])
+    return DataSizes(n_train, n_test, classes)
 
 
 def lines(of: dict[str, Any]) -> Iterator[str]:

@@ -59,7 +59,8 @@ def attempt(
 
     order = rng.permutation(len(data.targets), "candidates", study.seed)
     chosen = data.targets[np.sort(order[:IMAGES])]
-    images, labels = as_float(data.test.images[chosen]), data.test.labels[chosen]
+    images = as_float(data.test.images[chosen])
+    labels = data.test.labels[chosen]
     other = labels[:, None] != np.arange(len(data.classes))
     settings = library(data.test.images.shape[1:])
     by_model: list[list[np.ndarray]] = [[] for _ in settings]
@@ -101,7 +102,8 @@ def propose(
     difference with 95% for all `attempts`: settings x classes that any direction asks for.
     """
     content = dataset.read_manifest(manifest, study.key("dataset"))
-    labels = {split: np.array(content["labels"][split]) for split in ("train", "test")}
+    train_labels = np.array(content["labels"]["train"])
+    test_labels = np.array(content["labels"]["test"])
     a = _read(trials[0], study.key("trials", pair[0]))
     b = _read(trials[1], study.key("trials", pair[1]))
     wanted = {}
@@ -110,7 +112,7 @@ def propose(
     for way in WAYS:
         ends = zip(arrays[f"{way}.directions"], arrays[f"{way}.test_high"], strict=True)
         for i, (direction, test) in enumerate(ends):
-            wanted[way, i + 1] = directed(direction, test, labels["train"], labels["test"])
+            wanted[way, i + 1] = directed(direction, test, train_labels, test_labels)
     settings = library(tuple(content["shape"]))
     tried = differences(a, b, settings, set().union(*wanted.values()), content["classes"])
     rows = []
@@ -124,7 +126,7 @@ def propose(
 
 def _read(path: str | Path, key: str) -> Trials:
     content = artifacts.arrays(path, key)
-    return Trials(**{name: content[name] for name in Trials._fields})
+    return Trials(content["by_model"], content["by_image"], content["labels"])
 
 
 def directed(
@@ -136,9 +138,9 @@ def directed(
     direction: [train examples]; test: its strongest test images; as many training images are used.
     """
     train = np.argsort(-np.abs(direction), kind="stable")[: len(test)]
-    return {
-        int(np.bincount(labels).argmax()) for labels in (test_labels[test], train_labels[train])
-    }
+    of_test = np.bincount(test_labels[test]).argmax()
+    of_train = np.bincount(train_labels[train]).argmax()
+    return {int(of_test), int(of_train)}
 
 
 def differences(
@@ -150,7 +152,8 @@ def differences(
     attempts = len(settings) * len(asked)
     for c in asked:
         other = a.labels != c
-        of_a, of_b = a.by_model[:, c], b.by_model[:, c]
+        of_a = a.by_model[:, c]
+        of_b = b.by_model[:, c]
         half_widths = difference_half_widths(
             of_a, of_b, (a.by_image - b.by_image)[:, c, other], attempts
         )

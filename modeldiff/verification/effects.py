@@ -59,12 +59,10 @@ def predict(
         for label, transformation in study.transformations.items():
             c = data.classes.index(transformation.target)
             before = _probability(plain[fit], c)
-            after = [
-                _probability(
-                    trained.logits(transformations.apply(transformation.part, images, s))[fit], c
-                )
-                for s in transformation.strengths
-            ]
+            after = []
+            for strength in transformation.strengths:
+                changed = transformations.apply(transformation.part, images, strength)
+                after.append(_probability(trained.logits(changed)[fit], c))
             moved[label].append(np.stack(after, axis=1) - before[:, None])
     arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
     with artifacts.write(output, study.key("predictions", name), failed=failed) as file:
@@ -73,7 +71,9 @@ def predict(
 
 def _probability(logits: "Tensor", c: int) -> np.ndarray:
     """p(c), as softmax and as "c is predicted": float32 [measures x models x images]."""
-    return np.stack([p.cpu() for p in (logits.softmax(2)[..., c], (logits.argmax(2) == c).float())])
+    softmax = logits.softmax(2)[..., c]
+    predicted = (logits.argmax(2) == c).float()
+    return np.stack([softmax.cpu(), predicted.cpu()])
 
 
 def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
@@ -88,7 +88,8 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     for name, path in predictions.items():
         arrays = artifacts.arrays(path, study.key("predictions", name))
         for label, transformation in study.transformations.items():
-            moved, strengths = arrays[label], len(transformation.strengths)
+            moved = arrays[label]
+            strengths = len(transformation.strengths)
             if moved.ndim != 4 or moved.shape[:2] != (len(MEASURES), strengths):
                 wanted = f"[{len(MEASURES)} x {strengths} x models x images]"
                 came = f"{label!r} is {list(moved.shape)}, not {wanted}"
@@ -136,9 +137,11 @@ def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     sources. It is -1 to 1 if a source is a single model or image, which says nothing about others.
     How often the intervals cover: benchmarks/intervals.py.
     """
-    by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
+    by_model = moved.mean(1, dtype=np.float64)
+    by_image = moved.mean(0, dtype=np.float64)
     sources = {"models": [by_model], "images": [by_image], "both": [by_model, by_image]}[over]
-    centre, far = by_model.mean(), half_width(sources, 0.05)
+    centre = by_model.mean()
+    far = half_width(sources, 0.05)
     low, high = np.clip([centre - far, centre + far], -1, 1)
     return float(low), float(high)
 
@@ -152,6 +155,7 @@ def half_width(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
     however different the variances and however few the values (Banerjee 1960). Infinite if a source
     has one value.
     """
+    # The sum over sources of t^2 s^2 / n, for n values of variance s^2 and Student's quantile t.
     squares = np.zeros(sources[0].shape[:-1])
     for values in sources:
         n = values.shape[-1]
