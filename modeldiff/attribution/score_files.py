@@ -21,15 +21,15 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
     transposed: the file has [train examples x targets]. key: which array, if it has several.
     Raises UserError, one line that names the file.
     """
-    found = arrays(path)
-    if key is None and len(found) == 1:
-        (key,) = found
-    if key is not None and None in found:
+    content = arrays(path)
+    if key is None and len(content) == 1:
+        (key,) = content
+    if key is not None and None in content:
         raise UserError(f"{path}: holds one unnamed array; leave out the key")
-    if key not in found:
-        named = ", ".join(map(str, found)) or "none"
+    if key not in content:
+        named = ", ".join(map(str, content)) or "none"
         raise UserError(f"{path}: name one of its arrays by key: {named}")
-    array = np.asarray(found[key])
+    array = np.asarray(content[key])
     if array.ndim != 2 or array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise UserError(
             f"{path}: holds {array.dtype} {list(array.shape)}; must be numbers [targets x train "
@@ -46,10 +46,10 @@ def arrays(path: str | Path) -> dict[Any, Any]:
         raise UserError(f"{path}: does not exist")
     size = paths.regular(path).st_size
     try:
-        found = _arrays(path, size)
-        for array in found.values():
+        content = _arrays(path, size)
+        for array in content.values():
             _refuse_more(path, size, array.nbytes)
-        return found
+        return content
     except UserError:
         raise
     except Exception as error:  # each format has errors of its own
@@ -71,19 +71,25 @@ def _refuse_more(path: Path, size: int, content: int) -> None:
 def _arrays(path: Path, size: int) -> dict[Any, Any]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            _refuse_more(path, size, sum(member.file_size for member in archive.infolist()))
+            unpacked = sum(member.file_size for member in archive.infolist())
+        _refuse_more(path, size, unpacked)
     match path.suffix:
         case ".npy":
             return {None: np.load(path, allow_pickle=False)}
         case ".npz":
             with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+                return dict(archive)
         case ".pt" | ".pth":
             import torch
 
             content = torch.load(path, map_location="cpu", weights_only=True)
-            found = content if isinstance(content, dict) else {None: content}
-            return {k: _numpy(v) for k, v in found.items() if isinstance(v, torch.Tensor)}
+            if not isinstance(content, dict):
+                content = {None: content}
+            tensors = {}
+            for name, value in content.items():
+                if isinstance(value, torch.Tensor):
+                    tensors[name] = _numpy(value)
+            return tensors
         case ".safetensors":
             try:
                 from safetensors.torch import load_file

@@ -7,7 +7,7 @@ Source: Park et al. 2023, arXiv 2303.14186.
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ def scores(
         raise UserError("traker is not installed: pip install 'modeldiff[trak]'") from None
     if not checkpoints:
         raise UserError("checkpoints: none given; TRAK needs one or more state dicts")
-    for name, loader in (("train", train), ("targets", targets)):
-        _check_order(loader, name)
+    _check_order(train, "train")
+    _check_order(targets, "targets")
     dimensions = projected or min(2048, len(train.dataset) // 2)
     if dimensions <= SKETCH:
         raise UserError(
@@ -80,8 +80,8 @@ def scores(
         )
         for batch in _batches(targets, device):
             tracer.score(batch=batch, num_samples=len(batch[0]))
-    found = np.asarray(tracer.finalize_scores(exp_name=experiment), np.float32)
-    return np.ascontiguousarray(found.T)
+    by_example = np.asarray(tracer.finalize_scores(exp_name=experiment), np.float32)
+    return np.ascontiguousarray(by_example.T)
 
 
 def _check_order(loader: Any, name: str) -> None:
@@ -93,8 +93,9 @@ def _check_order(loader: Any, name: str) -> None:
         )
 
 
-def _batches(loader: Any, device: str) -> Any:
-    return ([tensor.to(device) for tensor in batch] for batch in loader)
+def _batches(loader: Any, device: str) -> Iterator[list[Tensor]]:
+    for batch in loader:
+        yield [tensor.to(device) for tensor in batch]
 
 
 def _digest(checkpoints: Sequence[Mapping[str, Tensor]], loader: Any) -> str:

@@ -169,11 +169,11 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
     at. It only reads files, so it works on any machine that sees them, during a run or not.
     """
     while True:
-        found = states.read(folder)
+        state = states.read(folder)
         if watch and not as_json:
             click.clear()
-        show(found.as_json(), as_json, "\n".join(states.lines(found)))
-        if not watch or found.report:
+        show(state.as_json(), as_json, "\n".join(states.lines(state)))
+        if not watch or state.report:
             return
         time.sleep(2)
 
@@ -236,12 +236,14 @@ def compare(
     if arrays[0].shape != arrays[1].shape:
         shapes = " and ".join(str(list(array.shape)) for array in arrays)
         raise UserError(f"{a} and {b}: hold {shapes} [targets x train]; must have one shape")
-    found = score_comparison.compare(*arrays, directions=directions, rows=rows, examples=examples)
+    compared = score_comparison.compare(
+        *arrays, directions=directions, rows=rows, examples=examples
+    )
     names = (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
     if output:
-        score_comparison.write(found, names, output)
-    text = list(score_comparison.lines(found, names))
-    show(score_comparison.summary(found, names), as_json, "\n".join(text))
+        score_comparison.write(compared, names, output)
+    text = list(score_comparison.lines(compared, names))
+    show(score_comparison.summary(compared, names), as_json, "\n".join(text))
     if output and not as_json:
         click.echo(f"page: {output}/comparison.html")
 

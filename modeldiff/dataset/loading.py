@@ -56,7 +56,8 @@ def _check_split(name: str, which: str, split: Any, classes: int) -> None:
     if not isinstance(split, Images | LazyImages):
         wanted = "modeldiff.dataset.Images(images, labels)"
         raise user_code.refused(name, which, f"is {user_code.described(split)}", wanted)
-    given, labels = split.images, split.labels
+    given = split.images
+    labels = split.labels
     if getattr(given, "dtype", None) != np.uint8 or len(given.shape) != 4 or 0 in given.shape:
         raise user_code.refused(name, which, f"images are {user_code.described(given)}", IMAGES)
     whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim == 1

@@ -94,7 +94,10 @@ class Pictures:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, names: Sequence[str], read: Reader, size: int, shaped: Shaper):
-        self.names, self.read, self.size, self.shaped = names, read, size, shaped
+        self.names = names
+        self.read = read
+        self.size = size
+        self.shaped = shaped
         self.shape = (len(names), 3, size, size)
 
     def __len__(self) -> int:

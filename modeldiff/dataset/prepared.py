@@ -69,11 +69,13 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
     with tempfile.TemporaryDirectory() as folder:
         now = Path(folder) / "manifest.json"
         _prepare(study, raw, now)
-        return [
-            what
-            for what, before, after in zip(PREPARED, _hashes(manifest), _hashes(now), strict=True)
-            if before != after
-        ]
+        before = _hashes(manifest)
+        after = _hashes(now)
+    changed = []
+    for i, what in enumerate(PREPARED):
+        if before[i] != after[i]:
+            changed.append(what)
+    return changed
 
 
 def digest(manifest: str | Path) -> str:
@@ -104,15 +106,15 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     study.check_data(len(raw.train.labels), n_test, raw.classes)
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
-    beside = [output.with_name(f"{name}.npy") for name in ("train", "test")]
     # All three or none: no file gets its name before everything is written, the manifest last.
     with (
         artifacts.write(output, key) as text,
-        artifacts.write(beside[1], key) as test,
-        artifacts.write(beside[0], key) as train,
+        artifacts.write(output.with_name("test.npy"), key) as test,
+        artifacts.write(output.with_name("train.npy"), key) as train,
     ):
         for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
-            given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
+            given = split.labels.astype(np.int64)
+            chosen = np.zeros(0, np.int64)
             if study.plant is not None:
                 chosen = _planted(name, given, raw.classes, study.plant, study.seed)
                 planted[f"{name}_examples"] = chosen.tolist()
@@ -146,7 +148,8 @@ def _write(
     np.lib.format.write_array_header_2_0(
         file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
     )
-    start, size = file.tell(), math.prod(shape[1:])
+    start = file.tell()
+    size = math.prod(shape[1:])
 
     def write(place: int, image: np.ndarray) -> None:
         file.seek(start + place * size)

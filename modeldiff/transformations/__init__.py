@@ -41,7 +41,8 @@ def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
     if not right or changed.shape != images.shape:
         wanted = f"a numpy array, {user_code.described(images)} in [0, 1]"
         raise user_code.refused(part.name, of, changed, wanted)
-    low, high = float(changed.min(initial=0)), float(changed.max(initial=0))
+    low = float(changed.min(initial=0))
+    high = float(changed.max(initial=0))
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # NaN is neither
         came = f"returned values from {low:g} to {high:g}"
         raise user_code.refused(part.name, of, came, "in [0, 1], all finite")
