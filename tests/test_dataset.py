@@ -159,7 +159,7 @@ def test_an_archive_that_is_cut_short_is_named_and_nothing_is_unpacked(pictures)
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) // 2])
     before = sorted(pictures.rglob("*"))
-    with pytest.raises(UserError, match=r"all\.tar\.xz: is neither a folder"):
+    with pytest.raises(UserError, match=r"all\.tar\.xz: is not a folder"):
         list(placed(sources.folder(path=str(archive), size=4).train))
     assert sorted(pictures.rglob("*")) == before
 
@@ -185,7 +185,7 @@ def test_names_of_an_archive_that_lead_out_of_it_are_not_read(pictures, tmp_path
         (lambda p: shutil.rmtree(p / "test/cow"), {}, "test/cow holds 0 images; must hold one"),
         (lambda p: None, {"train_per_class": 9}, "train/ant holds 4 images; must hold 9"),
         (lambda p: None, {"classes": ["ant", "dog"]}, "train/dog holds 0 images"),
-        (lambda p: None, {"path": "absent"}, "absent: is neither a folder nor a tar"),
+        (lambda p: None, {"path": "absent"}, "absent: is not a folder or tar archive"),
     ],
 )
 def test_pictures_that_are_missing_or_broken_are_named(pictures, damage, options, words):

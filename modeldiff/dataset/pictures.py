@@ -60,9 +60,7 @@ def _archive(root: Path) -> Iterator[tarfile.TarFile]:
     except UserError:
         raise
     except Exception as error:  # each compression has errors of its own
-        raise UserError(
-            f"dataset.path: {root}: is neither a folder nor a tar archive: {error}"
-        ) from None
+        raise UserError(f"dataset.path: {root}: is not a folder or tar archive: {error}") from None
 
 
 def _check_size(name: str, size: int) -> None:
