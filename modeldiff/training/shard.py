@@ -19,7 +19,8 @@ from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.checkpoint import Partial, finish, resumable
 from modeldiff.training.engine import TrainedModels
-from modeldiff.training.fit import Member, tensors
+from modeldiff.training.fit import Member
+from modeldiff.training.nets import tensors
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
