@@ -31,12 +31,13 @@ def speed(rows: Rows, out: Path) -> list[str]:
             continue
         seconds = row["seconds"][1:]
         middle = statistics.median(seconds)
+        share = row["operations"] / row["rate"] / middle
         accuracy = statistics.mean(row["accuracy"])
         spread = f"{middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
         lines.append(
             f"{how} | {spread} "
             f"| {statistics.median(row['predicting'][1:]):.2f} | {GOALS[row['recipe']]} "
-            f"| {row['operations'] / row['rate'] / middle:.0%} | {row['seconds'][0]:.0f} | {accuracy:.2%} |"
+            f"| {share:.0%} | {row['seconds'][0]:.0f} | {accuracy:.2%} |"
         )
     rates = sorted({f"{row['rate'] / 1e12:.3g} TFLOP/s" for row in rows})
     models = len(rows[0]["seconds"]) - 1
