@@ -1,11 +1,13 @@
 """The tables of docs/gpu.md, from the rows that `gpu_parts.py` measured."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paper_sgd
+from gpu_parts import PAPER_SIZE, expected
 
 Rows = list[dict[str, Any]]
 GOALS = {"resnet9": 3.5, "airbench": 1.0}  # seconds per model
@@ -83,19 +85,24 @@ def regression(rows: Rows, out: Path) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        size = " x ".join(f"{n:,}" for n in row["size"])
-        if "seconds" not in row:
-            lines.append(f"| {size} | not run: {row['expected']:,.0f} expected | | | | | |")
-            continue
-        seconds = row["seconds"]
-        sums, fit = seconds["X'X"], seconds["fit"]
+        sums, fit = row["seconds"]["X'X"], row["seconds"]["fit"]
         gaps = f"{row['gap']:.1e}, {row['stated_gap']:.1e}"
         memory = f"{row['gib']:.1f}" if row["gib"] else "-"
         lines.append(
-            f"| {size} | {sums + fit:.1f} | {sums:.1f} | {fit:.1f} "
+            f"| {spelled(row['size'])} | {sums + fit:.1f} | {sums:.1f} | {fit:.1f} "
             f"| {row['floor'] / (sums + fit):.0%} | {gaps} | {memory} |"
         )
+    largest = rows[-1]
+    if tuple(largest["size"]) != PAPER_SIZE:
+        minutes = expected(PAPER_SIZE, largest) / 60
+        lines.append(
+            f"| {spelled(PAPER_SIZE)} | not run; {minutes:.0f} minutes are expected | | | | | |"
+        )
     return lines
+
+
+def spelled(size: Sequence[int]) -> str:
+    return " x ".join(f"{n:,}" for n in size)
 
 
 def memory(rows: Rows, out: Path) -> list[str]:
