@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
     images = options.images
-    if images is None:
+    if options.tiny:
         images = work / "images.tar"
         stand_in(images)
     failed = []
@@ -115,7 +115,7 @@ def main() -> None:
     everything = commands.add_parser("run")
     everything.add_argument("out", type=Path)
     everything.add_argument("minutes", type=float)
-    everything.add_argument("--images", type=Path, help="an archive of CIFAR-10")
+    everything.add_argument("--images", type=Path, help="an archive of CIFAR-10; drawn if --tiny")
     everything.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "gpu-work")
     everything.add_argument("--tiny", action="store_true", help="on the CPU, on images drawn")
     everything.add_argument("--part", choices=list(PARTS), action="append", help="only these")
