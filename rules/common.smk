@@ -52,8 +52,8 @@ def result(path):
     return f"{study.folder}/{path}"
 
 
-# What a rule reads and writes, and what its result depends on, stands in one table: that of
-# modeldiff/study/stages.py. A rule asks for it by the name of its stage.
+# What is read and written, and what results depend on, stands in modeldiff/study/stages.py alone.
+# Rules ask for it by the name of their stage.
 
 
 def key(name):
