@@ -6,7 +6,7 @@ build its plan.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,8 +93,13 @@ class Stage:
         return self.name if self.name in self.files else next(iter(self.files))
 
 
-def _each(names: Sequence[str]) -> list[Names]:
+def _each(names: Iterable[str]) -> list[Names]:
     return [(name,) for name in names]
+
+
+def _sides(pairs: Iterable[Names]) -> list[Names]:
+    """The algorithms of pairs, each once."""
+    return _each(dict.fromkeys(name for pair in pairs for name in pair))
 
 
 def _inputs(*files: str) -> dict[str, Sequence[str]]:
@@ -259,7 +264,7 @@ _TABLE = (
     Stage(
         name="trials",
         per="algorithm",
-        of=lambda study: _each(dict.fromkeys(name for pair in study.tried for name in pair)),
+        of=lambda study: _sides(study.tried),
         files={"trials": "{algorithm}/trials.npz"},
         inputs=IMAGES | _inputs("checkpoints"),
         settings=keys.trials,
