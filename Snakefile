@@ -42,8 +42,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        result("report.html"),
-        result("summary.json"),
+        every("report"),
+        every("summary"),
         [result(f"figures/{figure.path}") for figure in names.figures(study)],
         # Results in their own right: one that was found damaged is made again.
-        of_fitted("margins.npy"),
+        every("margins"),

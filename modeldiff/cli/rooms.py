@@ -24,7 +24,7 @@ from modeldiff.cli.options import (
 from modeldiff.cli.verification import candidates, predictions, trials, verification
 from modeldiff.core import devices
 from modeldiff.core.errors import UserError
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 
 @click.command()
@@ -119,7 +119,7 @@ def margins(study: Study, algorithm: str, shards: tuple[Path, ...], output: Path
     """Gather the SHARDS of ALGORITHM into one array."""
     from modeldiff import dataset, margins
 
-    manifest = Path(study.folder) / "dataset/manifest.json"
+    manifest = Path(study.folder) / stages.path("dataset")
     dataset.read_manifest(manifest, study.key("dataset"))
     keys = study.key("training", algorithm), study.key("margins", algorithm)
     margins.gather(shards, keys[0], output, keys[1], dataset.digest(manifest))

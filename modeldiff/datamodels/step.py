@@ -17,11 +17,13 @@ from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.datamodels import Datamodels, Grams, fit, lds
 from modeldiff.datamodels.gram import finished
 from modeldiff.datamodels.gram_cache import FAILED
+from modeldiff.study import stages
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
 
+SUMS = "grams.npz"  # no stage's: Snakemake would delete it before models are added to it
 RANGE = 10_000  # models summed between two looks at the clock
 SAVE = 600  # seconds of summing that a job cut short may lose
 
@@ -50,7 +52,7 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     for other settings, or a model that had failed has margins now, or the reverse.
     Memory and file: see `Grams`.
     """
-    path, key = Path(output).with_name("grams.npz"), data.study.key("grams", data.name)
+    path, key = Path(output).with_name(SUMS), data.study.key("grams", data.name)
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
@@ -93,7 +95,7 @@ def fit_part(
         )
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
-    path, key = Path(grams).with_name("grams.npz"), study.key("grams", data.name)
+    path, key = Path(grams).with_name(SUMS), study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
     except CorruptArtifact as error:
@@ -131,7 +133,7 @@ def write(
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
     with artifacts.write(output, key, **named) as file:
         found.save(file)
-    with artifacts.write(Path(output).with_name("lds.npz"), key) as file:
+    with artifacts.write(stages.beside(output, "lds"), key) as file:
         artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
 

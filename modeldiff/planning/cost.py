@@ -19,12 +19,12 @@ from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 from modeldiff.training import calibration, engine
 
 MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
 PERMUTATIONS = (19, 39)
-ROOMS = {"training": "model", "full": "full_model"}
+TRAINED = {"training": "model", "full": "full_model"}  # what each stage trains
 
 
 def measure(study: Study, *, device: str) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
 
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
     """The data set, prepared for this if it was not before, and the seconds that reading takes."""
-    key, manifest = study.key("dataset"), Path(study.folder) / "dataset/manifest.json"
+    key, manifest = study.key("dataset"), Path(study.folder) / stages.path("dataset")
     try:
         dataset.read_manifest(manifest, key)
     except CorruptArtifact:
-        manifest = folder / "manifest.json"
+        manifest = folder / stages.path("dataset")
         dataset.prepare(study, manifest)
     start = time.process_time()
     return dataset.read(manifest, key), time.process_time() - start
@@ -79,21 +79,21 @@ def _algorithm(
     tried = calibration.widths(study, name, data, device, clock)
     width = calibration.fastest(tried)
     found = sharding.Calibration(width, tried[width], start)
-    found.write(folder / name / "calibration.json", study.key("calibration", name))
+    found.write(folder / stages.path("calibration", name), study.key("calibration", name))
     seconds = {"training": tried[width], "full": 0.0}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
-    cuts = {room: list(sharding.cut(study, room, name, folder)) for room in ROOMS}
+    cuts = {stage: list(sharding.cut(study, stage, name, folder)) for stage in TRAINED}
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
     return {
-        **{f"seconds_per_{ROOMS[room]}": seconds[room] for room in ROOMS},
+        **{f"seconds_per_{TRAINED[stage]}": seconds[stage] for stage in TRAINED},
         "width": width,
         "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
         "jobs": sum(map(len, cuts.values())),
-        "longest": max(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
-        "seconds": sum(seconds[room] * len(models) for room in ROOMS for models in cuts[room]),
+        "longest": max(seconds[stage] * len(models) for stage in TRAINED for models in cuts[stage]),
+        "seconds": sum(seconds[stage] * len(models) for stage in TRAINED for models in cuts[stage]),
     }
 
 

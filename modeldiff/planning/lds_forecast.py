@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from modeldiff.datamodels import fit
 from modeldiff.datamodels.evaluation import spearman
 from modeldiff.jobs import finished_models
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 PARTS = (4, 2, 1)  # disjoint sets of models: quarters, halves, all
 FEWEST = 30  # models in the smallest part
@@ -185,7 +185,8 @@ def lines(study: Study, wanted: float, found: dict[str, Any]) -> Iterator[str]:
             yield (
                 f"  {name}: how many models an LDS of {wanted:g} needs shows once {least:,} are "
                 f"trained: set `subsets: {{models: {least}}}`, run snakemake "
-                f"{study.folder}/{name}/margins.npy, ask again; they stay part of the study"
+                f"{study.folder}/{stages.path('margins', name)}, ask again; they stay part of "
+                "the study"
             )
             continue
         known = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in own["lds"].items())

@@ -9,7 +9,7 @@ from modeldiff import dataset
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset.pictures import listing
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 from modeldiff.study.sizes import DataSizes, known_sizes, subset_size
 
 
@@ -52,8 +52,8 @@ def outline(study: Study) -> dict[str, Any]:
 def training_jobs(study: Study) -> int:
     """Jobs that train models, those that are finished included."""
     cuts = (
-        sharding.cut(study, room, name, study.folder)
-        for room in ("training", "full")
+        sharding.cut(study, stage, name, study.folder)
+        for stage in ("training", "full")
         for name in study.trained
     )
     return sum(len(list(cut)) for cut in cuts)
@@ -66,7 +66,7 @@ def data_sizes(study: Study) -> DataSizes | None:
     if known:
         return known
     try:
-        prepared = Path(study.folder) / "dataset/manifest.json"
+        prepared = Path(study.folder) / stages.path("dataset")
         manifest = dataset.read_manifest(prepared, study.key("dataset"))
         return DataSizes(manifest["train"], manifest["test"], tuple(manifest["classes"]))
     except CorruptArtifact:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff.core import artifacts
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 EXAMPLES = 8
 
@@ -14,11 +14,11 @@ EXAMPLES = 8
 def lines(summary: str | Path) -> str:
     """What stands in a study's `summary.json`, once it is verified."""
     folder = Path(summary).parent
-    key = Study.read(folder / "study.json").key("report")
+    key = Study.read(folder / stages.STUDY).key("report")
     verified = artifacts.verify(summary, key)
     with artifacts.reading(summary, "summary of a study"):
         said = list(_lines(json.loads(verified.read_text())))
-    return "\n".join([*said, f"report: {folder / 'report.html'}"])
+    return "\n".join([*said, f"report: {folder / stages.path('report')}"])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:

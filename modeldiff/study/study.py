@@ -10,7 +10,7 @@ from typing import Any
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import fingerprints, keys, validation
+from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
@@ -209,6 +209,11 @@ class Study:
         models: int = self.config["verification"]["models"]
         return models if shown else 0
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Those whose models are shown features."""
+        return self.trained if self.full_models else ()
+
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
         as they are trained.
@@ -223,9 +228,9 @@ class Study:
         asked = self.pairs if self.candidates else ()
         return tuple(pair for pair in asked if {*pair} <= {*self.trained})
 
-    def weights(self, name: str) -> tuple[str, str]:
-        """The room that makes the weights an algorithm is compared by, and its file of them."""
-        return ("scores", "scores.npy") if name in self.scores else ("datamodels", "datamodels.npz")
+    def weights(self, name: str) -> str:
+        """What an algorithm is compared by, as its stage and its file are called."""
+        return "scores" if name in self.scores else "datamodels"
 
     def given(self, name: str) -> tuple[str, ...]:
         """The files that an algorithm's scores come from."""
@@ -268,13 +273,13 @@ class Study:
         """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
         return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
 
-    def key(self, room: str, *of: str) -> str:
+    def key(self, stage: str, *of: str) -> str:
         """Short hash of all settings that a result depends on: same key, same result.
 
-        room: see `keys.VERSIONS`. of: the algorithm, or the two algorithms of a pair, where the
-        room has one result per those.
+        stage: a name in `stages.STAGES`. of: the algorithm, or the two algorithms of a pair, where
+        the stage has one result per those.
         """
-        return keys.digest(keys.settings(self, room, *of))
+        return keys.digest(inputs.settings(self, stage, *of))
 
     def write(self, path: str | Path) -> None:
         """Write the checked config as JSON, which `read` takes, and the fingerprints beside it."""
