@@ -24,6 +24,7 @@ include: "rules/margins.smk"
 include: "rules/datamodels.smk"
 include: "rules/comparison.smk"
 include: "rules/verification.smk"
+include: "rules/proof.smk"
 include: "rules/report.smk"
 
 
@@ -36,6 +37,8 @@ localrules:
     margins,
     verification,
     candidates,
+    proposals,
+    proof,
     report,
 
 

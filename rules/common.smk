@@ -95,7 +95,7 @@ def benchmark_of(name):
 def whose(wildcards):
     """Whose result a job makes, or makes a part of: nobody's, an algorithm's, a pair's."""
     return [
-        wildcards[name] for name in ("algorithm", "a", "b") if name in wildcards.keys()
+        wildcards[name] for name in ("a", "b", "algorithm") if name in wildcards.keys()
     ]
 
 
@@ -104,8 +104,8 @@ def paths(files):
     found = []
     for file, *names in files:
         stage = stages.MAKERS[file]
-        if stage.per == "models" and sharding.measured(study):
-            checkpoints.calibrate.get(algorithm=names[0])
+        if stage.per in ("models", "retrained") and sharding.measured(study):
+            checkpoints.calibrate.get(algorithm=names[-1])
         for job in sharding.jobs(study, stage.name, tuple(names), study.folder):
             found.append(result(stages.path(file, *job)))
     return found

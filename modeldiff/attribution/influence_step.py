@@ -10,9 +10,8 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, Images
 from modeldiff.study import Study
+from modeldiff.study.study import INFLUENCES
 from modeldiff.training.shard import load_full
-
-KINDS = ("influence", "predictive")
 
 
 def write(
@@ -35,7 +34,7 @@ def write(
     most = study.config["proof"]["proposers"]
     targets = Images(data.test.images[data.targets], data.test.labels[data.targets])
     shape = len(targets.labels), len(data.train.labels)
-    total = {kind: np.zeros(shape, np.float32) for kind in KINDS}
+    total = {kind: np.zeros(shape, np.float32) for kind in INFLUENCES}
     models = 0
     for trained in load_full(study, name, data, checkpoints, device=device, first=most):
         for part in influences(trained, data.train, targets):

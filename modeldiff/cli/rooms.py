@@ -21,6 +21,7 @@ from modeldiff.cli.options import (
     study_argument,
     threads_option,
 )
+from modeldiff.cli.proof import gradients, proof, proposals, retrain
 from modeldiff.cli.verification import candidates, predictions, trials, verification
 from modeldiff.core import devices
 from modeldiff.core.errors import UserError
@@ -277,5 +278,9 @@ COMMANDS = (
     verification,
     trials,
     candidates,
+    gradients,
+    proposals,
+    retrain,
+    proof,
     report,
 )

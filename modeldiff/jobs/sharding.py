@@ -68,25 +68,33 @@ def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -
     names: whose result, as for `Study.key`. None where another stage's one job does it all.
     """
     per = STAGES[stage].per
-    if per == "models":
-        return [(*names, r.start, r.stop) for r in cut(study, stage, names[0], folder)]
+    if per in ("models", "retrained"):
+        *pair, name = names
+        ranges = cut(study, stage, name, folder, tuple(pair))
+        return [(*names, r.start, r.stop) for r in ranges]
     if per == "targets":
         parts = study.config["datamodels"]["jobs"]
         return [(*names, i, parts) for i in range(parts) if parts > 1]
     return [names]
 
 
-def cut(study: Study, stage: str, name: str, folder: str | Path) -> Iterator[range]:
-    """All models of `stage` ("training": on subsets; "full"), cut into what one job trains each.
+def cut(
+    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
+) -> Iterator[range]:
+    """All models of `stage` ("training": on subsets; "full"; "retraining", of a pair), cut into
+    what one job trains each.
 
     folder: of the study's results. Jobs that are finished stay as they were cut, so that a study
     that grows, or is cut otherwise from now on, trains no model again. CorruptArtifact if the
     calibration is needed and is not there.
     """
-    models = study.full_models if name in study.trained else 0
     if stage == "training":
         models = study.models if name in study.fitted else 0
-    made = finished(study, stage, name, folder)
+    elif stage == "retraining":
+        models = study.retrained
+    else:
+        models = study.full_models if name in study.trained else 0
+    made = finished(study, stage, name, folder, pair)
     size, starts, start = _size(study, stage, name, folder), sorted(made), 0
     while start < models:
         stop = made.get(start, models + 1)
@@ -104,12 +112,13 @@ def unfinished(study: Study, stage: str, name: str, folder: str | Path) -> list[
 
 
 def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
-    """Models of one job. A model on all training examples takes as long as 1 / alpha on subsets."""
+    """Models of one job. How long one takes goes with how many examples it is trained on."""
     config = study.config["training"]
     if config["minutes_per_job"] is None:
         return int(config["shard"])
     found = calibration(study, name, Path(folder) / stages.path("calibration", name))
-    share = 1.0 if stage == "training" else study.alpha
+    examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
+    share = study.alpha / examples[stage]
     seconds = 60 * config["minutes_per_job"] - found.seconds_per_job
     models = study.models if stage == "training" else study.config["verification"]["models"]
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
@@ -117,11 +126,13 @@ def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
     return size - size % found.width if size > found.width else size
 
 
-def finished(study: Study, stage: str, name: str, folder: str | Path) -> dict[int, int]:
+def finished(
+    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
+) -> dict[int, int]:
     """The first model of each finished job, and where it stops (the longest, of several)."""
     made: dict[int, int] = {}
-    key = study.key(stage, name)
-    every = Path(folder) / stages.path(STAGES[stage].main, name, "*", "*")
+    key = study.key(stage, *pair, name)
+    every = Path(folder) / stages.path(STAGES[stage].main, *pair, name, "*", "*")
     for path in every.parent.glob(every.name) if every.parent.is_dir() else ():
         if (match := NAME.fullmatch(path.name)) is None:
             continue

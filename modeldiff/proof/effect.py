@@ -62,7 +62,7 @@ class Retrained:
 
     @classmethod
     def of(cls, high: np.ndarray, low: np.ndarray, targets: np.ndarray) -> "Retrained":
-        """From margins [models x n_targets] and a proposal's targets, without models that failed."""
+        """From margins [models x n_targets] and a proposal's targets; without failed models."""
         finished_high = high[np.isfinite(high).all(1)]
         finished_low = low[np.isfinite(low).all(1)]
         return cls(high=finished_high @ targets, low=finished_low @ targets)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from modeldiff.attribution.influence_step import KINDS
 from modeldiff.core import artifacts
-from modeldiff.core.errors import CorruptArtifact
+from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.proof.effect import Retrained, prove
 from modeldiff.proof.proposals import Proposal, of_difference
 from modeldiff.proof.sets import opposite_halves
+from modeldiff.study.study import INFLUENCES
 
 if TYPE_CHECKING:
     from modeldiff.dataset import Dataset
@@ -25,17 +25,19 @@ HALVES = ("high", "low")
 class Number(NamedTuple):
     """What a retrained model of an algorithm is: the model `repeat` of a half of a proposal."""
 
+    repeat: int
     proposal: int
     half: int
-    repeat: int
 
 
 def number(study: "Study", model: int) -> Number:
-    """What the model of this number is, among all that are retrained of an algorithm for a pair."""
-    models = study.config["proof"]["models"]
-    proposal, place = divmod(model, models * len(HALVES))
-    half, repeat = divmod(place, models)
-    return Number(proposal=proposal, half=half, repeat=repeat)
+    """What the model of this number is, among all that are retrained of an algorithm for a pair.
+
+    Repeats come last, so that models can join without any changing its number.
+    """
+    repeat, place = divmod(model, study.proposals * len(HALVES))
+    proposal, half = divmod(place, len(HALVES))
+    return Number(repeat=repeat, proposal=proposal, half=half)
 
 
 def write_proposals(
@@ -51,7 +53,7 @@ def write_proposals(
     for name, path in zip(pair, gradients, strict=True):
         scores.append(artifacts.arrays(path, study.key("gradients", name)))
     proposals: list[Proposal] = []
-    for kind in KINDS:
+    for kind in INFLUENCES:
         of_a, of_b = scores[0][kind], scores[1][kind]
         proposals += of_difference(of_a, of_b, kind, study.config["proof"]["proposals"])
     arrays = {
@@ -66,15 +68,14 @@ def write_proposals(
 def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
     """What `write_proposals` wrote; CorruptArtifact if it holds something else."""
     arrays = artifacts.arrays(path, study.key("proposals", *pair))
-    each = study.config["proof"]["proposals"]
-    wanted = len(KINDS) * each
+    each, wanted = study.config["proof"]["proposals"], study.proposals
     proposals = []
     for name in ("examples", "targets", "share"):
         if name not in arrays or len(arrays[name]) != wanted:
             raise CorruptArtifact(f"{path}: `{name}` is not of {wanted} proposals", artifact=path)
     for place in range(wanted):
         proposal = Proposal(
-            source=KINDS[place // each],
+            source=INFLUENCES[place // each],
             examples=arrays["examples"][place].astype(np.float64),
             targets=arrays["targets"][place].astype(np.float64),
             share=float(arrays["share"][place]),
@@ -118,25 +119,26 @@ def write(
     study: "Study",
     pair: Pair,
     proposals: str | Path,
-    shards: dict[str, Sequence[str | Path]],
+    shards: Sequence[str | Path],
     output: str | Path,
 ) -> None:
     """Write what the retrained models say of each proposal: a row each.
 
-    shards: of each algorithm of the pair, what `retrain` wrote, in order. output: .csv with
-    proposal (from 1), source, share, and for a, b and difference: effect, low, high (95%); p_value,
-    adjusted (Holm, over all proposals), verdict, models (on each half), needed.
+    shards: what `retrain` wrote, of each algorithm in order. output: .csv with proposal
+    (from 1), source, share; for a, b and difference the effect, low and high (95%); p_value and
+    adjusted (Holm, over all proposals); verdict, models (on each half), needed.
     """
     margins = []
     for name in pair:
-        margins.append(_margins(study, pair, name, shards[name]))
+        own = [path for path in shards if artifacts.record(path).get("algorithm") == name]
+        margins.append(_margins(study, pair, name, own))
     given = read_proposals(study, pair, proposals)
     models = study.config["proof"]["models"]
     retrained = []
     for place, proposal in enumerate(given):
         sides = []
         for of_algorithm in margins:
-            high, low = of_algorithm[place]
+            high, low = of_algorithm[:, place].swapaxes(0, 1)
             sides.append(Retrained.of(high, low, proposal.targets))
         retrained.append((sides[0], sides[1]))
     rows = []
@@ -148,17 +150,16 @@ def write(
         row |= {"models": proof.models, "needed": proof.needed}
         rows.append(row)
     with artifacts.write(output, study.key("proof", *pair), models=models) as file:
-        pd.DataFrame(rows).to_csv(file, index=False)
+        file.write(pd.DataFrame(rows).to_csv(index=False).encode())
 
 
 def _margins(study: "Study", pair: Pair, name: str, shards: Sequence[str | Path]) -> np.ndarray:
-    """Margins of the retrained models: [proposals x halves x models x targets]."""
+    """Margins of the retrained models: [models x proposals x halves x targets]."""
     key = study.key("retraining", *pair, name)
-    rows = np.concatenate([artifacts.array(path, key, kind="f", dimensions=2) for path in shards])
-    wanted = study.retrained
-    if len(rows) != wanted:
-        raise CorruptArtifact(
-            f"{shards[0]}: with the others holds {len(rows)} models, not {wanted}"
-        )
-    models = study.config["proof"]["models"]
-    return rows.reshape(-1, len(HALVES), models, rows.shape[1])
+    parts = [artifacts.array(path, key, kind="f", dimensions=2) for path in shards]
+    held = sum(len(part) for part in parts)
+    if held != study.retrained:
+        wanted = f"the retrained models of {name} are {held}; must be {study.retrained}"
+        raise UserError(f"{' and '.join(pair)}: {wanted}")
+    rows = np.concatenate(parts)
+    return rows.reshape(-1, study.proposals, len(HALVES), rows.shape[1])

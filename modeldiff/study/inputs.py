@@ -53,6 +53,10 @@ def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names
         return [()]
     if stage.per == "study":  # one for all that have the file
         return [(name,) for name in study.compared] if file == WEIGHTS else maker.of(study)
+    if maker.per == "retrained":
+        return [(*of, name) for name in of]
+    if stage.per == "retrained":
+        return [of[:2]]
     if stage.per == "pair" and maker.per != "pair":
         return [(name,) for name in stage.algorithms(study, *of)]
     return [of]

@@ -95,6 +95,26 @@ def trials(study: "Study", name: str) -> Settings:
     return {"models": study.candidates}
 
 
+def gradients(study: "Study", name: str) -> Settings:
+    """Of how many models."""
+    return {"proposers": study.config["proof"]["proposers"]}
+
+
+def proposals(study: "Study", a: str, b: str) -> Settings:
+    """How many."""
+    return {"proposals": study.config["proof"]["proposals"]}
+
+
+def retraining(study: "Study", a: str, b: str, name: str) -> Settings:
+    """How the algorithm trains, and what a margin is; not how many models: more can join."""
+    return full(study, name) | {"margin": study.config["training"]["margin"]}
+
+
+def proof(study: "Study", a: str, b: str) -> Settings:
+    """By how many models."""
+    return {"models": study.config["proof"]["models"]}
+
+
 def report(study: "Study") -> Settings:
     """Everything."""
     return {"config": study.config} | _code(study, *study.code)

@@ -26,13 +26,15 @@ PER = {
     "pair": "{a}-vs-{b}",
     "models": "{algorithm}-{first}-{stop}",  # some models of an algorithm
     "targets": "{algorithm}-{part}-of-{parts}",  # a share of an algorithm's targets
+    "retrained": "{a}-vs-{b}-{algorithm}-{first}-{stop}",  # some of an algorithm's, for a pair
 }
 
 # Among the inputs of a stage: what algorithms are compared by. `Study.weights` says for each which
 # file that is, its datamodels or scores from elsewhere.
 WEIGHTS = "weights"
 
-Names = tuple[str, ...]  # whose a result is: () the study's, (algorithm,) or (a, b)
+# Whose a result is: () the study's, (algorithm,), (a, b), or (a, b, one of them).
+Names = tuple[str, ...]
 
 
 def _both(study: "Study", a: str, b: str) -> Names:
@@ -168,7 +170,7 @@ _TABLE = (
     Stage(
         name="full",
         per="models",
-        of=lambda study: _each(study.shown),
+        of=lambda study: _each(study.trained if study.full_models else ()),
         files={"checkpoints": "{algorithm}/full/{first}-{stop}.npz"},
         inputs=IMAGES | _inputs("beton"),
         settings=keys.full,
@@ -280,6 +282,46 @@ _TABLE = (
         settings_of=["trials", "comparison"],
         traced=True,
     ),
+    Stage(
+        name="gradients",
+        per="algorithm",
+        of=lambda study: _sides(study.proved),
+        files={"gradients": "{algorithm}/gradients.npz"},
+        inputs=IMAGES | _inputs("checkpoints"),
+        settings=keys.gradients,
+        settings_of=["checkpoints"],
+        traced=True,
+    ),
+    Stage(
+        name="proposals",
+        per="pair",
+        of=lambda study: study.proved,
+        files={"proposals": "{a}-vs-{b}/proposals.npz"},
+        inputs=_inputs("gradients"),
+        settings=keys.proposals,
+        settings_of=["gradients"],
+        traced=True,
+    ),
+    Stage(
+        name="retraining",
+        per="retrained",
+        of=lambda study: [(*pair, name) for pair in study.proved for name in pair],
+        files={"retrained": "{a}-vs-{b}/retrained/{algorithm}/{first}-{stop}.npy"},
+        inputs=IMAGES | _inputs("beton", "proposals"),
+        settings=keys.retraining,
+        settings_of=["proposals"],
+    ),
+    Stage(
+        name="proof",
+        per="pair",
+        of=lambda study: study.proved,
+        files={"proof": "{a}-vs-{b}/proof.csv"},
+        inputs=_inputs("proposals", "retrained"),
+        settings=keys.proof,
+        settings_of=["retrained"],
+        milestone="proof",
+        traced=True,
+    ),
     # Its figures, whose names follow from the config, are in `report/names.py`.
     Stage(
         name="report",
@@ -287,7 +329,8 @@ _TABLE = (
         of=lambda study: [()],
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
-        | _inputs("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates"),
+        | _inputs("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
+        | _inputs("proposals", "proof"),
         settings=keys.report,
         version=2,
         milestone="report",

@@ -15,6 +15,7 @@ from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
 
+INFLUENCES = ("influence", "predictive")  # what proposes: see `attribution.gradients`
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -204,15 +205,31 @@ class Study:
 
     @property
     def full_models(self) -> int:
-        """Models on all data of each that is trained: none where no feature is shown to them."""
-        shown = self.transformations or self.candidates
-        models: int = self.config["verification"]["models"]
-        return models if shown else 0
+        """Models on all data of each that is trained: none where nothing is done with them."""
+        if self.shown:
+            return int(self.config["verification"]["models"])
+        return int(self.config["proof"]["proposers"]) if self.proved else 0
 
     @property
     def shown(self) -> tuple[str, ...]:
         """Those whose models are shown features."""
-        return self.trained if self.full_models else ()
+        return self.trained if self.transformations or self.candidates else ()
+
+    @property
+    def proved(self) -> tuple[tuple[str, str], ...]:
+        """The pairs whose differences are proposed and proved, if asked for: both are trained."""
+        asked = self.pairs if "proof" in self.config else ()
+        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+
+    @property
+    def proposals(self) -> int:
+        """Proposals of each pair, by every kind of influence."""
+        return len(INFLUENCES) * int(self.config["proof"]["proposals"])
+
+    @property
+    def retrained(self) -> int:
+        """Models retrained of each algorithm of a pair: on both halves of each proposal."""
+        return 2 * self.proposals * int(self.config["proof"]["models"])
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
