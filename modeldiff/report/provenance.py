@@ -59,10 +59,13 @@ def origins(results: Results) -> list[dict[str, Any]]:
 
 
 def _artifacts(results: Results) -> Iterator[Path]:
+    # An algorithm of no pair has no result of its own: its effects stand in those of pairs.
+    compared = set(results.study.compared)
     for stage in STAGES.values():
         if stage.traced:
             for of in stage.of(results.study):
-                yield results.folder / stages.path(stage.main, *of)
+                if compared.issuperset(of):
+                    yield results.folder / stages.path(stage.main, *of)
 
 
 def differences(study: Study, pair: Pair) -> list[tuple[str, dict[str, str]]]:

@@ -230,6 +230,16 @@ _TABLE = (
         traced=True,
     ),
     Stage(
+        name="predictions",
+        per="algorithm",
+        of=lambda study: _each(study.shown),
+        files={"predictions": "{algorithm}/predictions.npz"},
+        inputs=IMAGES | _inputs("checkpoints"),
+        settings=keys.predictions,
+        settings_of=["checkpoints"],
+        traced=True,
+    ),
+    Stage(
         name="comparison",
         per="pair",
         of=lambda study: study.pairs,
@@ -239,16 +249,6 @@ _TABLE = (
         settings_of=[WEIGHTS],
         version=7,
         milestone="comparison",
-        traced=True,
-    ),
-    Stage(
-        name="predictions",
-        per="algorithm",
-        of=lambda study: _each(study.shown),
-        files={"predictions": "{algorithm}/predictions.npz"},
-        inputs=IMAGES | _inputs("checkpoints"),
-        settings=keys.predictions,
-        settings_of=["checkpoints"],
         traced=True,
     ),
     Stage(
