@@ -18,6 +18,8 @@ from modeldiff.comparison.power import Power
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
+from modeldiff.report import proofs
+from modeldiff.report.proofs import Proved
 from modeldiff.study import Study, stages
 from modeldiff.verification.candidates import COLUMNS as CANDIDATES
 from modeldiff.verification.effects import COLUMNS as EFFECTS
@@ -91,7 +93,8 @@ class Pair:
 
     cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
     effects: see `verification.effects`. power, agreement: None where directions were not tested.
-    candidates: see `candidates.propose`; empty where none are asked for.
+    candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
+    says of proposals; empty where none are asked for.
     """
 
     a: str
@@ -102,6 +105,7 @@ class Pair:
     power: Power | None
     agreement: Agreement | None
     candidates: pd.DataFrame
+    proofs: tuple[Proved, ...]
 
     @property
     def name(self) -> str:
@@ -239,6 +243,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         power,
         agreement,
         candidates,
+        proofs.read(study, folder, a, b),
     )
 
 
