@@ -1,10 +1,11 @@
 """Is what was planted proposed and proved, and is nothing proved where nothing differs?
 
-Differences of known kind (`planted.py`), k planted training images, one run for each seed: gradients
-of a few models on all data propose, models on opposite halves prove. `plain` is compared with
-`masked`, which cannot see what was planted, and with a replica of itself. Beside it the contrast, by
-models on random halves, at several sizes. CPU seconds count everything: training, gradients,
-decompositions, tests. Rows are kept in docs/proof.jsonl, so that a run that was cut goes on.
+Differences of known kind (`planted.py`), k planted training images, one run for each seed:
+gradients of a few models on all data propose, models on opposite halves prove. `plain` is compared
+with `masked`, which cannot see what was planted, and with a replica of itself. Beside it the
+contrast, by models on random halves, at several sizes. CPU seconds count everything: training,
+gradients, decompositions, tests. Rows are kept in docs/proof.jsonl, so that a run that was cut goes
+on.
 
     python benchmarks/proof.py --seeds 20 --nulls 50 --output docs/proof.md
 """
@@ -111,8 +112,8 @@ def proposed_and_proved(kind: str, k: int, seed: int, names: tuple[str, str]) ->
         rows.append(
             {
                 "source": proposal.source,
-                "train_ap": float(average_precision_score(case.train_truth, proposal.examples)),
-                "test_ap": float(average_precision_score(case.test_truth, proposal.targets)),
+                "train_ap": precision(case.train_truth, proposal.examples),
+                "test_ap": precision(case.test_truth, proposal.targets),
                 "a": proof.a.value,
                 "b": proof.b.value,
                 "difference": proof.difference.value,
@@ -126,6 +127,12 @@ def proposed_and_proved(kind: str, k: int, seed: int, names: tuple[str, str]) ->
     return {"proposals": rows, "seconds": seconds, "proposing": proposing}
 
 
+def precision(truth: np.ndarray, weights: np.ndarray) -> float:
+    """Average precision at the end of the weights where it is larger: the group lies at either."""
+    ends = [average_precision_score(truth, sign * weights) for sign in (1, -1)]
+    return float(max(ends))
+
+
 def contrasted(kind: str, k: int, seed: int, models: int) -> dict[str, Any]:
     """The contrast of models on random halves: the better of the first two directions."""
     case = planted.case(kind, k, seed, SIDES)
@@ -137,10 +144,7 @@ def contrasted(kind: str, k: int, seed: int, models: int) -> dict[str, Any]:
         margins.append(margins_of(case, name, members, 125))
     found = comparison.contrast(masks, *margins, directions=2, seed=seed)
     seconds = time.process_time() - start
-    precisions = []
-    for v in found.directions:
-        either = (average_precision_score(case.train_truth, sign * v) for sign in (1, -1))
-        precisions.append(float(max(either)))
+    precisions = [precision(case.train_truth, v) for v in found.directions]
     best = int(np.argmax(precisions))
     return {
         "train_ap": precisions[best],
@@ -197,7 +201,7 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
         proved = sum(one["adjusted"] <= LEVEL and one["train_ap"] >= FOUND for one in bests)
         test_ap = [one.get("test_ap", np.nan) for one in bests]
         label = "propose and prove" if what == "planted" else what
-        shown = "–" if np.isnan(test_ap).all() else f"{np.median(test_ap):.2f}"
+        shown = "-" if np.isnan(test_ap).all() else f"{np.median(test_ap):.2f}"
         lines.append(
             f"| {kind} | {k} | {label} | {wilson(proved, len(bests))} | "
             f"{np.median(train_ap):.2f} ({train_ap.min():.2f}) | {shown} | "

@@ -20,11 +20,13 @@ from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
 from modeldiff.study import Study, stages
+from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration, engine
 
 MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
 PERMUTATIONS = (19, 39)
-TRAINED = {"training": "model", "full": "full_model"}  # what each stage trains
+# What each stage trains.
+TRAINED = {"training": "model", "full": "full_model", "retraining": "retrained_model"}
 
 
 def measure(study: Study, *, device: str) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     training = sum(cost["seconds"] for cost in algorithms.values()) + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
+    others += sum(len(STAGES[name].of(study)) for name in ("gradients", "proposals", "proof"))
     return {
         "device": "GPU" if device == "cuda" else "CPU",
         "algorithms": algorithms,
@@ -80,10 +83,18 @@ def _algorithm(
     width = calibration.fastest(tried)
     found = sharding.Calibration(width, tried[width], start)
     found.write(folder / stages.path("calibration", name), study.key("calibration", name))
-    seconds = {"training": tried[width], "full": 0.0}
+    # A retrained model learns from half of the images, whatever the share of a subset.
+    seconds = {"training": tried[width], "full": 0.0, "retraining": tried[width] / 2 / study.alpha}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
-    cuts = {stage: list(sharding.cut(study, stage, name, folder)) for stage in TRAINED}
+    cuts = {
+        "training": list(sharding.cut(study, "training", name, folder)),
+        "full": list(sharding.cut(study, "full", name, folder)),
+        "retraining": [],
+    }
+    for pair in study.proved:
+        if name in pair:
+            cuts["retraining"] += sharding.cut(study, "retraining", name, folder, pair)
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )

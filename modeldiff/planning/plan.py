@@ -11,6 +11,7 @@ from modeldiff.dataset.pictures import listing
 from modeldiff.jobs import sharding
 from modeldiff.study import Study, stages
 from modeldiff.study.sizes import DataSizes, known_sizes, subset_size
+from modeldiff.study.stages import STAGES
 
 
 def outline(study: Study) -> dict[str, Any]:
@@ -51,12 +52,11 @@ def outline(study: Study) -> dict[str, Any]:
 
 def training_jobs(study: Study) -> int:
     """Jobs that train models, those that are finished included."""
-    cuts = (
-        sharding.cut(study, stage, name, study.folder)
-        for stage in ("training", "full")
-        for name in study.trained
-    )
-    return sum(len(list(cut)) for cut in cuts)
+    jobs = 0
+    for stage in ("training", "full", "retraining"):
+        for names in STAGES[stage].of(study):
+            jobs += len(sharding.jobs(study, stage, names, study.folder))
+    return jobs
 
 
 def data_sizes(study: Study) -> DataSizes | None:

@@ -21,7 +21,7 @@ from modeldiff import margins, transformations
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import as_float
 from modeldiff.report import charts, images, proofs, provenance
-from modeldiff.report.proposals import proposed
+from modeldiff.report.candidates import proposed
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
 from modeldiff.report.verdict import classes, tested, verdict

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
 from modeldiff.report import proofs
-from modeldiff.report.proposals import proposed
+from modeldiff.report.candidates import proposed
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
 
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance

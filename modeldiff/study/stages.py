@@ -332,7 +332,7 @@ _TABLE = (
         | _inputs("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
         | _inputs("proposals", "proof"),
         settings=keys.report,
-        version=2,
+        version=3,
         milestone="report",
     ),
 )
