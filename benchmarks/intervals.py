@@ -24,9 +24,9 @@ from modeldiff.verification import interval
 
 HEADER = """# How often the 95% intervals cover
 
-What `python benchmarks/intervals.py` wrote: simulations whose truth is known, of each kind of
-interval that a page shows. Variances are along the direction that one half of the models finds, on
-the other half, as a contrast measures them.
+A 95% interval should contain the truth 95 times in 100. `python benchmarks/intervals.py` checks
+this for each kind of interval on a page, in simulations whose truth is known. As in a contrast,
+variances are measured on one half of the models, along the direction that the other half finds.
 """
 
 PENALTY = 2.0  # the contrast's own

@@ -73,16 +73,24 @@ NULL = [  # kind, planted, alpha, two replicas, how many times as many seeds; pa
 ]
 HEADER = """# Planted truth and true nulls
 
-What `python benchmarks/truth.py` wrote. Known differences are planted in digits and in photos
-(CIFAR-10, four classes at 8 x 8 pixels); `plain` can use what was planted, `masked` cannot.
-Methods: `best` (the tested contrast), `paper` (lasso, unit rows, residuals) and `raw` (ridge, raw
-rows, residuals). Directions looked at, fixed in advance: the first two of `plain` minus `masked`.
-AP: average precision of the planted training images (test images). `significant`: of the direction
-that the AP is of. Where nothing differs, `plain` is compared with replicas of itself on the same
-subsets; pairs are disjoint. Agreement: of all datamodels together, noise taken out, where it was
-kept: median (least to most), pairs in which it is told from that of equals, and in which its 95%
-interval has 1 in it. Other intervals: 95%, Wilson. Kinds of differences: `benchmarks/planted.py`.
-What it means: [When not to believe a direction](when-not-to-believe-a-direction.md).
+Does a comparison find a difference that is known to be there, and is it silent where there is
+none? Differences are planted in digits and in photos (CIFAR-10, four classes at 8 x 8 pixels):
+`plain` can use what was planted, `masked` cannot. What the results mean is discussed in [When not
+to believe a direction](when-not-to-believe-a-direction.md).
+
+- **Methods**: `best` (the tested contrast), `paper` (lasso, unit rows, residuals) and `raw`
+  (ridge, raw rows, residuals).
+- **Directions**: the first two of `plain` minus `masked`, fixed in advance.
+- **AP**: the average precision with which a direction ranks the planted training (or test) images.
+  `significant` refers to the same direction.
+- **Nothing differs**: `plain` is compared with replicas of itself on the same subsets, in disjoint
+  pairs.
+- **Agreement**: of all datamodels together, with noise removed, where it was kept. Given are the
+  median (smallest to largest), the number of pairs in which it is told apart from that of equals,
+  and the number in which its 95% interval contains 1.
+
+Other intervals are 95%, Wilson. The planted differences are defined in `benchmarks/planted.py`.
+Made by `python benchmarks/truth.py`.
 """
 SCALE = 1.3  # `plain2*`: a replica, its margins times this
 

@@ -15,19 +15,22 @@ from modeldiff.core.errors import CorruptArtifact
 
 SHARD = re.compile(r"\d+-\d+\.npy")
 FAR = 6  # robust standard deviations
-MISSING = "missing: "  # so begins the cause of a model that was never trained
+MISSING = "missing: "  # start of the cause of a model that was never trained
 SELECTION = (
     "models that failed are left out after their outcome was seen: all figures are about models "
-    "that learned, and say nothing of the others"
+    "that learned, and say nothing about the others"
 )
 
 
 def reasons(causes: Iterable[str]) -> dict[str, int]:
     """How many models failed for each reason, the most frequent first: `{"diverged": 2}`.
 
-    causes: of each model, as a record has them; a reason is what stands before the colon.
+    causes: of each model, as in a record; a reason is the part before the colon.
     """
-    counts = Counter(cause.partition(":")[0] for cause in causes)
+    counts: Counter[str] = Counter()
+    for cause in causes:
+        reason, _, _ = cause.partition(":")
+        counts[reason] += 1
     return dict(counts.most_common())
 
 
@@ -48,8 +51,8 @@ def gather(
     paths: shards, float32 [models x targets] each; data: digest of the data that they must have
     been trained on, None if that is not known. Only one shard is in memory at a time, and
     rows are written, not mapped: resident memory does not grow with the file.
-    Models far below the others (`far_below`) have failed as well: rows of NaN, listed with the
-    cause. Each shard is read twice.
+    Models far below the others (`far_below`) count as failed, too: they become rows of NaN and are
+    listed with the cause. Each shard is read twice.
     Raises CorruptArtifact if shards are damaged: it names and removes them all, so that the next
     run trains only them again. A file that is neither recorded nor named like a shard may be the
     user's own: it is named, and nothing is removed.
@@ -57,10 +60,41 @@ def gather(
     for path in paths:
         if not SHARD.fullmatch(Path(path).name):
             artifacts.record(path)
+    _remove_damaged(paths, shard_key, data)
+    n_targets = np.load(paths[0], mmap_mode="r", allow_pickle=False).shape[1]
+    models: list[int] = []  # of each row
+    failed: dict[str, str] = {}
+    shares = []
+    for path in paths:
+        record = artifacts.record(path)
+        models += range(*record["models"])
+        failed |= record["failed"]
+        shares.append(_shares(_rows(path)))
+    all_shares = np.concatenate(shares)
+    low = far_below(all_shares, n_targets)
+    for row, cause in low.items():
+        failed[str(models[row])] = cause
+    is_low = np.isin(np.arange(len(all_shares)), list(low))
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(models), n_targets)}
+    facts = {"failed": failed, "margin": artifacts.record(paths[0])["margin"]}
+    if data is not None:
+        facts["data"] = data
+    with artifacts.write(output, key, **facts) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        written = 0
+        for path in paths:
+            rows = _rows(path)
+            rows[is_low[written : written + len(rows)]] = np.nan
+            written += len(rows)
+            file.write(rows.tobytes())
+
+
+def _remove_damaged(paths: Sequence[str | Path], key: str, data: str | None) -> None:
+    """Remove all damaged shards; CorruptArtifact, which names them, if there are any."""
     damaged = []
     for path in paths:
         try:
-            artifacts.array(path, shard_key, kind="f", dimensions=2)
+            artifacts.array(path, key, kind="f", dimensions=2)
             if data is not None:
                 dataset.check_trained_on(path, data)
         except CorruptArtifact as error:
@@ -73,39 +107,19 @@ def gather(
             f"{some} removed; run the same command again to train only {it} again",
             "\n".join(damaged),
         )
-    n_targets = np.load(paths[0], mmap_mode="r", allow_pickle=False).shape[1]
-    records = [artifacts.record(path) for path in paths]
-    models = sum(stop - start for start, stop in (r["models"] for r in records))
-    failed = {model: cause for r in records for model, cause in r["failed"].items()}
-    shares = np.concatenate([_shares(_rows(path)) for path in paths])
-    order = np.concatenate([np.arange(*r["models"]) for r in records])
-    low = far_below(shares, n_targets)
-    failed |= {str(order[row]): cause for row, cause in low.items()}
-    header = {"descr": "<f4", "fortran_order": False, "shape": (models, n_targets)}
-    facts = {"failed": failed, "margin": records[0]["margin"]}
-    if data is not None:
-        facts["data"] = data
-    with artifacts.write(output, key, **facts) as file:
-        np.lib.format.write_array_header_2_0(file, header)
-        written = 0
-        for path in paths:
-            rows = _rows(path)
-            left_out = [row - written for row in low if written <= row < written + len(rows)]
-            rows[left_out] = np.nan
-            written += len(rows)
-            file.write(rows.tobytes())
 
 
 def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
     """The models that learned far less than the others, and why they are left out.
 
-    shares: float [models], of each model's margins, those above 0; NaN for models that failed.
-    A half-failed model is noise to all that follows, and a few of them hide every difference. It
-    is one whose log-odds of a margin above 0 lie `FAR` standard deviations below the median of its
-    algorithm. Log-odds, since shares near 1 spread far more below their median than above it. The
-    deviation is that of the better half (the median distance to the median; of a normal
-    distribution: times 1.4826), which no failed model changes, and never less than what drawing
-    the targets alone would give. Shares are those of Agresti & Coull (1998), never 0 or 1.
+    shares: float [models], the share of each model's margins that are above 0; NaN for models that
+    failed. A half-failed model adds nothing but noise to all later steps, and a few of them hide
+    every difference. It is a model whose log-odds of a margin above 0 are more than `FAR` standard
+    deviations below the median of its algorithm. Log-odds are used because shares near 1 spread
+    far more below their median than above it. The deviation is estimated on the better half (its
+    median distance to the median, times 1.4826 as for a normal distribution), which no failed
+    model changes, and is at least what drawing the targets alone would give. Shares are those of
+    Agresti & Coull (1998), never 0 or 1.
     """
     finished = shares[np.isfinite(shares)]
     if not len(finished):
@@ -118,12 +132,11 @@ def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
     drawn = 1 / math.sqrt(share * (1 - share) * n_targets)
     limit = typical - FAR * max(spread, drawn)
     median = float(np.median(finished))
-    return {
-        int(row): (
-            f"far below the others: {shares[row]:.1%} of margins above 0, median {median:.1%}"
-        )
-        for row in np.flatnonzero(log_odds < limit)
-    }
+    causes = {}
+    for row in np.flatnonzero(log_odds < limit):
+        seen = f"{shares[row]:.1%} of margins above 0, median {median:.1%}"
+        causes[int(row)] = f"far below the others: {seen}"
+    return causes
 
 
 def _rows(path: str | Path) -> np.ndarray:

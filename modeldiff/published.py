@@ -33,8 +33,10 @@ class ModelDiff:
         *,
         rows: str = "raw",
     ) -> None:
-        self.modelA, self.modelB = modelA, modelB
-        self.modelA_ckpts, self.modelB_ckpts = list(modelA_ckpts), list(modelB_ckpts)
+        self.modelA = modelA
+        self.modelB = modelB
+        self.modelA_ckpts = list(modelA_ckpts)
+        self.modelB_ckpts = list(modelB_ckpts)
         self.train_loader = train_loader
         self.scores_save_dir = scores_save_dir
         self.rows = rows
@@ -49,12 +51,13 @@ class ModelDiff:
         a, b = self._scores(val_loader)
         return self.get_B_minus_A_from_scores(a, b, num_pca_comps)
 
-    def _scores(self, val_loader: Any) -> list[np.ndarray]:
+    def _scores(self, val_loader: Any) -> tuple[np.ndarray, np.ndarray]:
         from modeldiff.attribution import trak  # torch only where models are used
 
         folder = Path(self.scores_save_dir)
-        sides = ((self.modelA, self.modelA_ckpts), (self.modelB, self.modelB_ckpts))
-        return [trak.scores(m, c, self.train_loader, val_loader, folder) for m, c in sides]
+        of_a = trak.scores(self.modelA, self.modelA_ckpts, self.train_loader, val_loader, folder)
+        of_b = trak.scores(self.modelB, self.modelB_ckpts, self.train_loader, val_loader, folder)
+        return of_a, of_b
 
     def get_A_minus_B_from_scores(
         self, scoresA: Any, scoresB: Any, num_pca_comps: int
@@ -76,17 +79,19 @@ class ModelDiff:
     def _compared(
         self, first: str, scores_first: Any, second: str, scores_second: Any, k: int
     ) -> dict[str, Any]:
-        found = compare(_numpy(scores_first), _numpy(scores_second), directions=k, rows=self.rows)
+        a = _numpy(scores_first)
+        b = _numpy(scores_second)
+        comparison = compare(a, b, directions=k, rows=self.rows)
         return {
-            "directions": found.directions,
-            "projections": found.projections,
-            "variances": {first: found.variance_a, second: found.variance_b},
+            "directions": comparison.directions,
+            "projections": comparison.projections,
+            "variances": {first: comparison.variance_a, second: comparison.variance_b},
             "scores": {first: scores_first, second: scores_second},
         }
 
 
 def _numpy(scores: Any) -> np.ndarray:
-    """A NumPy array of what may be a torch tensor on any device; torch is not imported for it."""
+    """Scores as a NumPy array; they may be a torch tensor on any device. Does not import torch."""
     if hasattr(scores, "detach"):
         scores = scores.detach().cpu().numpy()
     if not isinstance(scores, np.ndarray):

@@ -1,8 +1,8 @@
 """Subsets: which examples a model is trained on.
 
-A mask is a fixed-size random subset, drawn from the key (study seed, subset) alone, so that it
-does not depend on which job or chunk asks (datamodels paper: subsets of fixed size alpha * n).
-On disk masks are bit-packed, [subsets x ceil(n / 8)] bytes.
+A mask is a random subset of fixed size, drawn from the key (study seed, subset) alone, so that it
+does not depend on which job or chunk asks for it (datamodels paper: subsets of fixed size alpha *
+n). On disk masks are bit-packed, [subsets x ceil(n / 8)] bytes.
 """
 
 from collections.abc import Iterable, Sequence

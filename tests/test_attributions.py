@@ -218,7 +218,7 @@ def test_checkpoints_of_another_model_are_one_line(config, data):
     torch.save(net.state_dict(), "a.pt")
     torch.save({"model": Trap()}, "b.pt")
     for name, words in {
-        "a.pt": "is no state dict of the model mlp: Error(s) in loading",
+        "a.pt": "is not a state dict of the model mlp: Error(s) in loading",
         "b.pt": "cannot be read",
     }.items():
         config = scored(config, name="trak", checkpoints=[name])

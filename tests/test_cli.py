@@ -82,7 +82,7 @@ def test_check_looks_for_the_data_and_counts_them(call, repository, tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     code, _, error = call("check", "mine.yaml")
     assert code == 1
-    assert "dataset.path: images: is not there" in error
+    assert "dataset.path: images: does not exist" in error
     for split, n in (("train", 300), ("test", 40)):
         for name in ("cat", "dog"):
             (tmp_path / "images" / split / name).mkdir(parents=True)
@@ -172,7 +172,7 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
 
 def test_a_new_study_is_one_once_the_data_are_there(call, tmp_path):
     assert call("new", "birds", "--images", "here")[0] == 0
-    assert "dataset.path: here: is not there" in call("check", "config/birds.yaml")[2]
+    assert "dataset.path: here: does not exist" in call("check", "config/birds.yaml")[2]
     for split in ("train", "test"):
         for name in ("cat", "dog"):
             (tmp_path / "here" / split / name).mkdir(parents=True)
@@ -182,13 +182,13 @@ def test_a_new_study_is_one_once_the_data_are_there(call, tmp_path):
     assert code == 0
     assert "120 training images of 2 classes" in said
     code, _, error = call("new", "birds")
-    assert (code, "is there already" in error) == (1, True)
+    assert (code, "exists already" in error) == (1, True)
     assert "NAME: is '../birds'" in call("new", "../birds")[2]
 
 
 def test_a_new_study_of_ones_own_parts(call, repository, tmp_path):
     tutorial = (repository / "docs/tutorial.md").read_text()
-    parts = re.search(r"^```python mine.py\n(.*?)^```$", tutorial, re.S | re.M)[1]
+    parts = re.search(r'^```python title="mine.py"\n(.*?)^```$', tutorial, re.S | re.M)[1]
     (tmp_path / "own_parts_for_new.py").write_text(parts)
     assert call("new", "mine", "--own", "own_parts_for_new", "--output", "mine.yaml")[0] == 0
     code, said, error = call("check", "mine.yaml")
@@ -230,7 +230,10 @@ def test_compare_takes_every_kind_of_file_alike(call, scored, tmp_path):
     expected = json.loads(call("compare", "a.npy", "b.npy", "--json")[1])
     for other in ("a.npz", "a.pt"):
         code, said, error = call("compare", other, "b.npy", "--key", "scores", "--json")
-        assert (code, error) == (1, "modeldiff: b.npy: holds one array without a name: no key\n")
+        assert (code, error) == (
+            1,
+            "modeldiff: b.npy: holds one unnamed array; leave out the key\n",
+        )
         np.savez(tmp_path / "named.npz", scores=b)
         said = call("compare", other, "named.npz", "--key", "scores", "--json")[1]
         assert (
@@ -275,7 +278,7 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
     (tmp_path / "a.txt").write_text("1")
     (tmp_path / "torn.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:1000])
     for name, words in {
-        "absent.npy": "is not there",
+        "absent.npy": "does not exist",
         "a.txt": "must be .npy, .npz, .pt, .pth or .safetensors",
         "two.npz": "name one of its arrays by key: x, y",
         "flat.npy": "holds float32 [100]; must be numbers [targets x train examples]",

@@ -44,7 +44,7 @@ def test_an_artefact_of_another_kind_is_damaged(array, content):
     assert artifacts.array(array, "key", kind="f", dimensions=2).shape == (2, 2)
     replaced(array, OTHERS[content])
     with pytest.raises(
-        CorruptArtifact, match=r"margins\.npy: is no array of 2 dimensions"
+        CorruptArtifact, match=r"margins\.npy: is not an array of 2 dimensions"
     ) as caught:
         artifacts.array(array, "key", kind="f", dimensions=2)
     assert caught.value.artifact == array
@@ -57,7 +57,7 @@ def test_an_archive_of_another_kind_is_damaged(array, content):
     with pytest.raises(CorruptArtifact, match=r"margins\.npy: has no array 'b'"):
         artifacts.arrays(array, "key")["b"]
     replaced(array, OTHERS[content])
-    with pytest.raises(CorruptArtifact, match=r"margins\.npy: is no archive of arrays"):
+    with pytest.raises(CorruptArtifact, match=r"margins\.npy: is not a file of arrays"):
         artifacts.arrays(array, "key")
 
 
@@ -138,10 +138,10 @@ def a_list(path):
 @pytest.mark.parametrize(
     ("name", "harm", "said"),
     [
-        ("dataset/manifest.json", a_list, "is no manifest of a data set"),
-        ("plain/lds.npz", less, "is no file of scores of datamodels"),
-        ("plain-vs-masked/effects.csv", as_text, "is no table of effects"),
-        ("plain-vs-masked/comparison.npz", as_text, "is no archive of arrays"),
+        ("dataset/manifest.json", a_list, "is not a manifest of a data set"),
+        ("plain/lds.npz", less, "is not a file of scores of datamodels"),
+        ("plain-vs-masked/effects.csv", as_text, "is not a table of effects"),
+        ("plain-vs-masked/comparison.npz", as_text, "is not a file of arrays"),
     ],
 )
 def test_a_report_names_content_of_another_kind(study_json, tmp_path, name, harm, said):
@@ -155,7 +155,7 @@ def test_a_report_names_content_of_another_kind(study_json, tmp_path, name, harm
 @pytest.mark.parametrize(
     ("name", "harm", "said"),
     [
-        ("subsets/masks.npy", as_text, "is no array of 2 dimensions"),
+        ("subsets/masks.npy", as_text, "is not an array of 2 dimensions"),
         ("subsets/masks.npy", one_row, "holds uint8 [1, 150], not uint8 [95, 150]"),
         ("masked/datamodels.npz", as_text, "is not a file of "),
     ],

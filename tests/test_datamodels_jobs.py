@@ -188,7 +188,7 @@ def test_a_study_that_grows_trains_and_sums_what_joins(repository, tmp_path):
 def test_more_jobs_than_targets_are_refused(repository, tmp_path):
     regression = data(the_study(repository, tmp_path))
     step.sum_grams(regression, tmp_path / "grams.json")
-    with pytest.raises(UserError, match=r"datamodels\.jobs: 14 for 13 targets"):
+    with pytest.raises(UserError, match=r"datamodels\.jobs: is 14; must be at most the 13 targets"):
         step.fit_part(regression, tmp_path / "grams.json", (0, 14), tmp_path / "x", device="cpu")
 
 
@@ -233,7 +233,7 @@ def test_sums_of_another_kind_are_made_again(repository, tmp_path, examples):
             few = Masks(regression.masks.packed, examples)
             Grams.of(few, regression.margins).save(file)
     with pytest.raises(
-        CorruptArtifact, match=rf"is no file of the sums of masks of {N} examples"
+        CorruptArtifact, match=rf"is not a file of sums over masks of {N} examples"
     ) as caught:
         step.fit_part(regression, output, (0, 2), tmp_path / "0.npz", device="cpu")
     assert artifacts.discard(caught.value.artifact)

@@ -159,7 +159,7 @@ def test_an_archive_that_is_cut_short_is_named_and_nothing_is_unpacked(pictures)
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) // 2])
     before = sorted(pictures.rglob("*"))
-    with pytest.raises(UserError, match=r"all\.tar\.xz: is no folder"):
+    with pytest.raises(UserError, match=r"all\.tar\.xz: is neither a folder"):
         list(placed(sources.folder(path=str(archive), size=4).train))
     assert sorted(pictures.rglob("*")) == before
 
@@ -181,11 +181,11 @@ def test_names_of_an_archive_that_lead_out_of_it_are_not_read(pictures, tmp_path
 @pytest.mark.parametrize(
     ("damage", "options", "words"),
     [
-        (lambda p: (p / "train/bee/002.png").write_bytes(b"x"), {}, "^train/bee/002.png: is not"),
+        (lambda p: (p / "train/bee/002.png").write_bytes(b"x"), {}, "^train/bee/002.png: cannot"),
         (lambda p: shutil.rmtree(p / "test/cow"), {}, "test/cow holds 0 images; must hold one"),
         (lambda p: None, {"train_per_class": 9}, "train/ant holds 4 images; must hold 9"),
         (lambda p: None, {"classes": ["ant", "dog"]}, "train/dog holds 0 images"),
-        (lambda p: None, {"path": "absent"}, "absent: is no folder or tar archive"),
+        (lambda p: None, {"path": "absent"}, "absent: is neither a folder nor a tar"),
     ],
 )
 def test_pictures_that_are_missing_or_broken_are_named(pictures, damage, options, words):

@@ -48,7 +48,7 @@ def test_each_job_has_its_own_gpu_and_a_killed_one_gives_its_back(job):
     held = [holds(each) for each in jobs]
     assert sorted(held) == [0, 1, 2]
     late = job("GPU-a", "GPU-b", "GPU-c")
-    assert late.stderr.readline() == "modeldiff: all 3 GPUs are taken: waiting for one\n"
+    assert late.stderr.readline() == "modeldiff: all 3 GPUs are in use: waiting for one\n"
     assert late.poll() is None
     jobs[1].send_signal(signal.SIGKILL)
     assert holds(late) == held[1]

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from modeldiff.cli import main
 
-FENCED = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.S | re.M)
+FENCED = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.S | re.M)
 
 
 @pytest.fixture
@@ -30,13 +30,15 @@ def checkout(repository, tmp_path):
 
 
 def follow(document: Path, folder: Path) -> None:
-    """Do what a reader does: write the named files, run the commands, in order."""
+    """Do what a reader does: write the named files, edit configs, run the commands, in order."""
     bin_folder = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
     blocks = FENCED.findall(document.read_text())
     assert blocks
     for language, file, text in blocks:
-        if file:
+        if language == "yaml":
+            edit(folder / file, text)
+        elif file:
             (folder / file).write_text(text)
         elif language == "sh":
             command = ["bash", "-eu", "-c", text]
@@ -44,6 +46,12 @@ def follow(document: Path, folder: Path) -> None:
                 command, cwd=folder, env=environment, capture_output=True, text=True
             )
             assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
+
+
+def edit(config: Path, shown: str) -> None:
+    """Put the parts that a document shows in place of those of the same names."""
+    parts = yaml.safe_load(config.read_text()) | yaml.safe_load(shown)
+    config.write_text(yaml.safe_dump(parts))
 
 
 def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):

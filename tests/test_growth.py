@@ -124,6 +124,6 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     assert 0 < power["smallest"] < power["typical"]
     assert power["needed"] < 600
     (said,) = power_forecast.lines(study, {"plain vs masked": None})
-    assert said.endswith("what differences it can show is told once 170 models of both are trained")
+    assert said.endswith("power can be forecast once 170 models of both are trained")
     (said,) = power_forecast.lines(replace(study, models=150), {"plain vs masked": None})
-    assert said.endswith("is told of studies of 170 models or more, not of 150")
+    assert said.endswith("can be forecast for studies of 170 or more models, not for 150")

@@ -92,7 +92,7 @@ def test_damaged_shards_are_all_named_and_only_they_are_removed(tmp_path):
     assert str(caught.value).startswith("2 damaged shards were removed; run the same command again")
     first, second = caught.value.details.split("\n")
     assert first.endswith("3-8.npy: has 100 bytes, not 208: truncated")
-    assert second.endswith("8-10.npy: its content is not what was written (checksum)")
+    assert second.endswith("8-10.npy: its content has changed since it was written (checksum)")
     assert [p.exists() for p in paths] == [True, False, False]
     assert not (tmp_path / "margins.npy").exists()
 

@@ -46,7 +46,11 @@ def test_weights_from_a_file_start_all_but_the_last_layer(tmp_path):
 def test_weights_that_are_none_are_named(tmp_path):
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no weights")
-    for name, words in (("other", "not the weights of"), ("text", "cannot"), ("absent", "cannot")):
+    for name, words in (
+        ("other", "does not hold the weights of"),
+        ("text", "cannot"),
+        ("absent", "cannot"),
+    ):
         with pytest.raises(UserError, match=f"{name}.pt: .*{words}"):
             MODELS["resnet18"]((3, 64, 64), 5, weights=str(tmp_path / f"{name}.pt"))
 

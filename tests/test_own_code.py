@@ -27,7 +27,7 @@ def workflow(repository, tmp_path_factory):
     """A study of the tutorial's module, its models trained once, with few steps each."""
     workflow = Workflow(repository, tmp_path_factory.mktemp("own"))
     text = (repository / "docs/tutorial.md").read_text()
-    mine = re.search(r"^```python mine.py\n(.*?)^```$", text, re.S | re.M)[1]
+    mine = re.search(r'^```python title="mine.py"\n(.*?)^```$', text, re.S | re.M)[1]
     mine = mine.replace("cross_entropy\n", "cross_entropy\nfrom rates import RATE\n", 1)
     mine = mine.replace("lr=0.01", "lr=RATE").replace("epochs=12", "epochs=1")
     (workflow.folder / "mine.py").write_text(mine)

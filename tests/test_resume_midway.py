@@ -146,7 +146,7 @@ def no_state(path):
 
 @pytest.mark.parametrize(
     ("harm", "said"),
-    [(alter, "its content is not what was written"), (no_state, "is no state of models")],
+    [(alter, "its content has changed"), (no_state, "is not a state of models")],
 )
 def test_a_damaged_state_is_ignored_and_said_so(
     short, data, tmp_path, monkeypatch, capsys, harm, said

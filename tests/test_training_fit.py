@@ -255,7 +255,7 @@ def test_out_of_memory_halves_the_width_and_changes_no_model(
     rows, record = shard("full.npy")
     assert device.tried == [15, 7, 3, 3, 3, 3, 3, 3, 2]
     assert record["trained_at_once"] == {"3": 6, "2": 1}
-    assert "out of memory: goes on with 7 at once" in capsys.readouterr().err
+    assert "out of memory: continuing with 7 at once" in capsys.readouterr().err
     assert np.abs(rows - expected).max() < 1e-4
 
 

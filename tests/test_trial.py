@@ -48,7 +48,7 @@ def test_a_net_that_cannot_be_batched_is_said_to_be_trained_alone(check):
     assert code == 0
     assert "plain: 2 steps trained, one model at a time (they cannot be batched)" in said
     assert "masked: 2 steps trained, several models at once" in said
-    assert "watermark: put on images at strength 1" in said
+    assert "watermark: applied to images at strength 1" in said
 
 
 def own_data(study):
@@ -79,7 +79,7 @@ def own_transformation(study):
         (own_data, "bad_parts:data_floats (train): images are float64 [30 x 1 x 8 x 8]; must be"),
         (few_models, "subsets.models: is 70, of which 50 are for evaluation; must be at least 90"),
         (own_estimator, "bad_parts:estimate_nan (of 60 models): returned infinite values or NaN"),
-        (own_preprocess, "bad_parts:by_neighbours (preprocess): changes an image by chance, or by"),
+        (own_preprocess, "bad_parts:by_neighbours (preprocess): changes an image at random, or"),
         (own_transformation, "bad_parts:bright (strength 0.3): returned values from 0 to 3"),
         (
             lambda study: recipe(study, model="model_few_outputs"),
@@ -104,8 +104,8 @@ def test_what_would_fail_later_fails_in_a_line(check, change, words):
 def test_a_function_that_leaves_a_few_examples_alone_is_only_told_of(check):
     code, said, _ = check(lambda study: recipe(study, train="train_not"))
     assert code == 0
-    assert "left the module as it was; must be trained in place" in said
-    assert "perhaps these are too few examples" in said
+    assert "left the module as it was; must be the given module, trained in place" in said
+    assert "perhaps it needs more examples" in said
 
 
 def test_without_features_no_model_is_trained_on_all_data(config, tmp_path):

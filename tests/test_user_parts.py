@@ -167,7 +167,7 @@ RESULTS = [
     ("model", "model_of_two_sizes", r"model 2\d of plain\): left the module with 1.weight float32"),
     ("model", "model_hidden", r"in use\): its module depends on tensors that are neither"),
     ("train", "train_elsewhere", r"model 20 of plain\): trained and returned another module; must"),
-    ("train", "train_not", r"model 20 of plain\): left the module as it was; must be trained in"),
+    ("train", "train_not", r"model 20 of plain\): left the module as it was; must be the given"),
     ("train", "none", r"model 20 of plain\): left the module as it was"),
     ("train", "too_large_tensor", r"model 20 of plain\): needs more memory than there is"),
     ("train", "deep", r"model 20 of plain\): RecursionError: "),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 from modeldiff.attribution import score_files, trak
 from modeldiff.core import artifacts
@@ -30,37 +30,40 @@ def write(study: Study, name: str, data: Dataset, output: str | Path, *, device:
     take 4 bytes x train examples x dimensions for each checkpoint, on disk, until it is done.
     Raises UserError, one line that names the file, for what cannot be used.
     """
-    part, given, output = study.scores[name], study.given(name), Path(output)
+    part = study.scores[name]
+    given = study.given(name)
+    output = Path(output)
     if part.name == "trak":
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".trak-") as folder:
-            found = _trak(study.algorithms[name], data, folder, device, **part.options)
+            scores = _trak(study.algorithms[name], data, folder, device, **part.options)
     else:
-        found = _of_file(data, **part.options)
-    bad = np.flatnonzero(~np.isfinite(found).all(1))
+        scores = _of_file(data, **part.options)
+    bad = np.flatnonzero(~np.isfinite(scores).all(1))
     if len(bad):
         what = f"the scores of {len(bad)} targets are not finite, first of target {bad[0]}"
-        raise UserError(f"{', '.join(given)}: {what}; every one must be")
+        raise UserError(f"{', '.join(given)}: {what}; all must be")
     sources = {path: _sha256(path) for path in given}
     with artifacts.write(output, study.key("scores", name), sources=sources) as file:
-        np.save(file, found)
+        np.save(file, scores)
 
 
 def _of_file(data: Dataset, path: str, transposed: bool, key: str | None) -> np.ndarray:
     """The targets' rows of a file that has those, or a row for each test image."""
-    found = score_files.read(path, transposed=transposed, key=key)
-    tests, train = len(data.test.labels), len(data.train.labels)
+    scores = score_files.read(path, transposed=transposed, key=key)
+    tests = len(data.test.labels)
+    train = len(data.train.labels)
     wanted = (len(data.targets), train)
-    if found.shape == (tests, train):
-        found = found[data.targets]
-    if found.shape != wanted:
-        hint = "" if transposed else "; of the other way, `transposed: true` must say so"
+    if scores.shape == (tests, train):
+        scores = scores[data.targets]
+    if scores.shape != wanted:
+        hint = "" if transposed else "; if its rows are training images, set `transposed: true`"
         raise UserError(
-            f"{path}: holds {list(found.shape)}{', transposed' if transposed else ''}; must be "
+            f"{path}: holds {list(scores.shape)}{', transposed' if transposed else ''}; must be "
             f"{list(wanted)}, targets x training images, or {[tests, train]}, test images x "
             f"training images{hint}"
         )
-    return found.astype(np.float32)
+    return scores.astype(np.float32)
 
 
 def _trak(
@@ -92,19 +95,21 @@ def _batches(
 
 def _prepared(algorithm: Algorithm, batch: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
     """Images and labels of a batch."""
-    images = torch.stack([image for image, _ in batch])
-    labels = torch.stack([label for _, label in batch])
+    images, labels = default_collate(list(batch))
     return preprocess(algorithm, to_float(images)), labels
 
 
 def _state(path: str, module: torch.nn.Module, model: str) -> dict[str, Tensor]:
     """A checkpoint's tensors; UserError unless they are those of `module`."""
-    state = {k: torch.from_numpy(np.array(v)) for k, v in score_files.arrays(path).items() if k}
+    state = {}
+    for name, array in score_files.arrays(path).items():
+        if name:  # a lone array has none
+            state[name] = torch.from_numpy(np.array(array))
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: is no state dict of the model {model}: {reason}") from None
+        raise UserError(f"{path}: is not a state dict of the model {model}: {reason}") from None
     return state
 
 

@@ -1,13 +1,13 @@
-"""TRAK scores by the `traker` package, without its two traps.
+"""TRAK scores by the `traker` package, without two of its pitfalls.
 
-Features are kept by content, not by number: other checkpoints or other data never meet old files.
-Loaders that shuffle or drop examples would misalign columns silently, so they are refused.
+Features are kept by content, not by number, so that old files are never used for other checkpoints
+or data. Loaders that shuffle or drop examples would silently misalign columns, so they are refused.
 Source: Park et al. 2023, arXiv 2303.14186.
 """
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from modeldiff.core.errors import UserError
 
-SKETCH = 100  # traker's projector on a CPU fails for as few dimensions
+SKETCH = 100  # dimensions for which, or for fewer, traker's projector fails on a CPU
 
 
 def scores(
@@ -33,8 +33,9 @@ def scores(
     """TRAK scores of the targets: float32 [n_targets x n_train], the mean over `checkpoints`.
 
     train, targets: torch DataLoaders of (images, labels) in their data sets' order.
-    folder: where features are kept for the next time. projected: dimensions gradients keep, None:
-    2,048 or half the training examples; with as many as examples the scores would be noise.
+    folder: where features are kept for later calls. projected: dimensions that gradients are
+    projected to; None: 2,048, or half the training examples if that is less. With as many
+    dimensions as examples the scores would be noise.
     device: where to compute, None: on a GPU if there is one.
     Raises UserError without traker, without checkpoints, for a loader that shuffles or drops, or
     for too few training examples.
@@ -44,9 +45,9 @@ def scores(
     except ModuleNotFoundError:
         raise UserError("traker is not installed: pip install 'modeldiff[trak]'") from None
     if not checkpoints:
-        raise UserError("checkpoints: there are none; TRAK needs one or more state dicts")
-    for name, loader in (("train", train), ("targets", targets)):
-        _check_order(loader, name)
+        raise UserError("checkpoints: none given; TRAK needs one or more state dicts")
+    _check_order(train, "train")
+    _check_order(targets, "targets")
     dimensions = projected or min(2048, len(train.dataset) // 2)
     if dimensions <= SKETCH:
         raise UserError(
@@ -79,8 +80,8 @@ def scores(
         )
         for batch in _batches(targets, device):
             tracer.score(batch=batch, num_samples=len(batch[0]))
-    found = np.asarray(tracer.finalize_scores(exp_name=experiment), np.float32)
-    return np.ascontiguousarray(found.T)
+    by_example = np.asarray(tracer.finalize_scores(exp_name=experiment), np.float32)
+    return np.ascontiguousarray(by_example.T)
 
 
 def _check_order(loader: Any, name: str) -> None:
@@ -92,8 +93,9 @@ def _check_order(loader: Any, name: str) -> None:
         )
 
 
-def _batches(loader: Any, device: str) -> Any:
-    return ([tensor.to(device) for tensor in batch] for batch in loader)
+def _batches(loader: Any, device: str) -> Iterator[list[Tensor]]:
+    for batch in loader:
+        yield [tensor.to(device) for tensor in batch]
 
 
 def _digest(checkpoints: Sequence[Mapping[str, Tensor]], loader: Any) -> str:

@@ -1,8 +1,8 @@
 """The command line `modeldiff`: commands for people, and one per room for Snakemake's rules.
 
-torch is imported only by the commands that need it. Exit codes: 0, 1 for a mistake in what was
-given (one line on standard error, and below it the traceback of a function of the user's own, if it
-is one that failed), 2 for wrong usage.
+torch is imported only by the commands that need it. Exit codes: 0; 1 if something that was given is
+wrong (one line on standard error, followed by the user's own traceback if a function of the user's
+failed); 2 for wrong usage.
 """
 
 import sys
@@ -59,8 +59,8 @@ def main() -> None:
     """What do two learning algorithms do differently?
 
     A study is one YAML file: write it with `new`, look at it with `check` and `plan`, run it with
-    Snakemake, follow it with `status`. Exit codes: 0; 1 if something that was given is wrong,
-    told in one line; 2 for wrong usage.
+    Snakemake, follow it with `status`. Exit codes: 0; 1 if something that was given is wrong, with
+    one line that says what; 2 for wrong usage.
     """
 
 

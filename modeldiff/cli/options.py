@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Given(click.ParamType):  # type: ignore[type-arg]
-    """A path; UserError for one that no file can have, and for a pipe, which would wait for ever.
+    """A path; UserError for one that no file can have, and for a pipe, which would wait forever.
 
-    folder: whether a folder is meant; written: whether it will be written, and need not be there.
+    folder: whether a folder is meant; written: whether it will be written, and need not exist.
     """
 
     name = "path"
@@ -27,7 +27,7 @@ class Given(click.ParamType):  # type: ignore[type-arg]
         self.folder, self.written = folder, written
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """The path, which may be missing: that is for its reader to say."""
+        """The path. It may be missing, which is left to its reader to report."""
         if self.written:
             for what in paths.unfit(value if self.folder else Path(value).parent):
                 raise UserError(f"{value}: {what}")
@@ -68,7 +68,7 @@ class Config(click.ParamType):  # type: ignore[type-arg]
 
 
 def known(ctx: click.Context, param: click.Parameter, algorithm: str) -> str:
-    """The algorithm; UserError unless the study, which is given before it, trains it."""
+    """The algorithm; UserError unless the study, which comes before it, trains it."""
     study: Study = ctx.params["study"]
     if algorithm not in study.trained:
         names = ", ".join(study.trained)

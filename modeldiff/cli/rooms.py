@@ -1,4 +1,4 @@
-"""One command per room, each of them what one Snakemake rule runs.
+"""One command per room; each is what one Snakemake rule runs.
 
 Every room takes the checked study (`study.json`) or a config, its inputs and `--output`.
 """
@@ -143,7 +143,7 @@ def grams(
     threads: int,
     output: Path,
 ) -> None:
-    """Sum what the fits of ALGORITHM share into grams.npz beside OUTPUT, which says of what."""
+    """Sum what the fits of ALGORITHM share into grams.npz; OUTPUT, beside it, says of which."""
     devices.claim(0, threads)
     from modeldiff.datamodels import step
 
@@ -197,7 +197,7 @@ def datamodels(
     device: str,
     output: Path,
 ) -> None:
-    """Fit the datamodels of ALGORITHM, or join PARTS, and see how well they predict."""
+    """Fit the datamodels of ALGORITHM, or join PARTS, and evaluate how well they predict."""
     from modeldiff.datamodels import step
 
     data = regression(study, algorithm, manifest, masks, margins)
@@ -211,7 +211,7 @@ def datamodels(
 @device_options
 @output_option
 def scores(study: Study, algorithm: str, manifest: Path, device: str, output: Path) -> None:
-    """Take in, or compute by TRAK, the scores that ALGORITHM is compared by."""
+    """Read, or compute by TRAK, the scores that ALGORITHM is compared by."""
     from modeldiff import dataset
     from modeldiff.attribution import step
 
@@ -238,7 +238,7 @@ def comparison(
     threads: int,
     output: Path,
 ) -> None:
-    """Find what sets the two algorithms of PAIR apart, both ways.
+    """Compare the two algorithms of PAIR, both ways.
 
     MODELS: masks of all subsets, then margins of either algorithm's models; a contrast needs them.
     """

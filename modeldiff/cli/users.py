@@ -43,21 +43,19 @@ config_argument = click.argument("study", metavar="CONFIG", type=Config())
 def new(name: str, output: Path | None, images: str | None, own: str | None) -> None:
     """Write a commented config for a study NAME of your own data and algorithms.
 
-    Without --own it compares two recipes on images in folders, train/CLASS/* and test/CLASS/*;
-    with it the data set, the model and the training function come from your own module.
+    Without --own, the study compares two recipes on images in folders, train/CLASS/* and
+    test/CLASS/*. With it, data set, model and training function come from your own module.
     """
     label = yaml.safe_load(validation.SCHEMA.read_text())["$defs"]["label"]
     if not re.search(label["pattern"], name):
         raise UserError(f"NAME: is {shown(name)}; must be {label['description']}")
     if images is not None and not config_file.encodable(images):
-        raise UserError(
-            f"--images: is {shown(images)}; must be a path that can stand in a text file"
-        )
+        raise UserError(f"--images: is {shown(images)}; must be a path that a text file can hold")
     if own is not None and (images is not None or not re.fullmatch(r"[A-Za-z_][\w.]*", own)):
         raise UserError("--own: must be a module like `mine` or `package.mine`, without --images")
     path = output or Path(f"config/{name}.yaml")
     if path.exists():
-        raise UserError(f"{path}: is there already; choose another --output")
+        raise UserError(f"{path}: exists already; choose another --output")
     template = jinja2.Template(TEMPLATE.read_text(), keep_trailing_newline=True)
     written = json.dumps(images or f"data/{name}", ensure_ascii=False)
     values = {"images": written, "own": own, "file": shlex.quote(printable(str(path)))}
@@ -73,11 +71,11 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 def check(study: Study, output: Path | None, as_json: bool) -> None:
     """Check CONFIG, try each of its parts on a few examples, and say what the study will do.
 
-    Imports every part, looks for the data (your own `data()` is called), trains two steps of each
-    algorithm (all of a training function of your own, on few examples) and puts each feature on
+    Imports every part, looks for the data (calls your own `data()`), trains two steps of each
+    algorithm (or runs your own training function on a few examples) and applies each feature to
     images. Nothing is kept. Says what has changed since the study was last run, and which models
-    that trains again. Exit code 1 and one line for the first mistake: file, key or import
-    path, and what would be right.
+    must be trained again. For the first mistake, prints one line (file, key or import path, and
+    what would be right) and exits with code 1.
     """
     outline = plans.outline(study)
     from modeldiff.planning import dry_run
@@ -93,11 +91,12 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
 
 @click.command()
 @config_argument
-@click.option("--sha256", help="Checksum that the image files must have, as told before.")
+@click.option("--sha256", help="Checksum that the image files must have, as printed before.")
 def check_data(study: Study, sha256: str | None) -> None:
     """Check that CONFIG's data are complete and that every image opens.
 
-    Nothing is written. Exit code 1 and one line, with the counts expected and found, if not.
+    Nothing is written. If not, prints one line with the expected and actual counts, and exits with
+    code 1.
     """
     from modeldiff.dataset import check
 
@@ -107,14 +106,18 @@ def check_data(study: Study, sha256: str | None) -> None:
 
 @click.command()
 @config_argument
-@click.option("--lds", type=click.FloatRange(0, 1, True, True), help="Models for this LDS, too.")
+@click.option(
+    "--lds",
+    type=click.FloatRange(0, 1, True, True),
+    help="Also forecast the models needed for this LDS.",
+)
 @json_option
 def plan(study: Study, lds: float | None, as_json: bool) -> None:
     """Train a little of CONFIG's algorithms and say what the study will cost.
 
-    Seconds per model, hours, jobs and disk of the whole study. What is trained is not kept. How
-    many models a wanted LDS needs, and what differences a contrast will be able to show, is told
-    from the models that the study has trained so far.
+    Prints seconds per model, and hours, jobs and disk of the whole study. The models trained for
+    this are not kept. The models that an LDS needs, and the differences that a contrast will be
+    able to show, are forecast from the models that the study has trained so far.
     """
     outline = plans.outline(study)
     training = study.config["training"]
@@ -139,13 +142,13 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
 @click.command()
 @config_argument
 @click.argument("algorithm")
-@click.option("--classes", required=True, help="Which to train on, divided by commas.")
+@click.option("--classes", required=True, help="Classes to train on, separated by commas.")
 @click.option("--output", "-o", type=OUTPUT, required=True, help="The weights to write.")
 def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
     """Train one model of CONFIG's ALGORITHM on other classes of its images, and keep its weights.
 
     For studies of what pre-training changes: `model: {weights: OUTPUT}` starts from them. All
-    training images of the classes are used; the accuracy on their test images is told.
+    training images of the classes are used; the accuracy on their test images is printed.
     """
     training = study.config["training"]
     device = devices.claim(training["gpu"], training["threads"])
@@ -157,20 +160,20 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--watch", is_flag=True, help="Say it again every two seconds until all is done.")
+@click.option("--watch", is_flag=True, help="Repeat every two seconds until everything is done.")
 @json_option
 def status(folder: Path, watch: bool, as_json: bool) -> None:
     """How far the study in FOLDER (results/NAME) is.
 
-    Models trained, failed and running, rate, time left, and which room each algorithm is in; from
-    the files alone, so that it works on any machine that sees them, while the study runs or not.
+    Prints models trained, failed and running, rate, time left, and the step that each algorithm is
+    at. It only reads files, so it works on any machine that sees them, during a run or not.
     """
     while True:
-        found = states.read(folder)
+        state = states.read(folder)
         if watch and not as_json:
             click.clear()
-        show(found.as_json(), as_json, "\n".join(states.lines(found)))
-        if not watch or found.report:
+        show(state.as_json(), as_json, "\n".join(states.lines(state)))
+        if not watch or state.report:
             return
         time.sleep(2)
 
@@ -178,10 +181,11 @@ def status(folder: Path, watch: bool, as_json: bool) -> None:
 @click.command()
 @study_argument
 def skip_missing(study: Study) -> None:
-    """Go on without the models whose jobs cannot be finished.
+    """Continue without the models whose jobs cannot be finished.
 
-    STUDY is a config or a results folder's study.json. Writes shards without margins for all that
-    is missing, if that is no more than `training.allow_missing`; no run of the study may be going.
+    STUDY is a config or a results folder's study.json. Writes shards without margins for all
+    missing models, if they are no more than `training.allow_missing`. No run of the study may be
+    going on.
     """
     from modeldiff.jobs import missing
 
@@ -192,7 +196,7 @@ def skip_missing(study: Study) -> None:
 @click.command()
 @click.argument("path", metavar="SUMMARY", type=FILE)
 def summary(path: Path) -> None:
-    """Say in a few lines what was found: SUMMARY is a results folder's summary.json."""
+    """Print the result in a few lines: SUMMARY is a results folder's summary.json."""
     from modeldiff.report import terminal
 
     click.echo(terminal.lines(path))
@@ -222,7 +226,7 @@ def compare(
     """Compare two files of scores, without training anything.
 
     A and B hold one number for each target and training example, [targets x train examples]
-    unless --transposed: datamodels, TRAK or any other attribution. Kinds: .npy, .npz, .pt, .pth
+    unless --transposed: datamodels, TRAK or any other attribution. Formats: .npy, .npz, .pt, .pth
     (loaded as weights only) and .safetensors.
     """
     from modeldiff.attribution import score_files
@@ -232,12 +236,14 @@ def compare(
     if arrays[0].shape != arrays[1].shape:
         shapes = " and ".join(str(list(array.shape)) for array in arrays)
         raise UserError(f"{a} and {b}: hold {shapes} [targets x train]; must have one shape")
-    found = score_comparison.compare(*arrays, directions=directions, rows=rows, examples=examples)
+    compared = score_comparison.compare(
+        *arrays, directions=directions, rows=rows, examples=examples
+    )
     names = (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
     if output:
-        score_comparison.write(found, names, output)
-    text = list(score_comparison.lines(found, names))
-    show(score_comparison.summary(found, names), as_json, "\n".join(text))
+        score_comparison.write(compared, names, output)
+    text = list(score_comparison.lines(compared, names))
+    show(score_comparison.summary(compared, names), as_json, "\n".join(text))
     if output and not as_json:
         click.echo(f"page: {output}/comparison.html")
 

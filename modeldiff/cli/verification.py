@@ -1,4 +1,4 @@
-"""The commands that put features on images: what was asked for, and what is worth a try."""
+"""The commands that apply features to images: those named in a study, and candidates."""
 
 from collections.abc import Callable
 from functools import wraps

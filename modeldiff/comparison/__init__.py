@@ -1,4 +1,4 @@
-"""What sets two algorithms apart, and how sure one can be of it.
+"""How two algorithms differ, and how certain that is.
 
 `compare` is the published method (residual datamodels, from weights alone); `contrast` works on
 the margins of models that share their subsets, and tests what it finds.

@@ -4,13 +4,13 @@ Both algorithms are trained on the same subsets, so their difference D = A - cB 
 regression of the paired differences of margins on the masks. Its singular vectors are the
 distinguishing directions. Projecting B out of A row by row, as the published method does, leaves
 some of what both share wherever B is noisy (regression dilution); a difference leaves none of it.
-c is 1, but where a difference in scale alone explains most of what differs. Directions that stand
-out from noise together are known as a plane, not each by itself: within it they are rotated until
-each moves few test examples, and those strongly.
+c is 1 unless a difference in scale alone explains most of what differs. Directions that stand out
+from noise are known jointly, as a plane, but not individually: within the plane they are rotated
+until each moves few test examples strongly.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t
@@ -43,16 +43,16 @@ def contrast(
 
     masks: bool [models x n_train], an array or anything with `.shape` that gives a bool array when
         sliced by rows (`modeldiff.subsets.Masks`).
-    margins_a, margins_b: float [models x n_targets], usually memory-mapped. Models of which one
-        of the two failed (a margin that is not finite) are left out.
-    penalty: of the ridge regression, on standardised columns. More than predicts margins best:
-        what differs is weak against the noise.
-    permutations: random exchanges of A and B that the null is made of; p-values are no smaller than
-        1 / (permutations + 1).
+    margins_a, margins_b: float [models x n_targets], usually memory-mapped. A model that
+        failed under either algorithm (a margin that is not finite) is left out.
+    penalty: of the ridge regression, on standardised columns. Larger than the one that predicts
+        margins best, because differences are weak compared with the noise.
+    permutations: number of random exchanges of A and B that make the null distribution; p-values
+        are at least 1 / (permutations + 1).
     seed: of the permutations. examples: strongest training examples that `overlap` is counted on.
 
-    The p-values are those of `significance.sign_flips`. A direction can only be as sure as the
-    margins' noise allows, so weak or redundant differences may go unfound.
+    The p-values are those of `significance.sign_flips`. How certain a direction can be is limited
+    by the noise of the margins, so weak or redundant differences may be missed.
     Memory: n_train^2 and n_targets x n_train, a few of each, whatever the number of models.
     Raises UserError for shapes that do not match, too few models, or nothing that differs.
     """
@@ -72,10 +72,11 @@ def contrast(
     basis = significance.basis(models, seed)
     axes = principal_axes(basis.T @ difference, directions)
     tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
-    p_value, p_any = tested.p_value, tested.p_any
+    p_value = tested.p_value
+    p_any = tested.p_any
     if models.scale != 1:
-        # The factor is an estimate: where noise made it, what both share is left in the
-        # difference. So nothing counts that does not stand out without the factor as well.
+        # The factor is an estimate. If noise made it, what both share remains in the difference.
+        # So a direction must stand out without the factor as well.
         unscaled = replace(models, scale=1.0)
         plain_basis = significance.basis(unscaled, seed)
         plain = np.float64(a) - b
@@ -86,30 +87,24 @@ def contrast(
         p_value = np.maximum(p_value, again.p_value)
         p_any = max(p_any, again.p_any)
     together = int((p_value <= DIRECTION_LEVEL).sum())
-    found, projections = oriented(*rotated(axes, difference @ axes.T, together))
+    axes, projections = oriented(*rotated(axes, difference @ axes.T, together))
     singular = np.linalg.norm(projections, axis=0)
-    differences = [np.float64(own_a) - models.scale * own_b for own_a, own_b in halves]
-    twice = []
-    for half in differences:
-        axes = principal_axes(basis.T @ half, directions)
-        twice.append(nearest(found, rotated(axes, half @ axes.T, together)[0]))
+    first = Half.of(models, halves[0], basis, axes, together)
+    second = Half.of(models, halves[1], basis, axes, together)
     # Along the directions of each half, the other half's datamodels.
-    cross_fitted = [
-        Along.of(models, ridges[1], halves[1], twice[0]),
-        Along.of(models, ridges[0], halves[0], twice[1]),
-    ]
-    measured = [along.variances() for along in cross_fitted]
-    variance = np.mean([estimate for estimate, _ in measured], 0)
-    half_width = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
-    extents = [
-        along.extents(half @ own.T)
-        for along, half, own in zip(cross_fitted, differences, twice, strict=True)
-    ]
-    extent = np.sum([values for values, _ in extents], 0)
-    covariance = np.sum([values for _, values in extents], 0)
+    along_first = Along.of(models, ridges[1], halves[1], first.directions)
+    along_second = Along.of(models, ridges[0], halves[0], second.directions)
+    variance_1, error_1 = along_first.variances()
+    variance_2, error_2 = along_second.variances()
+    variance = np.mean([variance_1, variance_2], 0)
+    half_width = T_CRITICAL * np.linalg.norm([error_1, error_2], axis=0) / 2
     interval = np.maximum(np.stack([variance - half_width, variance + half_width], 2), 0)
+    extent_1, covariance_1 = along_first.extents(first.projections)
+    extent_2, covariance_2 = along_second.extents(second.projections)
+    extent = np.sum([extent_1, extent_2], 0)
+    covariance = np.sum([covariance_1, covariance_2], 0)
     return Comparison(
-        directions=found,
+        directions=axes,
         projections=projections,
         explained=singular**2 / (difference**2).sum(),
         variance_a=np.maximum(variance[0], 0),
@@ -118,20 +113,48 @@ def contrast(
         interval_b=interval[1],
         b_follows=ratios(extent, covariance, FREEDOM),
         a_follows=ratios(extent[::-1], covariance[:, ::-1, ::-1], FREEDOM),
-        asymmetry=asymmetry(a, models.scale * b, found),
+        asymmetry=asymmetry(a, models.scale * b, axes),
         singular_values=singular,
         p_value=p_value,
         critical_value=tested.critical_value,
-        stability=np.abs((twice[0] * twice[1]).sum(1)),
-        overlap=overlap(twice[0], twice[1], examples),
+        stability=np.abs((first.directions * second.directions).sum(1)),
+        overlap=overlap(first.directions, second.directions, examples),
         agreement=agreement(ridge, models, covariances, p_any),
     )
+
+
+class Half(NamedTuple):
+    """What one half of the models finds.
+
+    directions: [k x n_train], each the closest one to a direction of all models; projections:
+    [n_targets x k], of the half's own difference on them.
+    """
+
+    directions: np.ndarray
+    projections: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        models: Paired,
+        weights: tuple[np.ndarray, np.ndarray],
+        basis: np.ndarray,
+        directions: np.ndarray,
+        together: int,
+    ) -> "Half":
+        """weights: of A and of B, fitted on the half; directions, together: of all models."""
+        a, b = weights
+        difference = np.float64(a) - models.scale * b
+        axes = principal_axes(basis.T @ difference, len(directions))
+        axes, _ = rotated(axes, difference @ axes.T, together)
+        closest = nearest(directions, axes)
+        return cls(closest, difference @ closest.T)
 
 
 def rotated(
     directions: np.ndarray, projections: np.ndarray, together: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions and projections, the first `together` rotated within their plane, strongest first.
+    """Directions and projections, the first `together` rotated in their plane, strongest first.
 
     directions: orthonormal [directions x n_train]; projections: [n_targets x directions].
     """
@@ -145,36 +168,40 @@ def rotated(
 def coefficient(halves: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """How much larger A's weights are than B's, if that is most of what differs; else 1.
 
-    halves: weights (a, b) [n_targets x n_train] of two sets of models without a model in common:
-    the product of a row of one half with the same row of the other has no noise in its mean, a
-    squared norm has. The factor is the median over targets of the ratio of norms: few targets
-    should decide nothing, and B over A should say the same as A over B. Algorithms that differ
-    otherwise have no factor of their own to be compared by: then margins are taken as they are.
+    halves: weights (a, b) [n_targets x n_train] of two disjoint sets of models. The product of a
+    row of one half with the same row of the other has no noise in its mean; a squared norm has. The
+    factor is the median over targets of the ratio of norms, so that a few targets decide nothing
+    and that B over A says the same as A over B. Algorithms that differ in other ways have no
+    meaningful factor, and their margins are taken as they are.
     """
     (a1, b1), (a2, b2) = halves
-    squares_a, squares_b = (a1 * a2).sum(1), (b1 * b2).sum(1)
+    squares_a = (a1 * a2).sum(1)
+    squares_b = (b1 * b2).sum(1)
     products = ((a1 * b2).sum(1) + (a2 * b1).sum(1)) / 2
     known = (squares_a > 0) & (squares_b > 0)
     if not known.any():
         return 1.0
     factor = float(np.sqrt(np.median(squares_a[known] / squares_b[known])))
+    # |a - factor b|^2 / factor, which is the same with A and B exchanged, against |a - b|^2.
     left = squares_a / factor - 2 * products + factor * squares_b
     whole = squares_a - 2 * products + squares_b
     return factor if left.sum() < whole.sum() / 2 else 1.0
 
 
-def nearest(found: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """For each direction, that of a half of the models which is closest, with the same sign."""
-    cosines = found @ half.T
+def nearest(directions: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """For each direction, the closest one of a half of the models, with the same sign."""
+    cosines = directions @ half.T
     best = np.abs(cosines).argmax(1)
-    signs = np.where(cosines[np.arange(len(found)), best] < 0, -1.0, 1.0)
+    signs = np.where(cosines[np.arange(len(directions)), best] < 0, -1.0, 1.0)
     nearby: np.ndarray = half[best] * signs[:, None]
     return nearby
 
 
 def overlap(first: np.ndarray, second: np.ndarray, examples: int) -> np.ndarray:
-    """Share of the strongest `examples` that each direction has in both, float64 [directions]."""
-    strongest = (
-        (set(ends(v, examples)[0]) for v in pair) for pair in zip(first, second, strict=True)
-    )
-    return np.array([len(one & other) / len(one) for one, other in strongest])
+    """Share of each direction's strongest `examples` that both have: float64 [directions]."""
+    shares = np.empty(len(first))
+    for i in range(len(first)):
+        in_first, _ = ends(first[i], examples)
+        in_second, _ = ends(second[i], examples)
+        shares[i] = len(np.intersect1d(in_first, in_second)) / len(in_first)
+    return shares

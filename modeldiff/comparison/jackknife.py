@@ -1,4 +1,4 @@
-"""How far two algorithms' datamodels go along directions, and how sure that is: a jackknife."""
+"""How far two algorithms' datamodels extend along directions, with a jackknife's errors."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ GROUPS = 20  # of models, each left out in turn
 class Along:
     """Datamodels of A and of B, fitted on one half of the models, along directions of the other.
 
-    values: float64 [2 x n_targets x k]. moved: float64 [2 x GROUPS x n_targets x k], how much of
-    them each group of models makes: without the group they are `values - moved`, to first order.
+    values: float64 [2 x n_targets x k]. moved: float64 [2 x GROUPS x n_targets x k], what each
+    group of models contributes: without it the values are `values - moved`, to first order.
     norms: float64 [2 x n_targets], of each datamodel; 1 for those that are 0.
     """
 
@@ -44,12 +44,14 @@ class Along:
         group = (np.cumsum(ridge.chosen) - 1) % GROUPS
         moved = np.zeros((2, GROUPS, models.n_targets, len(directions)))
         for rows, x in ridge.centred_masks(2 * models.n_targets):
-            z, own = x @ loads, group[rows][ridge.chosen[rows]]
+            z = x @ loads
+            group_of_model = group[rows][ridge.chosen[rows]]
             centred = models.centred(rows, ridge.chosen)
             for total, y, fitted in zip(moved, centred, weights, strict=True):
                 rest = y - x @ fitted.T
                 for g in range(GROUPS):
-                    total[g] += rest[own == g].T @ z[own == g]
+                    members = group_of_model == g
+                    total[g] += rest[members].T @ z[members]
         moved -= moved.mean(1, keepdims=True)  # which is not 0: the penalty's pull
         values = np.stack([np.float64(fitted) @ directions.T for fitted in weights])
         norms = np.stack([np.linalg.norm(fitted, axis=1) for fitted in weights])
@@ -58,8 +60,8 @@ class Along:
     def variances(self) -> tuple[np.ndarray, np.ndarray]:
         """Variances over targets, less noise, and their standard errors: float64 [2 x k], twice.
 
-        Rows are scaled to the norm that they have. What noise adds to a square is its curvature
-        over groups, which is taken off.
+        Rows are divided by their norm, which is taken as fixed. What noise adds to a square is its
+        curvature over groups, which is subtracted.
         """
         rows = self.values / self.norms[:, :, None]
         changes = self.moved / self.norms[:, None, :, None]
@@ -71,7 +73,7 @@ class Along:
         return estimate, np.sqrt((GROUPS - 1) / GROUPS * squares)
 
     def extents(self, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far A and B go along each direction: float64 [2 x k], covariances [k x 2 x 2].
+        """How far A and B extend along each direction: float64 [2 x k], covariances [k x 2 x 2].
 
         projections: [n_targets x k], of the other half's difference: the targets that a direction
         moves, and how. In the margins' units, over these targets taken together.
@@ -85,8 +87,8 @@ class Along:
 def ratios(values: np.ndarray, covariance: np.ndarray, degrees: int) -> np.ndarray:
     """The second value over the first, with its 95% interval: float64 [k x 3].
 
-    values: [2 x k]; covariance: [k x 2 x 2], by that many degrees of freedom. All NaN where the
-    first value is not surely different from 0: then the interval has no end (Fieller 1954).
+    values: [2 x k]; covariance: [k x 2 x 2], estimated with `degrees` degrees of freedom. All NaN
+    where the first value is not clearly different from 0: the interval is unbounded (Fieller 1954).
     """
     critical = t.ppf(0.975, degrees) ** 2
     first, second = values

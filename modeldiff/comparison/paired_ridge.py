@@ -1,4 +1,4 @@
-"""Models of two algorithms trained on the same subsets, read in blocks, and ridge on them."""
+"""Margins of two algorithms trained on the same subsets, read in blocks; ridge regression."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import Gram, blocks
 from modeldiff.study.sizes import FEWEST_COMPARED
 
-SURE = 1.645  # standard errors below the estimated share: with nothing to predict, 0 in 95 of 100
+SURE = 1.645  # standard errors below the share: with nothing to predict, 0 in 95 of 100 cases
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class Ridge:
         self.leverage = float((fitted + 1) / gram.models)
         deviation = scale.numpy()
         self.inverse = (deviation[:, None] * inverse * deviation).astype(np.float32)
-        self.masks, self.chosen, self.models = masks, chosen, gram.models
+        self.masks = masks
+        self.chosen = chosen
+        self.models = gram.models
         self.unshrunk = gram.models / (gram.models - 1)
         self.share = gram.share().numpy().astype(np.float32)
 
@@ -126,11 +128,12 @@ class Ridge:
         """Centred masks times margins of A and of B, summed over models: float32 [2 x n_train x
         n_targets].
         """
-        found = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
+        sums = np.zeros((2, self.masks.shape[1], models.n_targets), np.float32)
         for rows, x in self.centred_masks(2 * models.n_targets):
-            for total, y in zip(found, models.centred(rows, self.chosen), strict=True):
-                total += x.T @ y
-        return found
+            a, b = models.centred(rows, self.chosen)
+            sums[0] += x.T @ a
+            sums[1] += x.T @ b
+        return sums
 
     def weights(self, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights of A and of B, float32 [n_targets x n_train], in units of the 0/1 mask."""
@@ -139,12 +142,12 @@ class Ridge:
         return a, b
 
     def noise(self, models: Paired, basis: np.ndarray, seen: np.ndarray) -> "Noise":
-        """What of the differences the masks do not tell.
+        """The part of the differences that the masks do not predict.
 
         basis: float32 [n_targets x r]; seen: [r x n_train], weights of the differences along it.
         """
         noise = Noise(self, models, basis, seen.T.astype(np.float32), 0.0, 0.0)
-        product = variance = square = own = 0.0
+        product = variance = square = itself = 0.0
         total = np.zeros((len(seen.T), len(seen)), np.float32)
         for rows, x in self.centred_masks(3 * basis.shape[1]):
             d, predicted = noise.parts(rows, x)
@@ -154,27 +157,28 @@ class Ridge:
             variance += 2 * float((products**2).sum())
             square += float((predicted**2).sum(dtype=np.float64))
             total += x.T @ d
-            own += _own(x, d)
+            itself += _with_itself(x, d)
         surely = product - SURE * np.sqrt(variance)
         share = max(0.0, surely / square) if square else 0.0
-        pairs = float(np.square(total, dtype=np.float64).sum()) - own * self.unshrunk
+        pairs = float(np.square(total, dtype=np.float64).sum()) - itself * self.unshrunk
         return replace(noise, share=share, pairs=pairs)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Differences of margins less what the masks predict of them, as far as they predict it.
+    """Differences of margins less the part that the masks certainly predict.
 
-    Each model's prediction is that of a fit without it (all models are taken to have the same
-    leverage, as in generalised cross-validation: masks of one size nearly do), times the `share`
-    of it that is sure: the lower end of a one-sided 95% interval of the share that predicts best.
-    If nothing differs, a fit without a model predicts nothing of it, but the best share is above 0
-    by chance half of the time, and taking that away would make the noise too small. The lower end
-    is 0 then, and the noise is the difference itself. More than the difference's own noise is left
-    otherwise, hardly ever less.
+    Each model's prediction comes from a fit without it (all models are taken to have the same
+    leverage, as in generalised cross-validation; for masks of one size this nearly holds). It is
+    multiplied by the `share` of it that is certain: the lower end of a one-sided 95% interval of
+    the share that predicts best. If nothing differs, a fit without a model predicts nothing, but
+    the best share is above 0 by chance half of the time, and removing it would make the noise too
+    small. The lower end is then 0, and the noise is the difference itself. Otherwise more than the
+    difference's own noise is left, hardly ever less.
 
-    pairs: the products of the differences of different models times those of their masks, summed:
-        large where models with like subsets have like differences. 0 on average if nothing differs.
+    pairs: sum over pairs of models of the product of their differences times that of their masks:
+        large if models with similar subsets have similar differences, 0 on average if nothing
+        differs.
     """
 
     ridge: Ridge
@@ -187,8 +191,8 @@ class Noise:
     def parts(self, rows: slice, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Differences along the basis, and their predictions: [chosen of the rows x r]."""
         d = self.models.difference(rows) @ self.basis
-        # Less the mean without the model, too: a model of which all the others, centred, are the
-        # opposite would else be predicted by them.
+        # The mean is also one without the model. Otherwise the others, whose centred sum is the
+        # model's opposite, would predict it.
         left = (d - x @ self.weights) / (1 - self.ridge.leverage)
         return d, d * np.float32(self.ridge.unshrunk) - left
 
@@ -198,23 +202,25 @@ class Noise:
         signs: float32 [permutations x models]. Returns float32 [permutations x n_train x r],
         float64 [permutations].
         """
-        ridge, permutations, r = self.ridge, len(signs), self.basis.shape[1]
-        total, own = np.zeros((len(self.weights), permutations * r), np.float32), 0.0
+        ridge = self.ridge
+        permutations = len(signs)
+        r = self.basis.shape[1]
+        total = np.zeros((len(self.weights), permutations * r), np.float32)
+        itself = 0.0
         for rows, x in ridge.centred_masks(permutations * r):
             d, predicted = self.parts(rows, x)
             noise = (d - np.float32(self.share) * predicted) * np.float32(ridge.unshrunk**0.5)
-            own += _own(x, noise)
+            itself += _with_itself(x, noise)
             flipped = signs[:, rows][:, ridge.chosen[rows]].T[:, :, None] * noise[:, None, :]
             total += x.T @ flipped.reshape(len(d), permutations * r)
-        squares = np.einsum(
-            "nfr,nfr->f", *[total.reshape(-1, permutations, r)] * 2, dtype=np.float64
-        )
+        by_flip = total.reshape(-1, permutations, r)
+        squares = np.einsum("nfr,nfr->f", by_flip, by_flip, dtype=np.float64)
         weights = ridge.inverse @ (total / ridge.models)
-        return weights.reshape(-1, permutations, r).transpose(1, 0, 2), squares - own
+        return weights.reshape(-1, permutations, r).transpose(1, 0, 2), squares - itself
 
 
-def _own(x: np.ndarray, d: np.ndarray) -> float:
-    """What models add to `pairs` by themselves."""
+def _with_itself(x: np.ndarray, d: np.ndarray) -> float:
+    """What each model, paired with itself, adds to `pairs`, summed."""
     return float(np.square(x).sum(1) @ np.square(d, dtype=np.float64).sum(1))
 
 

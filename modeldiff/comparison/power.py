@@ -1,15 +1,15 @@
-"""What a contrast could have found: the smallest difference that stands out, and how many models
-a smaller one needs.
+"""What a contrast could have found: the smallest difference that would stand out, and the number
+of models that a smaller one needs.
 
 A group of `group` training images that together move the margins of `moved` test images by
 `size`, more under A than under B, is one singular value of the difference of datamodels:
 size * sqrt(moved / group * (1 - group / n_train)), less what the ridge penalty takes. (The last
 factor: all subsets are equally large, so that a shift which all images share is never seen.) The
-group mostly stands out where its value exceeds the edge of the null. Between numbers of models, the
+group usually stands out if its value exceeds the edge of the null. For other numbers of models, the
 edge and the penalty's share follow from the eigenvalues of the masks' covariance, which are those
-of random matrices (Marchenko & Pastur 1967). Images that stand in for one another are no such
-group: each alone moves less the more of them are in a subset, so that a smaller alpha sees what
-more models do not.
+of random matrices (Marchenko & Pastur 1967). Images that can replace one another are not such a
+group: the more of them a subset has, the less each moves alone, so that a smaller alpha reveals
+what more models do not.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Power:
     """What a comparison could have found, for a group of 1% of the training images that moves 5% of
     the test images.
 
-    group, moved: images of both; smallest: the shift of margins that would have stood out;
+    group, moved: numbers of these images; smallest: the shift of margins that would have stood out;
     typical: mean size of a margin, which a shift has to exceed to turn a prediction; needed: models
-    with which a shift of that size stands out, to two digits: it is known no better.
+    with which a shift of that size stands out, to two digits, as precisely as it is known.
     """
 
     group: int
@@ -55,12 +55,13 @@ def power(
     typical: float,
     planned: int | None = None,
 ) -> Power:
-    """See `Power` and `smallest`; planned: of a comparison of so many models, foretold."""
+    """See `Power` and `smallest`; planned: forecast for a comparison of this many models."""
     group = max(1, round(SHARES[0] * n_train))
     moved = max(1, round(SHARES[1] * n_targets))
     sizes = {"group": group, "moved": moved}
     if planned:
-        edge, models = edge_with(planned, edge, models, n_train, penalty), planned
+        edge = edge_with(planned, edge, models, n_train, penalty)
+        models = planned
     return Power(
         **sizes,
         smallest=smallest(edge, models, n_train, penalty, **sizes),
@@ -80,8 +81,8 @@ def of_models(
     """The power of a comparison by margins; masks, a, b: as for `contrast`; the rest as above."""
     models = Paired.of(masks, a, b)
     typical = float(np.abs([models.mean_a, models.mean_b]).mean())
-    used, sizes = int(models.used.sum()), (models.n_train, models.n_targets)
-    return power(edge, used, *sizes, penalty, typical, planned)
+    used = int(models.used.sum())
+    return power(edge, used, models.n_train, models.n_targets, penalty, typical, planned)
 
 
 def smallest(
@@ -119,10 +120,10 @@ def models_for(
         at = edge_with(wanted, edge, models, n_train, penalty)
         return smallest(at, wanted, n_train, penalty, group=group, moved=moved) - size
 
-    least = found = np.log(n_train / 100)
+    needed = least = np.log(n_train / 100)
     if excess(least) > 0:
-        found = brentq(excess, least, np.log(1e12), xtol=1e-3)
-    return round(float(f"{np.exp(found):.2g}"))
+        needed = brentq(excess, least, np.log(1e12), xtol=1e-3)
+    return round(float(f"{np.exp(needed):.2g}"))
 
 
 def moments(ratio: float, penalty: float) -> tuple[float, float]:
@@ -130,9 +131,11 @@ def moments(ratio: float, penalty: float) -> tuple[float, float]:
 
     ratio: training examples per model. What a ridge fit keeps of a weight, and how it scales noise.
     """
-    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+    low = (1 - np.sqrt(ratio)) ** 2
+    high = (1 + np.sqrt(ratio)) ** 2
     # e = middle - half cos(angle), which takes the roots out of the density.
-    middle, half = (low + high) / 2, (high - low) / 2
+    middle = (low + high) / 2
+    half = (high - low) / 2
 
     def mean(power: int) -> float:
         def integrand(angle: float) -> float:

@@ -33,7 +33,8 @@ def compare(
     weights whose residuals are all equal.
     Memory: a few times the two arrays as float64, and min(n_targets, n_train) squared.
     """
-    a, b = _checked(weights_a, "weights_a"), _checked(weights_b, "weights_b")
+    a = _checked(weights_a, "weights_a")
+    b = _checked(weights_b, "weights_b")
     if a.shape != b.shape:
         raise UserError(f"weights_a {a.shape} and weights_b {b.shape}: must have one shape")
     if rows not in ROWS or method != "residual":
@@ -41,27 +42,28 @@ def compare(
     most = min(a.shape[0] - 1, a.shape[1])
     if not 1 <= directions <= most:
         raise UserError(f"directions: {directions} of weights {a.shape}; must be 1 to {most}")
-    scaled_a, scaled_b = scale(a, rows), scale(b, rows)
+    scaled_a = scale(a, rows)
+    scaled_b = scale(b, rows)
     residuals = residual(scaled_a, scaled_b)
     residuals -= residuals.mean(0)
     total = float((residuals**2).sum())
     if total == 0:
         raise UserError("weights_a: nothing is left of them once weights_b are projected out")
-    found = principal_axes(residuals, directions)
-    found, projections = oriented(found, residuals @ found.T)
+    axes = principal_axes(residuals, directions)
+    axes, projections = oriented(axes, residuals @ axes.T)
     squares = (projections**2).sum(0)
     unknown = np.full(directions, np.nan)
     return Comparison(
-        directions=found,
+        directions=axes,
         projections=projections,
         explained=squares / total,
-        variance_a=variance_along(a, found),
-        variance_b=variance_along(b, found),
+        variance_a=variance_along(a, axes),
+        variance_b=variance_along(b, axes),
         interval_a=np.tile(unknown[:, None], 2),
         interval_b=np.tile(unknown[:, None], 2),
         b_follows=np.tile(unknown[:, None], 3),
         a_follows=np.tile(unknown[:, None], 3),
-        asymmetry=asymmetry(scaled_a, scaled_b, found),
+        asymmetry=asymmetry(scaled_a, scaled_b, axes),
         singular_values=np.sqrt(squares),
         p_value=unknown,
         critical_value=unknown,
@@ -81,7 +83,7 @@ def scale(weights: np.ndarray, rows: str) -> np.ndarray:
 
 
 def residual(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Each row of `a` less its projection on the same row of `b`; zero rows of `b` take nothing."""
+    """Each row of `a` less its projection on the same row of `b`; zero rows remove nothing."""
     squares = (b * b).sum(1)
     share = (a * b).sum(1) / np.where(squares == 0, 1, squares)
     return a - share[:, None] * b
@@ -94,7 +96,7 @@ def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Whose each direction is (see `Comparison`), float64 [directions]; 0 if it is nobody's."""
+    """Whose each direction is (see `Comparison`), float64 [directions]; 0 if neither's."""
     mine = np.square(a @ directions.T, dtype=np.float64).sum(0)
     other = np.square(b @ directions.T, dtype=np.float64).sum(0)
     total = mine + other

@@ -24,13 +24,14 @@ class Comparison:
         contrast: along the direction as one half of the models finds it, of the other half's
         datamodels, less what noise adds; the mean of both ways round.
     interval_a, interval_b: float64 [directions x 2], 95% intervals of these over models.
-    b_follows: float64 [directions x 3], how far B's datamodels go along the direction as a
+    b_follows: float64 [directions x 3], how far B's datamodels extend along the direction as a
         multiple of how far A's do, over the targets that it moves: value and 95% interval over
-        models, of margins as they are. 0: only A follows it. Surely above 0: both do, so that they
-        may differ in the size of margins alone. NaN where A does not surely go along it.
+        models, of margins as they are. 0: only A follows it. Clearly above 0: both do, so that they
+        may differ only in the size of margins. NaN where A does not clearly extend along it.
     a_follows: the same with A and B exchanged.
-    asymmetry: float64 [directions], whose it is: 1 if only A's weights (scaled as they were
-        compared) extend along the direction, -1 if only B's, by the sums of squares over targets.
+    asymmetry: float64 [directions], whose direction it is: 1 if only A's weights (scaled as they
+        were compared) extend along the direction, -1 if only B's, by the sums of squares over
+        targets.
     singular_values: float64 [directions], in the units of the weights.
     p_value: float64 [directions], the chance of a singular value as large if the algorithms did
         not differ beyond the directions before, adjusted for those: no further correction is due.
@@ -68,14 +69,17 @@ class Comparison:
     def only(self, chosen: np.ndarray) -> "Comparison":
         """The directions of these indices."""
         arrays = {name: array[chosen] for name, array in self.arrays().items()}
-        return replace(self, **arrays | {"projections": self.projections[:, chosen]})
+        arrays["projections"] = self.projections[:, chosen]
+        return replace(self, **arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What is known of each direction."""
-        return {k: v for k, v in vars(self).items() if k != "agreement"}
+        fields = dict(vars(self))
+        del fields["agreement"]
+        return fields
 
     def reversed(self) -> "Comparison":
-        """The same directions of B minus A: projections change sign, hence the orientation too.
+        """The same directions for B minus A: projections change sign, and so does the orientation.
 
         `variance_a` is then B's.
         """
@@ -95,7 +99,7 @@ class Comparison:
 
 
 def oriented(directions: np.ndarray, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both, signed so that the third moment of each direction's projections is >= 0."""
+    """Both, with signs that make the third moment of each direction's projections >= 0."""
     signs = np.where((projections**3).sum(0) < 0, -1.0, 1.0)
     return directions * signs[:, None], projections * signs
 

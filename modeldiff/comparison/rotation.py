@@ -10,9 +10,9 @@ def quartimax(loadings: np.ndarray) -> np.ndarray:
     """The rotation that makes the sum of the fourth powers of `loadings @ rotation` largest.
 
     loadings: [rows x k]; returns orthogonal float64 [k x k]. Each rotated column then has few large
-    entries: of all axes of the plane those that single out small groups (Neuhaus & Wrigley 1954;
-    as a contrast, the kurtosis of independent component analysis). Found from the given axes on,
-    so that it is deterministic; a maximum nearby, not always the largest.
+    entries: the axes single out small groups (Neuhaus & Wrigley 1954; as a contrast, the kurtosis
+    of independent component analysis). The search starts from the given axes, so that it is
+    deterministic; it finds a nearby maximum, not always the largest.
     """
     rotation = np.eye(loadings.shape[1])
     best = -np.inf

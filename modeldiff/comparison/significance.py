@@ -1,15 +1,15 @@
 """Would noise alone give a direction as strong? The sign-flip test of a contrast.
 
 If two algorithms do not differ, the margins of model m under A and under B are, given its subset,
-two draws from one distribution: exchanging them changes nothing but chance. Exchanging both
+two draws from one distribution, and exchanging them makes no systematic difference. Exchanging both
 margins of a model, for all targets at once, flips the sign of its difference and keeps the
 correlation of its noise across targets. The singular values after many random exchanges are
-therefore those of no difference, for any number of models and any noise: a permutation test that
-is exact but for the means and the scale, which are estimated. Where the algorithms do differ, what
-the masks predict of the difference is taken away before signs are flipped, else it would be taken
-for noise (Freedman & Lane 1983; Winkler et al. 2014, for sign flips). Direction k is tested with
-the directions before it removed (Winkler et al. 2020, for canonical correlations); testing stops
-at the first that does not stand out, so that the chance of any false direction is
+therefore those of no difference, for any number of models and any noise: a permutation test that is
+exact except for the means and the scale, which are estimated. Where the algorithms do differ, the
+part of the difference that the masks predict is removed before signs are flipped, or it would be
+mistaken for noise (Freedman & Lane 1983; Winkler et al. 2014, for sign flips). Direction k is
+tested with the directions before it removed (Winkler et al. 2020, for canonical correlations);
+testing stops at the first that does not stand out, so that the chance of any false direction is
 DIRECTION_LEVEL.
 """
 
@@ -90,7 +90,8 @@ def sign_flips(
     NaN, since they are not tested.
     Memory: FLIP_BYTES and permutations x r^2, besides what `noise` holds.
     """
-    (n, r), k = noise.weights.shape, len(directions)
+    n, r = noise.weights.shape
+    k = len(directions)
     products = np.empty((permutations, r, r), np.float32)
     along = np.empty((permutations, r, k), np.float32)
     pairs = np.empty(permutations)
@@ -102,7 +103,8 @@ def sign_flips(
         for flip, weights in zip(some, flipped, strict=True):
             products[flip] = weights.T @ weights
             along[flip] = weights.T @ directions.T.astype(np.float32)
-    p_value, critical_value = np.full(k, np.nan), np.full(k, np.nan)
+    p_value = np.full(k, np.nan)
+    critical_value = np.full(k, np.nan)
     worst = 0.0
     for i, observed in enumerate(singular_values):
         if worst <= DIRECTION_LEVEL:

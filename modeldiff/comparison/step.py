@@ -1,9 +1,9 @@
 """The comparison of one pair of a study: weights and margins in, one file out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,13 +27,13 @@ def weights(study: "Study", name: str, path: str | Path, shape: tuple[int, int])
     of `shape`, [targets x train examples]; path: `Study.weights` of it, in the study's folder.
     """
     if name in study.scores:
-        found = artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
+        content = artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
     else:
-        found = datamodels.read(path, study.key("datamodels", name)).weights
-    if found.shape != shape:
+        content = datamodels.read(path, study.key("datamodels", name)).weights
+    if content.shape != shape:
         wanted = f"{list(shape)}, [targets x training examples]"
-        raise CorruptArtifact(f"{path}: holds {list(found.shape)}, not {wanted}", artifact=path)
-    return found
+        raise CorruptArtifact(f"{path}: holds {list(content.shape)}, not {wanted}", artifact=path)
+    return content
 
 
 def write(
@@ -51,11 +51,11 @@ def write(
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
     (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
-    `<way>.second_follows`, how far the way's second algorithm goes for the first (`b_follows`),
+    `<way>.second_follows`, how far the way's second algorithm follows the first (`b_follows`),
     bool [directions], and the examples at both ends of each direction, int64 [directions x
     examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
     training and test examples). What is not known is NaN: intervals, p_value, critical_value,
-    stability and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
+    stability and overlap for the method `residual`. A contrast adds `power.<field of Power>` and
     `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
@@ -63,27 +63,33 @@ def write(
     for, the least other's fill up. p-values are those among all directions.
     """
     config = study.config["comparison"]
+    arrays: dict[str, np.ndarray] = {}
     if config["method"] == "contrast":
-        found, could = _contrast(study, pair, models, weights[0].shape)
+        a_minus_b, b_minus_a, power = _contrast(study, pair, models, weights[0].shape)
+        arrays |= _named("power", asdict(power))
     else:
-        could = None
-        settings = {k: config[k] for k in ("directions", "rows")}
-        found = compare(*weights, **settings), compare(*weights[::-1], **settings)
-    whole = {"power": could, "agreement": found[0].agreement}
-    arrays = {
-        f"{name}.{k}": np.array(v)
-        for name, one in whole.items()
-        if one
-        for k, v in asdict(one).items()
+        a, b = weights
+        a_minus_b = compare(a, b, directions=config["directions"], rows=config["rows"])
+        b_minus_a = compare(b, a, directions=config["directions"], rows=config["rows"])
+    if a_minus_b.agreement is not None:
+        arrays |= _named("agreement", asdict(a_minus_b.agreement))
+    forward = _fields(a_minus_b, targets, config["examples"])
+    backward = _fields(b_minus_a, targets, config["examples"])
+    backward |= {  # by algorithm, whatever the way: this comparison's A is the pair's b
+        "variance_a": b_minus_a.variance_b,
+        "variance_b": b_minus_a.variance_a,
+        "interval_a": b_minus_a.interval_b,
+        "interval_b": b_minus_a.interval_a,
     }
-    for way, one in zip(WAYS, found, strict=True):
-        arrays |= {f"{way}.{k}": v for k, v in _fields(one, targets, config["examples"]).items()}
-        if way != WAYS[0]:
-            for name in ("variance", "interval"):
-                of_a, of_b = getattr(one, f"{name}_b"), getattr(one, f"{name}_a")
-                arrays |= {f"{way}.{name}_a": of_a, f"{way}.{name}_b": of_b}
+    arrays |= _named(WAYS[0], forward)
+    arrays |= _named(WAYS[1], backward)
     with artifacts.write(output, study.key("comparison", *pair)) as file:
         artifacts.write_arrays(file, arrays)
+
+
+def _named(prefix: str, content: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Values as arrays, under names that begin with `prefix`."""
+    return {f"{prefix}.{name}": np.asarray(value) for name, value in content.items()}
 
 
 def _contrast(
@@ -91,7 +97,7 @@ def _contrast(
     pair: tuple[str, str],
     models: Sequence[str | Path],
     shape: tuple[int, ...],
-) -> tuple[tuple[Comparison, Comparison], Power]:
+) -> tuple[Comparison, Comparison, Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     config = study.config["comparison"]
     n_targets, n_train = shape
@@ -103,7 +109,7 @@ def _contrast(
     a = a[study.evaluation_models :]
     b = b[study.evaluation_models :]
     chosen = Masks(drawn, n_train)
-    found = contrast(
+    every_direction = contrast(
         chosen,
         a,
         b,
@@ -113,11 +119,12 @@ def _contrast(
         seed=study.seed,
         examples=config["examples"],
     )
-    could = of_models(chosen, a, b, float(found.critical_value[0]), config["penalty"])
+    edge = float(every_direction.critical_value[0])
+    power = of_models(chosen, a, b, edge, config["penalty"])
     k = config["directions"]
-    of_a = found.only(favouring(found.asymmetry, k))
-    of_b = found.only(favouring(-found.asymmetry, k))
-    return (of_a, of_b.reversed()), could
+    of_a = every_direction.only(favouring(every_direction.asymmetry, k))
+    of_b = every_direction.only(favouring(-every_direction.asymmetry, k))
+    return of_a, of_b.reversed(), power
 
 
 def favouring(asymmetry: np.ndarray, k: int) -> np.ndarray:
@@ -126,18 +133,30 @@ def favouring(asymmetry: np.ndarray, k: int) -> np.ndarray:
     return order[:k]
 
 
-def _fields(found: Comparison, targets: np.ndarray, examples: int) -> dict[str, np.ndarray]:
-    test = [ends(scores, examples) for scores in found.projections.T]
-    train = [ends(scores, examples) for scores in found.directions]
-    known = found.arrays()
-    del known["a_follows"], known["b_follows"]
-    return known | {
-        "directions": found.directions.astype(np.float32),
-        "projections": found.projections.astype(np.float32),
-        "significant": found.significant,
-        "second_follows": found.b_follows,
-        "train_high": np.stack([high for high, _ in train]),
-        "train_low": np.stack([low for _, low in train]),
-        "test_high": targets[np.stack([high for high, _ in test])],
-        "test_low": targets[np.stack([low for _, low in test])],
+def _fields(comparison: Comparison, targets: np.ndarray, examples: int) -> dict[str, np.ndarray]:
+    """What is written of one way, by name; see `write`."""
+    train_high, train_low = _ends_of_rows(comparison.directions, examples)
+    test_high, test_low = _ends_of_rows(comparison.projections.T, examples)
+    arrays = comparison.arrays()
+    del arrays["a_follows"], arrays["b_follows"]
+    return arrays | {
+        "directions": comparison.directions.astype(np.float32),
+        "projections": comparison.projections.astype(np.float32),
+        "significant": comparison.significant,
+        "second_follows": comparison.b_follows,
+        "train_high": train_high,
+        "train_low": train_low,
+        "test_high": targets[test_high],
+        "test_low": targets[test_low],
     }
+
+
+def _ends_of_rows(scores: np.ndarray, examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """`ends` of each row, int64 [rows x examples]: of the highest scores, and of the lowest."""
+    highest = []
+    lowest = []
+    for row in scores:
+        high, low = ends(row, examples)
+        highest.append(high)
+        lowest.append(low)
+    return np.stack(highest), np.stack(lowest)

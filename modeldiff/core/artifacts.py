@@ -1,7 +1,7 @@
-"""A file is whole or absent, and says where it comes from.
+"""A file is complete or absent, and says where it comes from.
 
-An artifact `x` has a record `x.json` beside it: checksum, size, the key of the settings it was
-made from, and how (versions, hardware, time). Both are written under temporary names and
+An artifact `x` has a record `x.json` beside it: checksum, size, the key of the settings it was made
+from, and how it was made (versions, hardware, time). Both are written under temporary names and
 renamed, the record first: an artifact without a matching record is never trusted.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 from modeldiff.core.errors import CorruptArtifact, UserError
 
 PACKAGES = ("modeldiff", "numpy", "torch", "scikit-learn", "snakemake")
-# What NumPy, torch, pandas and json say of files that hold something else.
+# What NumPy, torch, pandas and json raise for files that hold something else.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -40,7 +40,7 @@ UNREADABLE = (
     zlib.error,
     pickle.UnpicklingError,
 )
-# What a full or read-only disk says; anything else is a fault of ours and keeps its traceback.
+# Errors of a full or read-only disk; anything else is our own fault and keeps its traceback.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -96,14 +96,14 @@ def write(path: str | Path, key: str, **facts: Any) -> Iterator[BinaryIO]:
 
 
 def record_path(path: str | Path) -> Path:
-    """Where the record of the artifact `path` lies."""
+    """The path of the record of the artifact `path`."""
     return Path(f"{path}.json")
 
 
 def record(path: str | Path) -> dict[str, Any]:
     """The record of the artifact `path`; `CorruptArtifact` if it is missing or unreadable.
 
-    Without a record nothing says that the file is an artifact: it is left where it lies.
+    Without a record nothing shows that the file is an artifact, so it is left in place.
     """
     try:
         content: dict[str, Any] = json.loads(record_path(path).read_text())
@@ -116,7 +116,7 @@ def record(path: str | Path) -> dict[str, Any]:
 
 
 def verify(path: str | Path, key: str) -> Path:
-    """Return `path` if it is whole and was made for `key`; else `CorruptArtifact` names it."""
+    """Return `path` if it is complete and was made for `key`; else `CorruptArtifact` names it."""
     expected = record(path)
     if expected["key"] != key:
         raise CorruptArtifact(
@@ -129,7 +129,7 @@ def verify(path: str | Path, key: str) -> Path:
                 said = f"{path}: has {size} bytes, not {expected['bytes']}: truncated"
                 raise CorruptArtifact(said, artifact=path)
             if digest(file) != expected["sha256"]:
-                said = f"{path}: its content is not what was written (checksum)"
+                said = f"{path}: its content has changed since it was written (checksum)"
                 raise CorruptArtifact(said, artifact=path)
     except FileNotFoundError:
         raise CorruptArtifact(f"{path}: is missing") from None
@@ -140,11 +140,11 @@ def verify(path: str | Path, key: str) -> Path:
 
 @contextmanager
 def reading(path: str | Path, what: str) -> Iterator[None]:
-    """Around reading an artifact's content: `CorruptArtifact` if it is not `what` it should be."""
+    """Wraps the reading of an artifact's content: `CorruptArtifact` if it is not a `what`."""
     try:
         yield
     except UNREADABLE:
-        raise CorruptArtifact(f"{path}: is no {what}", artifact=path) from None
+        raise CorruptArtifact(f"{path}: is not a {what}", artifact=path) from None
 
 
 class Arrays(dict[str, np.ndarray]):
@@ -161,14 +161,14 @@ class Arrays(dict[str, np.ndarray]):
 def arrays(path: str | Path, key: str) -> Arrays:
     """All arrays of an .npz artifact made for `key`; `CorruptArtifact` if it is something else."""
     verified = verify(path, key)
-    with reading(path, "archive of arrays"), np.load(verified, allow_pickle=False) as archive:
+    with reading(path, "file of arrays"), np.load(verified, allow_pickle=False) as archive:
         return Arrays(verified, dict(archive))
 
 
 def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarray:
     """An .npy artifact made for `key`, memory-mapped; `CorruptArtifact` if it is something else.
 
-    kind: which its dtype may have, as NumPy writes them: "f" for floats, "u" for unsigned integers.
+    kind: kinds of dtype that it may have, as NumPy names them: "f" floats, "u" unsigned integers.
     """
     verified = verify(path, key)
     try:
@@ -177,7 +177,7 @@ def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarr
     except UNREADABLE:
         right = False
     if not right:
-        said = f"{path}: is no array of {dimensions} dimensions and dtype kind {kind!r}"
+        said = f"{path}: is not an array of {dimensions} dimensions and dtype kind {kind!r}"
         raise CorruptArtifact(said, artifact=path)
     return content
 
@@ -185,7 +185,7 @@ def array(path: str | Path, key: str, *, kind: str, dimensions: int) -> np.ndarr
 def discard(path: str | Path) -> bool:
     """Remove a damaged artifact and its record, so that the next run makes it again.
 
-    Whether it is gone; a folder in its place is left, since nothing of ours made it.
+    Returns whether it is gone. A folder in its place is kept, since ModelDiff did not make it.
     """
     for file in (Path(path), record_path(path)):
         with suppress(OSError):

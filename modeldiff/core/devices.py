@@ -12,9 +12,9 @@ from typing import IO
 from modeldiff.core.errors import UserError
 
 LIBRARIES = ("OMP", "OPENBLAS", "MKL")
-LOOK = 1.0  # seconds between two looks for a free GPU
+LOOK = 1.0  # seconds between two searches for a free GPU
 
-_held: list[IO[str]] = []  # leases last as long as the process: the kernel ends them with it
+_held: list[IO[str]] = []  # leases last as long as the process; the kernel then releases them
 
 
 def claim(gpu: int, threads: int) -> str:
@@ -46,7 +46,7 @@ def claim(gpu: int, threads: int) -> str:
 
 
 def lease(names: Sequence[str], folder: Path) -> int:
-    """Which of the devices `names` this process holds from now until it ends, however it ends.
+    """Take one of the devices `names` until this process ends, however it ends; returns its index.
 
     folder: holds a file per device, locked (flock) by the process that holds the device; the
     kernel unlocks the files of a process that was killed. Waits until a device is free.
@@ -64,6 +64,6 @@ def lease(names: Sequence[str], folder: Path) -> int:
             _held.append(file)
             return i
         if not waiting:
-            print(f"modeldiff: all {len(names)} GPUs are taken: waiting for one", file=sys.stderr)
+            print(f"modeldiff: all {len(names)} GPUs are in use: waiting for one", file=sys.stderr)
         waiting = True
         time.sleep(LOOK)

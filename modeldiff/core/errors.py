@@ -8,9 +8,9 @@ VALUE = 40  # characters of a value, or of a key, in a message
 
 
 class UserError(Exception):
-    """A mistake or a state of the disk that the user can mend.
+    """A mistake, or a state of the disk, that the user can fix.
 
-    The message is one line of at most `LONGEST` printable characters, whatever it is made from.
+    The message is one line of at most `LONGEST` printable characters, whatever its parts.
     details: what is printed below the line, e.g. the traceback of a function of the user's own.
     """
 
@@ -26,7 +26,7 @@ class UserError(Exception):
 class CorruptArtifact(UserError):
     """An artifact that is truncated, altered, or made from other inputs than the study's.
 
-    artifact: where it lies, if its content is damaged, so that it should be made again.
+    artifact: its path, if its content is damaged, so that it must be made again.
     """
 
     def __init__(self, message: str, details: str = "", artifact: str | Path | None = None):
@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """`text`, its middle left out where it is longer: what is wrong stands first, advice last."""
+    """`text` without its middle if it is longer: the mistake comes first, the advice last."""
     if len(text) <= longest:
         return text
     kept = longest - len(" ... ")
@@ -51,7 +51,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: whole if it is short, else how it begins and how long it is."""
+    """A value for a message: in full if it is short, else its beginning and its length."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no integers of more than 4,300 digits

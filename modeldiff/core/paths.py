@@ -12,7 +12,7 @@ ROOM = 400  # bytes that names within a results folder take at most
 
 
 def regular(path: str | Path) -> os.stat_result:
-    """The size and so on of a file that is to be read; UserError if it is missing or no file."""
+    """The size and so on of a file to be read; UserError if it is missing or not a file."""
     check(path)
     try:
         return os.stat(path)
@@ -21,7 +21,7 @@ def regular(path: str | Path) -> os.stat_result:
 
 
 def check(path: str | Path, *, folder: bool = False) -> None:
-    """UserError for what is no file (or no folder): reading a pipe would wait for ever.
+    """UserError for anything but a file (or folder): reading a pipe would wait forever.
 
     A path that is missing passes.
     """
@@ -40,7 +40,7 @@ def check(path: str | Path, *, folder: bool = False) -> None:
 
 
 def unfit(folder: str | Path) -> Iterator[str]:
-    """Why files cannot lie in `folder`, which need not be there yet."""
+    """Why files cannot be written to `folder`, which need not exist yet."""
     encoded = os.fsencode(folder)
     if b"\0" in encoded:
         yield "cannot be a folder: no file can have this name"

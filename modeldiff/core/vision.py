@@ -1,4 +1,4 @@
-"""The one door to torchvision.
+"""The only place that imports torchvision.
 
 torchvision's compiled operators cannot be loaded beside a CPU build of torch of another build
 line: `import torchvision` then fails with "operator torchvision::nms does not exist", because it
@@ -17,7 +17,7 @@ SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 
-_kept: list[object] = []  # declarations go when their library does
+_kept: list[object] = []  # a declaration is lost when its library is deleted
 
 
 def torchvision() -> ModuleType:
@@ -32,7 +32,7 @@ def torchvision() -> ModuleType:
     import torch
 
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]  # what the failed import left half-made
+        del sys.modules[name]  # half-initialised by the failed import
     library = torch.library.Library("torchvision", "DEF")
     for schema in SCHEMAS:
         library.define(schema)

@@ -1,7 +1,7 @@
 """Sums over models on the CPU, from bits: X'X by population count, X'y by table.
 
-X'y: for every 8 models, the sums of y over all 256 subsets of them are tabulated; one byte of a
-packed mask column then picks the sum of the models that contain the example. All in float64.
+X'y: for every 8 models, a table holds the sums of y over all 256 subsets of them. One byte of a
+packed mask column then selects the sum over the models that contain the example. All in float64.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,8 @@ def _count(bits, counts, start, stop):  # type: ignore[no-untyped-def]
     for j in range(stop):
         other = bits[j]
         for i in range(max(start, j), stop):
-            row, total = bits[i], np.uint64(0)
+            row = bits[i]
+            total = np.uint64(0)
             for k in range(bits.shape[1]):
                 total += population(row[k] & other[k])
             counts[i, j] += np.float32(total)
@@ -61,10 +62,13 @@ def _add_selected(codes, y, out):  # type: ignore[no-untyped-def]
                     for lane in range(LANES):
                         table[g, code + (1 << bit), lane] = table[g, code, lane] + row[lane]
         for j in range(len(codes)):
-            code, total = codes[j, first : first + BYTES], out[j]
+            code = codes[j, first : first + BYTES]
+            total = out[j]
             for g in range(0, BYTES, 4):  # four loads for each store
-                a, b = table[g, code[g]], table[g + 1, code[g + 1]]
-                c, d = table[g + 2, code[g + 2]], table[g + 3, code[g + 3]]
+                a = table[g, code[g]]
+                b = table[g + 1, code[g + 1]]
+                c = table[g + 2, code[g + 2]]
+                d = table[g + 3, code[g + 3]]
                 for lane in range(LANES):
                     total[lane] += (a[lane] + b[lane]) + (c[lane] + d[lane])
 

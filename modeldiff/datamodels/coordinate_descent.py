@@ -28,7 +28,8 @@ def path_errors(
     problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `lambda_path.path_errors`."""
-    errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
+    errors = torch.full_like(penalties, torch.inf)
+    gaps = torch.full_like(penalties, torch.nan)
     best = torch.zeros_like(held.c)
     shared = (*_sums(problem.gram, problem), *_sums(held.gram, problem), held.bias.numpy())
     each = (problem.c, held.c, held.square, held.mean, penalties, errors, best, gaps)
@@ -38,7 +39,8 @@ def path_errors(
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """See `lambda_path.refit`."""
-    v, gaps = v.clone(), torch.zeros_like(penalty)
+    v = v.clone()
+    gaps = torch.zeros_like(penalty)
     shared = _sums(problem.gram, problem)
     unit = problem.inverse * problem.scale[:, None]
     _over_targets(lambda *x: _refit(*shared, *x, tolerance), (problem.c, penalty, unit, v, gaps))
@@ -48,7 +50,7 @@ def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tup
 def _sums(gram: Gram, problem: Problem) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
     """Counts, models, shares of the models and 1 / sd: entries of R, exactly.
 
-    Counts are read over and over, and memory is what binds: as uint16 they are half as much.
+    Counts are read over and over, and memory bandwidth is the bottleneck: uint16 halves it.
     """
     counts = gram.counts.numpy()
     if gram.models < 1 << 16:
@@ -58,9 +60,12 @@ def _sums(gram: Gram, problem: Problem) -> tuple[np.ndarray, int, np.ndarray, np
 
 def _over_targets(work: Callable[..., None], arrays: Sequence[Tensor]) -> None:
     """Call `work` on the same few rows of all arrays at a time, on as many threads as torch."""
-    split = zip(*([y.numpy() for y in x.split(CHUNK)] for x in arrays), strict=True)
+
+    def work_from(start: int) -> None:
+        work(*(array[start : start + CHUNK].numpy() for array in arrays))
+
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        list(threads.map(lambda x: work(*x), split))
+        list(threads.map(work_from, range(0, len(arrays[0]), CHUNK)))
 
 
 @compiled
@@ -74,7 +79,8 @@ def _gap(c, g, v, penalty):  # type: ignore[no-untyped-def]
             explained += c[k] * v[k]
             kept += g[k] * v[k]
             norm += abs(v[k])
-    residual, aligned = max(1 - explained - kept, 1e-300), 1 - explained
+    residual = max(1 - explained - kept, 1e-300)
+    aligned = 1 - explained
     dual = max(min(aligned / residual, penalty / max(largest, 1e-300)), 0)
     return max(residual + 2 * penalty * norm - 2 * dual * aligned + dual * dual * residual, 0)
 
@@ -106,18 +112,26 @@ def _gradient(counts, models, share, inverse, c, v, g, rows, scales):  # type: i
 
     rows, scales: room for the columns in v and their factors, 3 longer than v.
     """
-    w, mean = 0, 0.0
+    w = 0
+    mean = 0.0
     for j in range(len(v)):
         if v[j] != 0:
-            rows[w], scales[w] = j, v[j] * inverse[j]
+            rows[w] = j
+            scales[w] = v[j] * inverse[j]
             mean += scales[w] * share[j]
             w += 1
-    rows[w : w + 3], scales[w : w + 3] = 0, 0
+    rows[w : w + 3] = 0
+    scales[w : w + 3] = 0
     g[:] = 0
     for j in range(0, w, 4):  # four loads for each store
-        row_a, row_b = counts[rows[j]], counts[rows[j + 1]]
-        row_c, row_d = counts[rows[j + 2]], counts[rows[j + 3]]
-        x_a, x_b, x_c, x_d = scales[j], scales[j + 1], scales[j + 2], scales[j + 3]
+        row_a = counts[rows[j]]
+        row_b = counts[rows[j + 1]]
+        row_c = counts[rows[j + 2]]
+        row_d = counts[rows[j + 3]]
+        x_a = scales[j]
+        x_b = scales[j + 1]
+        x_c = scales[j + 2]
+        x_d = scales[j + 3]
         for k in range(len(g)):
             g[k] += (x_a * row_a[k] + x_b * row_b[k]) + (x_c * row_c[k] + x_d * row_d[k])
     for k in range(len(g)):
@@ -129,7 +143,9 @@ def _join(counts, models, share, inverse, members, old, w, q):  # type: ignore[n
     """Write the rows and columns of R of the members `old` to `w` into q."""
     for i in range(old, w):
         a = members[i]
-        row, x, mean = counts[a], inverse[a] / models, inverse[a] * share[a]
+        row = counts[a]
+        x = inverse[a] / models
+        mean = inverse[a] * share[a]
         for k in range(i + 1):
             b = members[k]
             q[i, k] = inverse[b] * (x * row[b] - mean * share[b])
@@ -194,7 +210,8 @@ def _path(  # type: ignore[no-untyped-def]
         v[:] = 0
         inside[:] = False
         w = 0
-        smallest, since = np.inf, 0
+        smallest = np.inf
+        since = 0  # points of the path since the smallest error
         for point in range(penalties.shape[1]):
             penalty = penalties[t, point]
             for _ in range(ROUNDS):
@@ -206,12 +223,15 @@ def _path(  # type: ignore[no-untyped-def]
                         w += 1
                 if w > room:
                     room = min(n, 2 * w)
-                    q, h = _larger(q, old, room), _larger(h, old, room)
+                    q = _larger(q, old, room)
+                    h = _larger(h, old, room)
                 _join(counts, models, share, inverse, members, old, w, q)
                 _join(held_counts, held_models, held_share, inverse, members, old, w, h)
                 for i in range(w):
                     j = members[i]
-                    cw[i], gw[i], vw[i] = c[t, j], g[j], v[j]
+                    cw[i] = c[t, j]
+                    gw[i] = g[j]
+                    vw[i] = v[j]
                 _descend(q, cw[:w], gw[:w], vw[:w], np.float32(penalty), 0.5 * tolerance)
                 for i in range(w):
                     v[members[i]] = vw[i]
@@ -219,7 +239,8 @@ def _path(  # type: ignore[no-untyped-def]
                 gaps[t, point] = _gap(c[t], g, v, penalty)
                 if gaps[t, point] <= tolerance:
                     break
-            error, shift = held_square[t], held_mean[t]
+            error = held_square[t]
+            shift = held_mean[t]
             for i in range(w):
                 if vw[i] != 0:
                     j = members[i]
@@ -231,7 +252,8 @@ def _path(  # type: ignore[no-untyped-def]
             error += shift * shift
             errors[t, point] = error
             if error < smallest:
-                smallest, since = error, 0
+                smallest = error
+                since = 0
                 best[t] = v
             else:
                 since += 1

@@ -1,4 +1,4 @@
-"""An estimator of the user's own, by import path, beside those that come with ModelDiff.
+"""An estimator of the user's own, named by import path.
 
 `function(masks, margins) -> (weights, intercept)`: masks bool [models x examples], margins float32
 [models x targets], of the models to fit on, all margins finite; weights [targets x examples] in
@@ -17,35 +17,38 @@ from modeldiff.study import components, user_code
 def fit(
     masks: Any, margins: np.ndarray, estimator: str, targets: np.ndarray, tolerance: float
 ) -> Datamodels:
-    """What the function at the import path `estimator` makes of the models that did not fail.
+    """Fit with the function at the import path `estimator`, on the models that did not fail.
 
-    Memory: its own, and masks (1 byte each) and margins unpacked.
-    Raises UserError for a result that is not as above.
+    Memory: what the function takes, and masks (1 byte each) and margins unpacked.
+    Raises UserError for a result other than described above.
     """
     used = finished(margins, 0, len(margins))
-    given = np.array(masks[:])[used], np.array(margins[used][:, targets], np.float32)
-    function, of = components.load(estimator), f"of {len(given[0])} models"
+    finished_masks = np.array(masks[:])[used]
+    finished_margins = np.array(margins[used][:, targets], np.float32)
+    function = components.load(estimator)
+    of = f"of {len(finished_masks)} models"
     with user_code.running(estimator, of):
-        found = function(*given)
+        returned = function(finished_masks, finished_margins)
     shapes = (len(targets), masks.shape[1]), (len(targets),)
     wanted = (
         f"weights {list(shapes[0])} [targets x examples] and an intercept {list(shapes[1])}, finite"
     )
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise user_code.refused(estimator, of, found, wanted)
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise user_code.refused(estimator, of, returned, wanted)
     try:
-        weights, intercept = found
+        weights, intercept = returned
         weights = np.asarray(weights, np.float64)
         intercept = np.asarray(intercept, np.float64)
-    except Exception:  # what is no array may fail in any way
-        came = f"returned {' and '.join(map(user_code.described, found))}"
+    except Exception:  # anything but an array may fail in any way
+        came = f"returned {' and '.join(map(user_code.described, returned))}"
         raise user_code.refused(estimator, of, came, wanted) from None
     if (weights.shape, intercept.shape) != shapes:
         came = f"returned shapes {list(weights.shape)} and {list(intercept.shape)}"
         raise user_code.refused(estimator, of, came, wanted)
     if not (np.isfinite(weights).all() and np.isfinite(intercept).all()):
         raise user_code.refused(estimator, of, "returned infinite values or NaN", wanted)
-    zeros, nothing = np.zeros(len(targets)), np.empty((len(targets), 0))
+    zeros = np.zeros(len(targets))
+    no_path = np.empty((len(targets), 0))
     return Datamodels(
         weights=weights.astype(np.float32),
         intercept=intercept,
@@ -55,6 +58,6 @@ def fit(
         tolerance=tolerance,
         n_models=int(used.sum()),
         n_failed=int((~used).sum()),
-        path=nothing,
-        path_gap=nothing.astype(np.float32),
+        path=no_path,
+        path_gap=no_path.astype(np.float32),
     )

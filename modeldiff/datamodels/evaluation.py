@@ -19,11 +19,11 @@ class Lds:
     """How well datamodels rank subsets by the margins of models trained on them.
 
     per_target: float64 [targets], Spearman correlation over subsets of predicted and true margin.
-    mean, low, high: mean over targets and its 95% interval, the subsets being what is random.
-    ceiling_per_target, ceiling: the correlation that the exact expected margins would be expected
-        to reach, of each target and over all; NaN where no subset was trained twice.
+    mean, low, high: mean over targets and its 95% interval, over the random choice of subsets.
+    ceiling_per_target, ceiling: the correlation that the exact expected margins would reach on
+        average, for each target and over all; NaN where no subset was trained twice.
     n_subsets, repeats: different subsets, and models per subset (mean).
-    n_silent: targets whose datamodel predicts the same for every subset; their correlation is 0.
+    n_silent: targets whose datamodel predicts the same for all subsets; their correlation is 0.
     n_failed: models left out because a margin is not finite.
     """
 
@@ -46,14 +46,14 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     trained with other seeds: their mean margin is the truth, and their spread the noise.
     margins: float [models x targets].
 
-    The interval is a jackknife over (groups of) subsets with Student's t; deterministic. The
-    ceiling is from a one-way analysis of variance per target: with s2 the variance between
-    subsets and e2 that between repeats, r = s2 / (s2 + e2 / repeats) is the reliability of the
-    truth, sqrt(r) the highest Pearson correlation, and 6/pi asin(sqrt(r)/2) that as Spearman's,
-    if margins are near normal. That over all targets is made from the mean of their r, where an r
-    below 0 counts as it is: else it would be above 0 where nothing but noise is. Of skewed noise it
-    comes out low (lognormal, 75 subsets of 2 repeats: 0.47 for a true 0.54), of targets that differ
-    much in their noise high (0.63 for 0.60).
+    The interval is a deterministic jackknife over (groups of) subsets with Student's t. The ceiling
+    comes from a one-way analysis of variance per target. With s2 the variance between subsets and
+    e2 that between repeats, r = s2 / (s2 + e2 / repeats) is the reliability of the truth, sqrt(r)
+    the highest Pearson correlation, and 6/pi asin(sqrt(r)/2) the highest Spearman correlation if
+    margins are nearly normal. The ceiling over all targets uses the mean of their r, in which an r
+    below 0 is kept: otherwise pure noise would have a ceiling above 0. It is too low for skewed
+    noise (lognormal, 75 subsets of 2 repeats: 0.47 for a true 0.54), and too high for targets whose
+    noise differs much (0.63 for 0.60).
     Memory: subsets x targets, a few times.
     Source: Park et al. 2023 (TRAK, arXiv 2303.14186) for the score; Shrout & Fleiss 1979.
     Raises UserError for shapes that do not match, or fewer than 3 subsets.
@@ -62,9 +62,9 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     if tuple(margins.shape) != expected:
         raise UserError(f"margins: are {tuple(margins.shape)}, not {expected} [models x targets]")
     finite = np.isfinite(margins).all(axis=1)
-    packed = np.concatenate(
-        [np.packbits(masks[rows], axis=1) for rows in blocks(len(margins), masks.shape[1])]
-    )[finite]
+    n_examples = masks.shape[1]
+    parts = [np.packbits(masks[rows], axis=1) for rows in blocks(len(margins), n_examples)]
+    packed = np.concatenate(parts)[finite]
     _, first, subset = np.unique(
         packed.view(f"V{packed.shape[1]}")[:, 0], return_index=True, return_inverse=True
     )
@@ -73,9 +73,8 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     values = np.asarray(margins[finite], np.float64)
     counts = np.bincount(subset)
     truth = _sums(values, subset) / counts[:, None]
-    predicted = datamodels.predict(
-        np.unpackbits(packed[first], axis=1, count=masks.shape[1]).view(bool)
-    )
+    different_masks = np.unpackbits(packed[first], axis=1, count=n_examples).view(bool)
+    predicted = datamodels.predict(different_masks)
     per_target = spearman(predicted, truth)
     mean = float(per_target.mean())
     half = _half_interval(predicted, truth)
@@ -113,9 +112,11 @@ def _half_interval(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Half the width of the 95% interval of the mean score, by leaving groups of subsets out."""
     groups = min(len(truth), GROUPS)
     group = np.arange(len(truth)) % groups
-    left_out = np.array(
-        [spearman(predicted[group != g], truth[group != g]).mean() for g in range(groups)]
-    )
+    left_out = np.empty(groups)
+    for g in range(groups):
+        kept = group != g
+        left_out[g] = spearman(predicted[kept], truth[kept]).mean()
+    # Variance of a jackknife over k groups: (k - 1) / k * sum of (mean without group - mean)^2.
     error = np.sqrt((groups - 1) / groups * np.square(left_out - left_out.mean()).sum())
     return float(student.ppf(0.975, groups - 1) * error)
 
@@ -132,7 +133,8 @@ def _reliability(
 
     Subsets may be repeated unequally often. NaN where no subset was trained twice.
     """
-    models, subsets = len(values), len(counts)
+    models = len(values)
+    subsets = len(counts)
     if models == subsets:
         return np.full(values.shape[1], np.nan)
     within = np.square(values - truth[subset]).sum(axis=0) / (models - subsets)

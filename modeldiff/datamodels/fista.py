@@ -14,10 +14,14 @@ def path_errors(
     problem: Problem, held: HeldOut, penalties: Tensor, tolerance: float, patience: int, rise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `lambda_path.path_errors`."""
-    r, c, h = problem.gram.correlation(), problem.c.float(), held.gram.covariance(problem.inverse)
+    r = problem.gram.correlation()
+    c = problem.c.float()
+    h = held.gram.covariance(problem.inverse)
     step = 1 / largest_eigenvalue(r)
-    errors, gaps = torch.full_like(penalties, torch.inf), torch.full_like(penalties, torch.nan)
-    v, best = torch.zeros_like(c), torch.zeros_like(c)
+    errors = torch.full_like(penalties, torch.inf)
+    gaps = torch.full_like(penalties, torch.nan)
+    v = torch.zeros_like(c)
+    best = torch.zeros_like(c)
     going = torch.arange(len(c), device=c.device)
     for point in range(penalties.shape[1]):
         penalty = penalties[going, point]
@@ -36,13 +40,13 @@ def path_errors(
 
 def refit(problem: Problem, penalty: Tensor, v: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     """See `lambda_path.refit`."""
-    gram, c = problem.gram, problem.c
-    coarse, r = max(tolerance, FLOAT32_GAP), gram.correlation()
+    r = problem.gram.correlation()
     step = 1 / largest_eigenvalue(r)
-    v = solve(r, c.float(), penalty.float(), v.float(), step, coarse).double()
+    coarse = max(tolerance, FLOAT32_GAP)
+    v = solve(r, problem.c.float(), penalty.float(), v.float(), step, coarse).double()
     if tolerance < coarse:
-        r = gram.covariance_rows(slice(None), problem.inverse)
-        v = solve(r, c, penalty, v, step, tolerance / 2)
+        r = problem.gram.covariance_rows(slice(None), problem.inverse)
+        v = solve(r, problem.c, penalty, v, step, tolerance / 2)
     v = problem.rounded(v)
     return v, certified(problem, v, penalty)
 
@@ -76,7 +80,9 @@ def solve(
     result = v.clone()
     left = torch.arange(len(v), device=v.device)
     rv = v @ r
-    z, rz, momentum = v, rv, torch.ones_like(penalty)
+    z = v
+    rz = rv
+    momentum = torch.ones_like(penalty)
     for count in range(STEPS):
         if count % CHECK == 0:
             done = gap(c, c - rv, v, penalty) <= tolerance
@@ -85,8 +91,15 @@ def solve(
                 return result
             if done.any():
                 keep = ~done
-                left, c, penalty, momentum = left[keep], c[keep], penalty[keep], momentum[keep]
-                v, rv, z, rz = v[keep], rv[keep], z[keep], rz[keep]
+                left = left[keep]
+                c = c[keep]
+                penalty = penalty[keep]
+                momentum = momentum[keep]
+                v = v[keep]
+                rv = rv[keep]
+                z = z[keep]
+                rz = rz[keep]
+        # A gradient step, then soft thresholding: v = sign(u) max(|u| - step * penalty, 0).
         new = z + step * (c - rz)
         new = new.sign() * (new.abs() - step * penalty[:, None]).clamp_min(0)
         rnew = new @ r
@@ -94,7 +107,10 @@ def solve(
         momentum = torch.where(uphill, 1.0, momentum)
         following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
         beta = ((momentum - 1) / following)[:, None]
-        z, rz = new + beta * (new - v), rnew + beta * (rnew - rv)
-        v, rv, momentum = new, rnew, following
+        z = new + beta * (new - v)
+        rz = rnew + beta * (rnew - rv)
+        v = new
+        rv = rnew
+        momentum = following
     result[left] = v
     return result

@@ -34,7 +34,8 @@ def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 def _tensor_cores() -> Iterator[None]:
     """Products in TF32 on CUDA: 0 and 1 are exact in it, and sums are kept in float32."""
     matmul = torch.backends.cuda.matmul
-    before, matmul.allow_tf32 = matmul.allow_tf32, True
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = True
     try:
         yield
     finally:
@@ -141,7 +142,9 @@ class Cross:
         cls, masks: Any, margins: np.ndarray, chosen: np.ndarray, shift: Tensor, targets: np.ndarray
     ) -> "Cross":
         """Sum over the models where `chosen` is True, for the targets of these indices."""
-        device, count, n = shift.device, len(shift), masks.shape[1]
+        device = shift.device
+        count = len(shift)
+        n = masks.shape[1]
         total = torch.zeros(count, dtype=torch.float64, device=device)
         square = total.clone()
         cross = total.new_zeros(-(-count // LANES), n, LANES)

@@ -21,8 +21,8 @@ class Grams:
     parts: without `folds` two, of the models that are fitted and of those that choose; else one
         per fold, each of which chooses in turn.
     part: int8 [models], the part of each model; -1 if it failed.
-    folds, share: where models that join go: model i to part i modulo `folds`, or an even `share` of
-        them to those that choose. A model's part depends on its index alone.
+    folds, share: the part of models that join: part i modulo `folds` for model i, or the choosing
+        part for an even `share` of them. A model's part depends on its index alone.
 
     Memory and file: examples^2 float32 per part.
     """
@@ -43,9 +43,10 @@ class Grams:
     ) -> "Grams":
         """Sum over all models; arguments as for `fit`."""
         if folds is not None and (held_out is not None or not 2 <= folds <= 100):
-            raise UserError(f"folds: {folds} must be 2 to 100, and held_out not given beside it")
+            raise UserError(f"folds: {folds}; must be 2 to 100, without held_out")
         zeros = torch.zeros(masks.shape[1], masks.shape[1], device=device)
-        empty, nobody = (Gram(zeros, 0),) * (folds or 2), np.empty(0, np.int8)
+        empty = (Gram(zeros, 0),) * (folds or 2)
+        nobody = np.empty(0, np.int8)
         if held_out is None or isinstance(held_out, int | float):
             share = 0.1 if held_out is None else held_out
             if not 0 < share < 1:
@@ -66,7 +67,8 @@ class Grams:
         return self._add(masks, margins, np.floor((index + 1) * self.share + 1e-9) > below)
 
     def _add(self, masks: Any, margins: np.ndarray, part: np.ndarray) -> "Grams":
-        start, device = len(self.part), self.parts[0].counts.device
+        start = len(self.part)
+        device = self.parts[0].counts.device
         part = np.where(finished(margins, start, len(part)), part, FAILED).astype(np.int8)
         part[:start] = self.part
         new = np.arange(len(part)) >= start
@@ -95,9 +97,10 @@ class Grams:
     def load(cls, file: str | Path | BinaryIO, device: str = "cpu") -> "Grams":
         """Read what `save` wrote."""
         with np.load(file, allow_pickle=False) as content:
-            part, folds = content["part"], int(content["folds"]) or None
-            parts = tuple(
-                Gram(torch.from_numpy(content[f"counts_{k}"]).to(device), int((part == k).sum()))
-                for k in range(folds or 2)
-            )
-            return cls(parts, part, folds, float(content["share"]))
+            part = content["part"]
+            folds = int(content["folds"]) or None
+            grams = []
+            for k in range(folds or 2):
+                counts = torch.from_numpy(content[f"counts_{k}"]).to(device)
+                grams.append(Gram(counts, models=int((part == k).sum())))
+            return cls(tuple(grams), part, folds, float(content["share"]))

@@ -1,4 +1,4 @@
-"""The choice of lambda, and the fit at it: what the lasso of a block of targets consists of."""
+"""The lasso of a block of targets: the choice of lambda, and the fit at the chosen lambda."""
 
 from types import ModuleType
 
@@ -11,13 +11,13 @@ from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import PATH_GAP
 
 PATIENCE = 3  # points of the path without a smaller held-out error after which a target stops
-RISE = 0.005  # of the held-out error over its smallest value, relative, at which it stops at once
+RISE = 0.005  # relative rise of the held-out error over its smallest value that ends a path
 
 
 def solver(device: torch.device) -> ModuleType:
     """The module that solves on a device: the same two functions, held to the same certificate."""
     if compiled(device):
-        # It compiles: not for every import of the package.
+        # Imported late, because its kernels are compiled.
         from modeldiff.datamodels import coordinate_descent
 
         return coordinate_descent

@@ -35,7 +35,8 @@ class Problem:
     def of(cls, gram: Gram, cross: Cross) -> "Problem":
         """From the sums over the same models."""
         m = gram.models
-        share, inverse = gram.share(), gram.inverse_deviation()
+        share = gram.share()
+        inverse = gram.inverse_deviation()
         mean = cross.total / m
         scale = (cross.square / m - mean * mean).clamp_min(0).sqrt()
         # What float32 margins round to is not variation.
@@ -86,7 +87,8 @@ class HeldOut:
     @classmethod
     def of(cls, gram: Gram, cross: Cross, problem: Problem) -> "HeldOut":
         """From the sums over the held-out models."""
-        m, share = gram.models, gram.share()
+        m = gram.models
+        share = gram.share()
         scale = torch.where(problem.scale > 0, problem.scale, torch.inf)
         mean = cross.total / m
         c = (cross.cross / m - mean[:, None] * share) * problem.inverse / scale[:, None]
@@ -106,7 +108,8 @@ class HeldOut:
 
 def gap(c: Tensor, g: Tensor, v: Tensor, penalty: Tensor) -> Tensor:
     """Duality gap relative to the null objective [targets], from the gradient g = c - Rv."""
-    explained, kept = (c * v).sum(1), (v * g).sum(1)
+    explained = (c * v).sum(1)
+    kept = (v * g).sum(1)
     residual = (1 - explained - kept).clamp_min(1e-300)  # |y - Zv|^2 / m
     aligned = 1 - explained  # y'(y - Zv) / m
     largest = g.abs().amax(1).clamp_min(1e-300)

@@ -59,10 +59,9 @@ class Datamodels:
     @classmethod
     def joined(cls, parts: Sequence["Datamodels"]) -> "Datamodels":
         """The targets of all parts, in order; the parts differ in nothing else."""
-        names = ("weights", "intercept", "lambdas", "gap", "path", "path_gap")
-        arrays: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in names
-        }
+        arrays: dict[str, Any] = {}
+        for name in ("weights", "intercept", "lambdas", "gap", "path", "path_gap"):
+            arrays[name] = np.concatenate([getattr(part, name) for part in parts])
         return replace(parts[0], **arrays)
 
     def predict(self, masks: Any) -> np.ndarray:
@@ -113,6 +112,8 @@ class Datamodels:
                 weights[rows, content.pop("columns")] = content["weights"]
                 content["weights"] = weights
             scalars = {"estimator": str, "tolerance": float, "n_models": int, "n_failed": int}
-            return cls(**content | {name: kind(content[name]) for name, kind in scalars.items()})
+            for name, kind in scalars.items():
+                content[name] = kind(content[name])
+            return cls(**content)
         except artifacts.UNREADABLE as error:
             raise UserError(f"{file}: is not a file of datamodels ({error})") from None

@@ -1,7 +1,7 @@
 """Fit datamodels: one linear regression per target, all on the same masks."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ def fit(
     targets: Sequence[int] | np.ndarray | None = None,
     grams: Grams | None = None,
 ) -> Datamodels:
-    """Regress margins on masks, each target for itself, all targets at once.
+    """Regress margins on masks: a separate regression for each target, all computed together.
 
     The lasso minimises 1/(2m) |y - b - Zv|^2 + lambda |v|_1 over v and b, Z the standardised mask
     columns (population standard deviation); weights = v / sd. lambda is chosen per target on a
@@ -49,8 +49,9 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example; or the import path of one's own (`modeldiff.datamodels.custom_estimator`),
-        which the settings below, but for `targets`, do not reach.
+        each example; or the import path of your own (see
+        `modeldiff.datamodels.custom_estimator`), to which only `targets` of the settings below
+        applies.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
     held_out: models that choose lambda: a share (None: 0.1; spread evenly, so models 9, 19, ...),
         or their indices. folds: instead, K-fold cross-validation (model i in fold i modulo K).
@@ -64,16 +65,140 @@ def fit(
     are read in blocks. 20,000 models x 5,000 examples x 1,000 targets take 1.3 GiB (measured).
     Raises UserError for shapes that do not match and settings that make no sense.
     """
+    _check(masks, margins, estimator, path, min_ratio, tolerance, penalty, device)
+    chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
+    if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
+        raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
+    if ":" in estimator:
+        return custom_estimator.fit(masks, margins, estimator, chosen, tolerance)
+    if grams is None:
+        grams = Grams.of(masks, margins, held_out, folds, device)
+    elif held_out is not None or folds is not None:
+        raise UserError(
+            "grams: already say which models choose lambda; leave out held_out and folds"
+        )
+    if grams.part.shape != margins.shape[:1] or len(grams.parts[0].counts) != masks.shape[1]:
+        raise UserError(
+            f"grams: are of {len(grams.part)} models and {len(grams.parts[0].counts)} examples, "
+            f"the masks of {masks.shape[0]} and {masks.shape[1]}: extend them, or sum them again"
+        )
+    used = grams.part != FAILED
+    if not used.any():
+        raise UserError("margins: no model has finite margins for every target: nothing to fit")
+    choosing = [grams.parts[k].models for k in grams.choosing]
+    if estimator == "lasso" and not all(0 < models < used.sum() for models in choosing):
+        raise UserError(
+            f"held_out: {choosing} of {used.sum()} models would choose lambda; some "
+            "models must choose it, and others must be fitted"
+        )
+    total = sum(grams.parts[1:], start=grams.parts[0])
+    size = TARGET_BLOCK[torch.device(device).type]
+    parts = []
+    for start in range(0, len(chosen), size):
+        block = chosen[start : start + size]
+        shift = _shift(margins, used, block).to(device)
+        cross = Cross.of(masks, margins, used, shift, block)
+        problem = Problem.of(total, cross)
+        if estimator == "lasso":
+            grid = _path(problem, path, min_ratio)
+            solution = _lasso(problem, cross, grid, masks, margins, block, grams, tolerance)
+        else:
+            no_path = problem.c[:, :0]
+            v, gaps = closed_form.solve(problem, estimator, penalty)
+            fixed = torch.full_like(problem.scale, penalty if estimator == "ridge" else 0)
+            solution = Solution(v, fixed, gaps, no_path, no_path)
+        weights, intercept = problem.in_mask_units(solution.v)
+        parts.append(
+            Datamodels(
+                weights=weights.cpu().numpy(),
+                intercept=intercept.cpu().numpy(),
+                lambdas=solution.penalties.cpu().numpy(),
+                gap=solution.gaps.cpu().numpy(),
+                estimator=estimator,
+                tolerance=tolerance,
+                n_models=total.models,
+                n_failed=int((~used).sum()),
+                path=solution.path.cpu().numpy(),
+                path_gap=solution.path_gaps.float().cpu().numpy(),
+            )
+        )
+    return Datamodels.joined(parts)
+
+
+class Solution(NamedTuple):
+    """Solutions of the regressions of some targets, in standardised units.
+
+    v: [targets x examples]; penalties, gaps: float64 [targets]; path, path_gaps: float64 [targets x
+    path], the penalties that were tried and the largest gap at each, without columns if none were.
+    """
+
+    v: Tensor
+    penalties: Tensor
+    gaps: Tensor
+    path: Tensor
+    path_gaps: Tensor
+
+
+def _path(problem: Problem, points: int, min_ratio: float) -> Tensor:
+    """The penalties to choose from, in units of the margins: float64 [targets x points].
+
+    lambda_k = lambda_max min_ratio^(k / (points - 1)); from lambda_max = max |c| on, v is 0.
+    """
+    largest = (problem.c.abs().amax(1) * problem.scale)[:, None]
+    exponents = torch.arange(points, dtype=torch.float64, device=largest.device) / (points - 1)
+    return largest * min_ratio**exponents
+
+
+def _lasso(
+    problem: Problem,
+    cross: Cross,
+    grid: Tensor,
+    masks: Any,
+    margins: np.ndarray,
+    targets: np.ndarray,
+    grams: Grams,
+    tolerance: float,
+) -> Solution:
+    """Choose each target's penalty of `grid` on held-out models, and fit at it on all.
+
+    problem, cross: of all models, for `targets`.
+    """
+    errors = torch.zeros_like(grid)
+    worst = torch.zeros_like(grid)
+    for k in grams.choosing:
+        held_cross = Cross.of(masks, margins, grams.part == k, cross.shift, targets)
+        rest = Problem.of(grams.rest(problem.gram, k), cross - held_cross)
+        held = HeldOut.of(grams.parts[k], held_cross, rest)
+        fold_errors, v, fold_gaps = path_errors(rest, held, grid)
+        errors += fold_errors
+        worst = torch.maximum(worst, fold_gaps)  # NaN where one fold stopped
+    penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
+    v, gaps = refit(problem, penalties, v, tolerance)
+    return Solution(v, penalties, gaps, grid, worst)
+
+
+def _check(
+    masks: Any,
+    margins: np.ndarray,
+    estimator: str,
+    path: int,
+    min_ratio: float,
+    tolerance: float,
+    penalty: float,
+    device: str,
+) -> None:
+    """UserError for arguments of `fit` that do not match or make no sense."""
     if estimator not in ESTIMATORS and ":" not in estimator:
         raise UserError(
-            f"estimator: {estimator!r} is none of {', '.join(ESTIMATORS)}, and no import path"
+            f"estimator: {estimator!r} must be {', '.join(ESTIMATORS)} or an import path"
         )
     if len(masks.shape) != 2 or len(margins.shape) != 2 or masks.shape[0] != margins.shape[0]:
         raise UserError(
             f"masks {tuple(masks.shape)} and margins {tuple(margins.shape)}: must be [models x "
             "examples] and [models x targets] of the same models"
         )
-    if (kind := masks[:1].dtype) != np.bool_:
+    kind = masks[:1].dtype
+    if kind != np.bool_:
         raise UserError(f"masks: are {kind}, must be bool (True: trained on the example)")
     try:
         torch.empty(0, device=device)
@@ -84,61 +209,6 @@ def fit(
             f"path {path}, min_ratio {min_ratio}, tolerance {tolerance}, penalty {penalty}: "
             "must be at least 2, between 0 and 1, above 0, above 0"
         )
-    chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
-    if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
-        raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
-    if ":" in estimator:
-        return custom_estimator.fit(masks, margins, estimator, chosen, tolerance)
-    if grams is None:
-        grams = Grams.of(masks, margins, held_out, folds, device)
-    elif held_out is not None or folds is not None:
-        raise UserError("grams: already say which models choose lambda: leave out held_out, folds")
-    if grams.part.shape != margins.shape[:1] or len(grams.parts[0].counts) != masks.shape[1]:
-        raise UserError(
-            f"grams: are of {len(grams.part)} models and {len(grams.parts[0].counts)} examples, "
-            f"the masks of {masks.shape[0]} and {masks.shape[1]}: extend them, or sum them again"
-        )
-    used = grams.part != FAILED
-    if not used.any():
-        raise UserError("margins: no model has finite margins for every target: nothing to fit")
-    choosing = [gram.models for gram in (grams.parts[k] for k in grams.choosing)]
-    if estimator == "lasso" and not all(0 < models < used.sum() for models in choosing):
-        raise UserError(
-            f"held_out: {choosing} of {used.sum()} models would choose lambda: some must, "
-            "and others be fitted"
-        )
-    gram = sum(grams.parts[1:], start=grams.parts[0])
-    done = []
-    size = TARGET_BLOCK[torch.device(device).type]
-    for start in range(0, len(chosen), size):
-        block = chosen[start : start + size]
-        shift = _shift(margins, used, block).to(device)
-        cross = Cross.of(masks, margins, used, shift, block)
-        problem = Problem.of(gram, cross)
-        penalties = torch.full_like(problem.scale, penalty if estimator == "ridge" else 0)
-        grid = worst = problem.c[:, :0]
-        if estimator == "lasso":
-            largest = (problem.c.abs().amax(1) * problem.scale)[:, None]
-            exponents = torch.arange(path, dtype=torch.float64, device=device) / (path - 1)
-            grid = largest * min_ratio**exponents
-            errors, worst = torch.zeros_like(grid), torch.zeros_like(grid)
-            for k in grams.choosing:
-                held_cross = Cross.of(masks, margins, grams.part == k, shift, block)
-                rest = Problem.of(grams.rest(gram, k), cross - held_cross)
-                held = HeldOut.of(grams.parts[k], held_cross, rest)
-                fold_errors, v, fold_gaps = path_errors(rest, held, grid)
-                errors += fold_errors
-                worst = torch.maximum(worst, fold_gaps)  # NaN where one fold stopped
-            penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
-            v, gaps = refit(problem, penalties, v, tolerance)
-        else:
-            v, gaps = closed_form.solve(problem, estimator, penalty)
-        in_mask_units = problem.in_mask_units(v)
-        found = (*in_mask_units, penalties, gaps, grid, worst.float())
-        done.append([x.cpu().numpy() for x in found])
-    weights, intercept, lambdas, gap, *steps = [np.concatenate(x) for x in zip(*done, strict=True)]
-    counts = gram.models, int((~used).sum())
-    return Datamodels(weights, intercept, lambdas, gap, estimator, tolerance, *counts, *steps)
 
 
 def _shift(margins: np.ndarray, used: np.ndarray, targets: np.ndarray) -> Tensor:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from modeldiff.study import Study
 
 SUMS = "grams.npz"  # no stage's: Snakemake would delete it before models are added to it
-RANGE = 10_000  # models summed between two looks at the clock
-SAVE = 600  # seconds of summing that a job cut short may lose
+RANGE = 10_000  # models summed between two checks of the clock
+SAVE = 600  # seconds of summing that an interrupted job may lose
 
 
 class Regression:
-    """What an algorithm's fits read: masks and margins of the models that are no evaluation's.
+    """The input of an algorithm's fits: masks and margins of all but the evaluation models.
 
     masks: bit-packed, of all subsets; gathered: margins of all models. Both stay on disk.
     """
@@ -37,7 +37,8 @@ class Regression:
     def __init__(
         self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
     ):
-        self.study, self.name = study, name
+        self.study = study
+        self.name = name
         self.all_masks = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
         self.all_margins, _ = margins.read(gathered, study.key("margins", name))
         self.masks = Masks(self.all_masks.packed[study.evaluation_subsets :], n_train)
@@ -47,24 +48,23 @@ class Regression:
 def sum_grams(data: Regression, output: str | Path) -> None:
     """Sum the masks' Gram matrices, which all fits of an algorithm share, into `grams.npz`.
 
-    output: JSON, the models summed; `grams.npz` beside it is what later runs start from, so that a
-    job cut short goes on and models that join are added. It is summed from the start if it was made
-    for other settings, or a model that had failed has margins now, or the reverse.
+    output: JSON with the number of models summed. Later runs start from `grams.npz` beside it: an
+    interrupted job continues, and models that join are added. The sums start anew if they were made
+    for other settings, or if a model that had failed has margins now, or the reverse.
     Memory and file: see `Grams`.
     """
-    path, key = Path(output).with_name(SUMS), data.study.key("grams", data.name)
+    path = Path(output).with_name(SUMS)
+    key = data.study.key("grams", data.name)
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
-        made = _read_grams(path, key, data.masks.shape[1])
-        before = len(made.part)
-        same = before <= len(data.margins) and np.array_equal(
-            finished(data.margins, 0, before), made.part != FAILED
-        )
-        grams = made if same else grams
+        saved_grams = _read_grams(path, key, data.masks.shape[1])
+        if _same_models(saved_grams, data.margins):
+            grams = saved_grams
     except CorruptArtifact:
         pass
-    total, saved = len(data.margins), time.monotonic()
+    total = len(data.margins)
+    saved = time.monotonic()
     while (start := len(grams.part)) < total:
         grams = grams.extend(data.masks, data.margins, stop=min(start + RANGE, total))
         if len(grams.part) == total or time.monotonic() - saved > SAVE:
@@ -73,6 +73,14 @@ def sum_grams(data: Regression, output: str | Path) -> None:
             saved = time.monotonic()
     failed = int((grams.part == FAILED).sum())
     artifacts.write_json(output, {"key": key, "models": total, "failed": failed})
+
+
+def _same_models(grams: Grams, gathered: np.ndarray) -> bool:
+    """Whether all models that were summed are still there, and the same ones have failed."""
+    summed = len(grams.part)
+    if summed > len(gathered):
+        return False
+    return np.array_equal(finished(gathered, 0, summed), grams.part != FAILED)
 
 
 def fit_part(
@@ -87,25 +95,24 @@ def fit_part(
 
     grams: what `sum_grams` wrote. output: .npz, see `Datamodels.save`.
     """
-    study, (i, n) = data.study, part
-    shares = np.array_split(np.arange(data.margins.shape[1]), n)
-    if n > data.margins.shape[1]:
-        raise UserError(
-            f"datamodels.jobs: {n} for {data.margins.shape[1]} targets: at most so many"
-        )
+    study = data.study
+    i, n = part
+    n_targets = data.margins.shape[1]
+    if n > n_targets:
+        raise UserError(f"datamodels.jobs: is {n}; must be at most the {n_targets} targets")
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
-    path, key = Path(grams).with_name(SUMS), study.key("grams", data.name)
+    path = Path(grams).with_name(SUMS)
+    key = study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
     except CorruptArtifact as error:
-        # The sums are no output of a rule; the file that says they are made is, so that it goes.
+        # The sums are not an output of a rule; `grams` is, so that one is removed.
         raise CorruptArtifact(str(error), artifact=grams) from None
-    found = fit(
-        data.masks, data.margins, device=device, targets=shares[i], grams=shared, **settings
-    )
+    targets = np.array_split(np.arange(n_targets), n)[i]
+    fitted = fit(data.masks, data.margins, device=device, targets=targets, grams=shared, **settings)
     with artifacts.write(output, study.key("datamodels", data.name)) as file:
-        found.save(file)
+        fitted.save(file)
 
 
 def write(
@@ -116,23 +123,24 @@ def write(
     parts: what the jobs of `fit_part` wrote, in order; without them all targets are fitted here.
     output: .npz, see `Datamodels.save`. Beside it `lds.npz` holds the fields of `Lds`.
     """
-    study, key = data.study, data.study.key("datamodels", data.name)
+    study = data.study
+    key = study.key("datamodels", data.name)
     if parts:
-        found = Datamodels.joined([read(path, key) for path in parts])
+        fitted = Datamodels.joined([read(path, key) for path in parts])
     else:
-        found = fit(data.masks, data.margins, device=device, **study.regression)
+        fitted = fit(data.masks, data.margins, device=device, **study.regression)
     held = study.evaluation_models
-    evaluation = data.all_masks[np.array([study.subset_of(m) for m in range(held)])]
-    quality = lds(found, evaluation, data.all_margins[:held])
+    evaluation_subsets = np.array([study.subset_of(m) for m in range(held)])
+    quality = lds(fitted, data.all_masks[evaluation_subsets], data.all_margins[:held])
     named = {
-        "unconverged": found.unconverged.tolist(),
-        "unconverged_path": found.unconverged_path.tolist(),
+        "unconverged": fitted.unconverged.tolist(),
+        "unconverged_path": fitted.unconverged_path.tolist(),
     }
     for kind, targets in named.items():
         if targets:
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
     with artifacts.write(output, key, **named) as file:
-        found.save(file)
+        fitted.save(file)
     with artifacts.write(stages.beside(output, "lds"), key) as file:
         artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
@@ -149,7 +157,7 @@ def read(path: str | Path, key: str) -> Datamodels:
 def _read_grams(path: Path, key: str, examples: int, device: str = "cpu") -> Grams:
     """Sums that `sum_grams` made for the settings of `key`, over masks of so many examples."""
     whole = artifacts.verify(path, key)
-    with artifacts.reading(path, f"file of the sums of masks of {examples} examples"):
+    with artifacts.reading(path, f"file of sums over masks of {examples} examples"):
         grams = Grams.load(whole, device)
         if any(gram.counts.shape != (examples, examples) for gram in grams.parts):
             raise ValueError

@@ -1,6 +1,6 @@
 """The data sets of the paper's other case studies, from a local folder in their published layout.
 
-Neither can be downloaded freely by a program: config/README.md says where they come from.
+A program cannot download either of them freely: config/README.md says where to get them.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PLACES = ("land", "water")
 SPLITS = {"train": 0, "test": 2}  # 1 is for validation, which nothing here needs
-LISTED = 20  # of what is wrong with a data set, at most
+LISTED = 20  # mistakes in a data set that are listed, at most
 
 
 def living17(
@@ -32,24 +32,31 @@ def living17(
 ) -> Raw:
     """Living17: 17 classes of four ImageNet classes each, from `train/<wnid>/*`, `val/<wnid>/*`.
 
-    path: ImageNet's folder, or a tar archive of it; other classes may lie there too. Images have
+    path: ImageNet's folder, or a tar archive of it; it may hold other classes, too. Images have
     their shorter side resized to 8/7 of `size` and their centre cut out (256 and 224, as usual).
     *_per_subclass: the first so many of each ImageNet class (None: all of them).
     Raises UserError with the counts expected and found unless all 68 classes are complete.
     """
     names, read = listing(path)
-    splits, wrong = [], []
+    splits = []
+    wrong = []
     for split, most in (("train", train_per_subclass), ("val", test_per_subclass)):
-        chosen, labels = [], []
+        chosen: list[str] = []
+        labels: list[int] = []
         for label, (name, wnids) in enumerate(LIVING17.items()):
             for wnid in wnids.split():
-                found = names.get((split, wnid), [])
-                wanted = range(most, len(found) + most + 1) if most else IMAGENET[split]
-                if len(found) not in wanted:
-                    right = f"{most} or more" if most else _words(wanted)
-                    wrong.append(f"{split}/{wnid} ({name}) holds {len(found)} images, not {right}")
-                chosen += found[:most]
-                labels += [label] * len(found[:most])
+                images_of_class = names.get((split, wnid), [])
+                count = len(images_of_class)
+                if most:
+                    enough = count >= most
+                    wanted = f"{most} or more"
+                else:
+                    enough = count in IMAGENET[split]
+                    wanted = _words(IMAGENET[split])
+                if not enough:
+                    wrong.append(f"{split}/{wnid} ({name}) holds {count} images, not {wanted}")
+                chosen += images_of_class[:most]
+                labels += [label] * len(images_of_class[:most])
         images = Pictures(chosen, read, size, centre)
         splits.append(LazyImages(images, np.array(labels, np.int64)))
     _refuse(path, wrong, "2 x 68 ImageNet classes")
@@ -65,23 +72,26 @@ def waterbirds(*, path: str, size: int, complete: bool = True) -> Raw:
     """
     root = Path(path)
     table = _metadata(root / "metadata.csv")
-    splits, wrong = [], []
+    splits = []
+    wrong = []
     for split, number in SPLITS.items():
         rows = table[table.split == number]
-        found = Counter(zip(rows.y, rows.place, strict=True))
+        counts = Counter(zip(rows.y, rows.place, strict=True))
         for (y, place), expected in GROUPS[split].items():
-            there = found[y, place]
-            if (complete and there != expected) or y not in set(rows.y):
+            count = counts[y, place]
+            if (complete and count != expected) or y not in set(rows.y):
                 group = f"{split} {WATERBIRDS[y]} on {PLACES[place]}"
-                wrong.append(
-                    f"{group}: {there} images, not {expected if complete else 'one or more'}"
-                )
+                wanted = expected if complete else "one or more"
+                wrong.append(f"{group}: {count} images, not {wanted}")
         images = Pictures(list(rows.img_filename), reader(root), size, stretched)
         splits.append(LazyImages(images, rows.y.to_numpy(np.int64)))
     _refuse(path, wrong, "8 groups")
-    named = [name for split in splits for name in split.images.names]
-    missing = [name for name in named if not (root / name).is_file()]
-    _refuse(path, [f"{name}: is missing" for name in missing], f"{len(named)} images")
+    named = [*splits[0].images.names, *splits[1].images.names]
+    missing = []
+    for name in named:
+        if not (root / name).is_file():
+            missing.append(f"{name}: is missing")
+    _refuse(path, missing, f"{len(named)} images")
     return Raw(splits[0], splits[1], WATERBIRDS)
 
 
@@ -105,7 +115,7 @@ def _metadata(path: Path) -> "pd.DataFrame":
 
 
 def _refuse(path: str, wrong: Sequence[str], of: str) -> None:
-    """One line that says how much is wrong, and what first; the folder and more of it below."""
+    """One line with the number of mistakes and the first of them; below it the folder and more."""
     if wrong:
         more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         line = f"dataset.path: {len(wrong)} of {of} are wrong: {wrong[0]}{more}"

@@ -1,4 +1,4 @@
-"""The data set that a config names: built in or the user's own, checked before anything is done."""
+"""The data set that a config names: built in or the user's own, checked before it is used."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ IMAGES = "uint8 [n x channels x height x width]"
 def load(part: Component) -> Raw:
     """What the source returns; UserError, one line, if it raises or breaks the contract of `Raw`.
 
-    Images that lie in files are not read yet: see `images`.
+    Images in files are not read yet: see `images`.
     """
     make = components.find(part.name, BUILT_IN)
     with user_code.running(part.name):
@@ -56,7 +56,8 @@ def _check_split(name: str, which: str, split: Any, classes: int) -> None:
     if not isinstance(split, Images | LazyImages):
         wanted = "modeldiff.dataset.Images(images, labels)"
         raise user_code.refused(name, which, f"is {user_code.described(split)}", wanted)
-    given, labels = split.images, split.labels
+    given = split.images
+    labels = split.labels
     if getattr(given, "dtype", None) != np.uint8 or len(given.shape) != 4 or 0 in given.shape:
         raise user_code.refused(name, which, f"images are {user_code.described(given)}", IMAGES)
     whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim == 1

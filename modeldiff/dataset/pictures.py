@@ -53,14 +53,16 @@ def listing(path: str) -> tuple[Listing, Reader]:
 
 @contextmanager
 def _archive(root: Path) -> Iterator[tarfile.TarFile]:
-    """A tar archive, compressed or not; UserError if it is none, or broken at any place."""
+    """A tar archive, compressed or not; UserError if it is something else, or damaged."""
     try:
         with tarfile.open(root) as archive:
             yield archive
     except UserError:
         raise
     except Exception as error:  # each compression has errors of its own
-        raise UserError(f"dataset.path: {root}: is no folder or tar archive: {error}") from None
+        raise UserError(
+            f"dataset.path: {root}: is neither a folder nor a tar archive: {error}"
+        ) from None
 
 
 def _check_size(name: str, size: int) -> None:
@@ -70,7 +72,7 @@ def _check_size(name: str, size: int) -> None:
 
 
 def reader(root: Path) -> Reader:
-    """Read files below `root` by their names; UserError that names the first that is no file."""
+    """Read files below `root` by their names; UserError for the first that is not a file."""
 
     def read(chosen: set[str]) -> Iterator[tuple[str, bytes]]:
         for name in sorted(chosen):
@@ -92,7 +94,10 @@ class Pictures:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, names: Sequence[str], read: Reader, size: int, shaped: Shaper):
-        self.names, self.read, self.size, self.shaped = names, read, size, shaped
+        self.names = names
+        self.read = read
+        self.size = size
+        self.shaped = shaped
         self.shape = (len(names), 3, size, size)
 
     def __len__(self) -> int:
@@ -101,7 +106,7 @@ class Pictures:
     def placed(self) -> Iterator[tuple[int, np.ndarray]]:
         """Each image with its place, once, in the order in which files are read fastest.
 
-        Raises UserError that names the first file that is no image.
+        Raises UserError that names the first file that is not an image.
         """
         place = {name: i for i, name in enumerate(self.names)}
         for name, content in self.read(set(self.names)):
@@ -114,7 +119,7 @@ class Pictures:
         try:
             image = Image.open(io.BytesIO(content)).convert("RGB")
         except Exception as error:  # each format has errors of its own; a bomb is refused, too
-            raise UserError(f"{name}: is not an image that can be read: {error}") from None
+            raise UserError(f"{name}: cannot be read as an image: {error}") from None
         if image.size != (self.size, self.size):
             image = self.shaped(image, self.size)
         return np.asarray(image).transpose(2, 0, 1)

@@ -37,8 +37,8 @@ class Dataset:
     """A prepared data set, read from disk.
 
     targets, verification: int64 indices of test examples; together all of them, in rising order.
-    digest: of all that was prepared, so that models can say what they were trained on; empty for
-    data that were not read from disk.
+    digest: identifies all that was prepared, so that models can record what they were trained on;
+    empty for data that were not read from disk.
     """
 
     train: Images
@@ -58,11 +58,11 @@ def prepare(study: "Study", output: str | Path) -> None:
 
 
 def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) -> list[str]:
-    """What the study's source gives otherwise now than when the data were prepared.
+    """In what the study's source differs now from when the data were prepared.
 
-    Some of "training images", "test images" and "labels or classes"; nothing if all is the same.
-    raw: what the source gives, if it was called already. Takes as much disk as the data, for a
-    moment; CorruptArtifact if `manifest` is not of the study's settings.
+    Some of "training images", "test images" and "labels or classes"; empty if nothing differs.
+    raw: what the source returned, if it was called already. Briefly takes as much disk as the data.
+    CorruptArtifact if `manifest` is not of the study's settings.
     """
     read_manifest(manifest, study.key("dataset"))
     if raw is None:
@@ -70,15 +70,17 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
     with tempfile.TemporaryDirectory() as folder:
         now = Path(folder) / stages.path("dataset")
         _prepare(study, raw, now)
-        return [
-            what
-            for what, before, after in zip(PREPARED, _hashes(manifest), _hashes(now), strict=True)
-            if before != after
-        ]
+        before = _hashes(manifest)
+        after = _hashes(now)
+    changed = []
+    for i, what in enumerate(PREPARED):
+        if before[i] != after[i]:
+            changed.append(what)
+    return changed
 
 
 def digest(manifest: str | Path) -> str:
-    """Of all that was prepared, from the records: images, labels, classes, the test images' use."""
+    """Digest of all that was prepared: images, labels, classes, and the use of test images."""
     return sha256("".join(_hashes(manifest)).encode()).hexdigest()[:16]
 
 
@@ -89,13 +91,13 @@ def _hashes(manifest: str | Path) -> list[str]:
 
 
 def check_trained_on(path: str | Path, digest: str) -> None:
-    """CorruptArtifact if the models of `path` were trained on other data than `digest` is of.
+    """CorruptArtifact if the models of `path` were trained on data with another digest.
 
-    Models that do not say are taken at their key: those of earlier versions.
+    Models of earlier versions do not record it; for these the key is enough.
     """
     if artifacts.record(path).get("data", digest) != digest:
         raise CorruptArtifact(
-            f"{path}: its models were trained on other data than those prepared now"
+            f"{path}: its models were trained on other data than are prepared now"
         )
 
 
@@ -106,14 +108,15 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
     beside = [stages.beside(output, name) for name in ("train", "test")]
-    # All three or none: nothing gets its name before everything is written, the manifest last.
+    # All three or none: no file gets its name before everything is written, the manifest last.
     with (
         artifacts.write(output, key) as text,
         artifacts.write(beside[1], key) as test,
         artifacts.write(beside[0], key) as train,
     ):
         for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
-            given, chosen = split.labels.astype(np.int64), np.zeros(0, np.int64)
+            given = split.labels.astype(np.int64)
+            chosen = np.zeros(0, np.int64)
             if study.plant is not None:
                 chosen = _planted(name, given, raw.classes, study.plant, study.seed)
                 planted[f"{name}_examples"] = chosen.tolist()
@@ -147,7 +150,8 @@ def _write(
     np.lib.format.write_array_header_2_0(
         file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
     )
-    start, size = file.tell(), math.prod(shape[1:])
+    start = file.tell()
+    size = math.prod(shape[1:])
 
     def write(place: int, image: np.ndarray) -> None:
         file.seek(start + place * size)
@@ -168,7 +172,7 @@ def _write(
 def _planted(
     name: str, labels: np.ndarray, classes: Sequence[str], plant: "Plant", seed: int
 ) -> np.ndarray:
-    """Which images of other classes get the feature and its label: a difference to be found."""
+    """Images of other classes that get the feature and its label: a difference to be found."""
     count = {"train": plant.train, "test": round(plant.test * len(labels))}[name]
     order = rng.permutation(len(labels), "plant", name, seed)
     return np.sort(order[labels[order] != classes.index(plant.label)][:count])

@@ -23,7 +23,7 @@ class Images(NamedTuple):
 
 
 class LazyImages(NamedTuple):
-    """Labelled images that still lie in their files; labels: int64 [n]."""
+    """Labelled images that are still in their files; labels: int64 [n]."""
 
     images: Pictures
     labels: np.ndarray

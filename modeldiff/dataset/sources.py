@@ -18,10 +18,14 @@ def digits() -> Raw:
     source = load_digits()
     pixels = np.round(source.images * (255 / 16)).astype(np.uint8)[:, None]
     order = rng.permutation(len(pixels), "digits", "split")
-    train, test = order[:1200], order[1200:]
+    train = order[:1200]
+    test = order[1200:]
     labels = source.target.astype(np.int64)
-    names = tuple(str(name) for name in source.target_names)
-    return Raw(Images(pixels[train], labels[train]), Images(pixels[test], labels[test]), names)
+    return Raw(
+        train=Images(pixels[train], labels[train]),
+        test=Images(pixels[test], labels[test]),
+        classes=tuple(map(str, source.target_names)),
+    )
 
 
 def cifar10(*, path: str, download: bool = False) -> Raw:
@@ -59,22 +63,23 @@ def folder(
     `size` pixels, and cropped around its centre, RGB.
     classes: which, in this order (None: all, in alphabetical order); *_per_class: the first so
     many of each class (None: all).
-    Raises UserError that names the path of what is missing or cannot be read.
+    Raises UserError that names the path that is missing or cannot be read.
     """
     names, read = listing(path)
     wanted = tuple(classes) if classes else tuple(sorted({c for _, c in names}))
     splits = []
     for split, most in (("train", train_per_class), ("test", test_per_class)):
-        chosen, labels = [], []
+        chosen: list[str] = []
+        labels: list[int] = []
         for label, name in enumerate(wanted):
-            found = names.get((split, name), [])
-            if len(found) < (most or 1):
+            images_of_class = names.get((split, name), [])
+            if len(images_of_class) < (most or 1):
                 raise UserError(
-                    f"dataset.path: {path}: {split}/{name} holds {len(found)} images; "
+                    f"dataset.path: {path}: {split}/{name} holds {len(images_of_class)} images; "
                     f"must hold {most or 'one'} or more"
                 )
-            chosen += found[:most]
-            labels += [label] * len(found[:most])
+            chosen += images_of_class[:most]
+            labels += [label] * len(images_of_class[:most])
         images = Pictures(chosen, read, size, cropped)
         splits.append(LazyImages(images, np.array(labels, np.int64)))
     return Raw(splits[0], splits[1], wanted)

@@ -1,7 +1,7 @@
-"""What a study will cost, from a short measurement of each algorithm and of what follows.
+"""What a study will cost, from short measurements of each algorithm and of the later steps.
 
-Trainings are measured as a calibration measures them. On a CPU it counts CPU time (user and system,
-all threads), which other work on the machine disturbs little; on a GPU time as it passes.
+Training is measured in the same way as in a calibration. On a CPU, time is CPU time (user and
+system, all threads), which other work on the machine hardly affects; on a GPU it is wall time.
 """
 
 import tempfile
@@ -23,10 +23,9 @@ from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration, engine
 
-MOST = (2000, 1000)  # models and targets that regression and comparison are measured on
+MOST_MODELS = 2000  # that regression and comparison are measured on
+MOST_TARGETS = 1000
 PERMUTATIONS = (19, 39)
-# What each stage trains.
-TRAINED = {"training": "model", "full": "full_model", "retraining": "retrained_model"}
 
 
 def measure(study: Study, *, device: str) -> dict[str, Any]:
@@ -34,19 +33,24 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
 
     Seconds are CPU seconds, or GPU seconds with device "cuda".
     """
-    started = time.process_time()  # what importing and checking took: each job does it, too
+    started = time.process_time()  # importing and checking, which every job does as well
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
         start = started + reading
-        algorithms = {
-            own: _algorithm(study, own, data, folder, device, start)
-            for own in study.trained
-            if own in study.fitted or study.full_models
-        }
+        algorithms: dict[str, dict[str, Any]] = {}
+        for algorithm in study.trained:
+            if algorithm in study.fitted or study.full_models:
+                algorithms[algorithm] = _algorithm(study, algorithm, data, folder, device, start)
         after = _after(study, data)
-    count = sum(cost["jobs"] for cost in algorithms.values())
-    training = sum(cost["seconds"] for cost in algorithms.values()) + count * start
+    count = 0
+    seconds = 0.0
+    longest = 0.0
+    for cost in algorithms.values():
+        count += cost["jobs"]
+        seconds += cost["seconds"]
+        longest = max(longest, cost["longest"])
+    training = seconds + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     others += sum(len(STAGES[name].of(study)) for name in ("gradients", "proposals", "proof"))
@@ -57,14 +61,15 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         "training_jobs": count,
         "hours": training / 3600,
         "cpu_hours_after": (after + others * start) / 3600,
-        "seconds_per_job": start + max((c["longest"] for c in algorithms.values()), default=0),
+        "seconds_per_job": start + longest,
         "disk_mb": _disk(study, data, algorithms) / 1e6,
     }
 
 
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
-    """The data set, prepared for this if it was not before, and the seconds that reading takes."""
-    key, manifest = study.key("dataset"), Path(study.folder) / stages.path("dataset")
+    """The data set, prepared now if it was not before, and the seconds that reading takes."""
+    key = study.key("dataset")
+    manifest = Path(study.folder) / stages.path("dataset")
     try:
         dataset.read_manifest(manifest, key)
     except CorruptArtifact:
@@ -81,55 +86,59 @@ def _algorithm(
     clock = time.monotonic if device == "cuda" else time.process_time
     tried = calibration.widths(study, name, data, device, clock)
     width = calibration.fastest(tried)
-    found = sharding.Calibration(width, tried[width], start)
-    found.write(folder / stages.path("calibration", name), study.key("calibration", name))
+    measured = sharding.Calibration(width, tried[width], start)
+    measured.write(folder / stages.path("calibration", name), study.key("calibration", name))
     # A retrained model learns from half of the images, whatever the share of a subset.
     seconds = {"training": tried[width], "full": 0.0, "retraining": tried[width] / 2 / study.alpha}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
-    cuts = {
-        "training": list(sharding.cut(study, "training", name, folder)),
-        "full": list(sharding.cut(study, "full", name, folder)),
-        "retraining": [],
-    }
-    for pair in study.proved:
-        if name in pair:
-            cuts["retraining"] += sharding.cut(study, "retraining", name, folder, pair)
+    jobs = []  # seconds of each
+    for stage in seconds:
+        for names in STAGES[stage].of(study):
+            if names[-1] == name:
+                pair = names[:-1]
+                for models in sharding.cut(study, stage, name, folder, pair):
+                    jobs.append(seconds[stage] * len(models))
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
     return {
-        **{f"seconds_per_{TRAINED[stage]}": seconds[stage] for stage in TRAINED},
+        "seconds_per_model": seconds["training"],
+        "seconds_per_full_model": seconds["full"],
         "width": width,
         "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
-        "jobs": sum(map(len, cuts.values())),
-        "longest": max(seconds[stage] * len(models) for stage in TRAINED for models in cuts[stage]),
-        "seconds": sum(seconds[stage] * len(models) for stage in TRAINED for models in cuts[stage]),
+        "jobs": len(jobs),
+        "longest": max(jobs),
+        "seconds": sum(jobs),
     }
 
 
 def _after(study: Study, data: Dataset) -> float:
     """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
 
-    Measured on up to `MOST` models and targets, and taken to grow in proportion to either. How long
-    a lasso takes depends on the margins themselves. Scores from elsewhere cost next to nothing.
+    Measured on some models and targets, and assumed to be proportional to either. How long
+    a lasso takes depends on the margins, too. Scores from elsewhere cost next to nothing.
     """
-    clock, config = time.process_time, study.config["comparison"]
+    clock = time.process_time
+    config = study.config["comparison"]
     if not study.fitted:
         return 0.0
-    real = study.models - study.evaluation_models, len(data.targets)
-    models = min(real[0], MOST[0])
-    targets = min(real[1], MOST[1])
+    all_models = study.models - study.evaluation_models
+    all_targets = len(data.targets)
+    models = min(all_models, MOST_MODELS)
+    targets = min(all_targets, MOST_TARGETS)
     masks = subsets.draw(len(data.train.labels), range(models), study.alpha, study.seed)
     noise = np.random.default_rng(study.seed).normal(size=(2, models, targets))
     a, b = noise.astype(np.float32)
     start = clock()
-    fits = [fit(masks, rows, **study.regression).weights for rows in (a, b)]
+    weights_a = fit(masks, a, **study.regression).weights
+    weights_b = fit(masks, b, **study.regression).weights
     fitting = (clock() - start) / 2 * len(study.fitted)
-    directions, start = min(config["directions"], targets), clock()
+    directions = min(config["directions"], targets)
+    start = clock()
     if config["method"] == "residual":
-        compare(*fits, directions=directions, rows=config["rows"])
-        compare(*fits[::-1], directions=directions, rows=config["rows"])
+        compare(weights_a, weights_b, directions=directions, rows=config["rows"])
+        compare(weights_b, weights_a, directions=directions, rows=config["rows"])
         comparing = clock() - start
     else:
         times = []
@@ -144,15 +153,17 @@ def _after(study: Study, data: Dataset) -> float:
                 penalty=config["penalty"],
             )
             times.append(clock() - start)
-        one = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
-        comparing = times[0] + one * (config["permutations"] - PERMUTATIONS[0])
-    scale = real[0] * real[1] / (models * targets)
+        # Linear in the number of permutations.
+        each = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
+        comparing = times[0] + each * (config["permutations"] - PERMUTATIONS[0])
+    scale = all_models * all_targets / (models * targets)
     return scale * (fitting + comparing * len(study.pairs))
 
 
 def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
-    """Bytes of a study's results, datamodels counted as dense; the page is not in it."""
-    n_train, n_targets = len(data.train.labels), len(data.targets)
+    """Bytes of a study's results without the page; datamodels are counted as dense."""
+    n_train = len(data.train.labels)
+    n_targets = len(data.targets)
     margins = 2 * study.models * n_targets * 4  # shards, and gathered
     images = data.train.images.nbytes + data.test.images.nbytes
     total = study.n_subsets * n_train / 8 + images
@@ -162,20 +173,20 @@ def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     return total + len(study.pairs) * 2 * directions * (n_train + n_targets) * 4
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """The costs for people."""
-    unit = f"{found['device']} seconds"
-    for name, cost in found["algorithms"].items():
+def lines(costs: dict[str, Any]) -> Iterator[str]:
+    """The costs for people; costs: what `measure` returned."""
+    unit = f"{costs['device']} seconds"
+    for name, cost in costs["algorithms"].items():
         full = cost["seconds_per_full_model"]
         more = f"; {full:.3g} on all training images" if full else ""
         yield (
             f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once"
             f"{more}"
         )
-    yield f"  {found['seconds_per_start']:.2g} CPU seconds for a job to start"
-    yield (f"  all that follows training: about {found['cpu_hours_after']:.3g} CPU-hours")
+    yield f"  {costs['seconds_per_start']:.2g} CPU seconds for a job to start"
+    yield f"  everything after training: about {costs['cpu_hours_after']:.3g} CPU-hours"
     yield (
-        f"  training costs {found['hours']:.3g} {found['device']}-hours in "
-        f"{found['training_jobs']:,} jobs of up to {found['seconds_per_job'] / 60:.2g} minutes; "
-        f"results take up to {found['disk_mb']:,.0f} MB"
+        f"  training costs {costs['hours']:.3g} {costs['device']}-hours in "
+        f"{costs['training_jobs']:,} jobs of up to {costs['seconds_per_job'] / 60:.2g} minutes; "
+        f"results take up to {costs['disk_mb']:,.0f} MB"
     )

@@ -1,6 +1,6 @@
-"""A trial of a study: each of its parts on a few examples, before anything is trained in earnest.
+"""A trial of a study: each of its parts on a few examples, before any real training.
 
-What would fail after hours of training fails here in seconds. Writes nothing.
+What would fail after hours of training fails here in seconds. Nothing is written.
 """
 
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ class Sample(NamedTuple):
 def run(study: Study) -> Iterator[str]:
     """Try every part of the study; yields a line on each, raises UserError for what fails.
 
-    A training step of a model is taken as in training, but on the CPU where there is no GPU.
+    Training steps are the same as in real training, but on the CPU if there is no GPU.
     """
     sample = _sample(study)
-    kind = "of its images" if sample.real else "of noise in the images' size"
+    kind = "of its images" if sample.real else "of noise, as large as its images"
     yield f"  tried on    {len(sample.train.labels)} examples {kind}"
     for name, algorithm in study.algorithms.items():
         yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
@@ -52,7 +52,7 @@ def run(study: Study) -> Iterator[str]:
         transformations.apply(study.plant.feature, images, 1.0)
     for label, each in study.transformations.items():
         transformations.apply(each.part, images, max(each.strengths))
-        yield f"  {label}: put on images at strength {max(each.strengths):g}"
+        yield f"  {label}: applied to images at strength {max(each.strengths):g}"
     estimator = study.regression["estimator"]
     if study.fitted and user_code.is_own(estimator):
         _estimator(study, estimator)
@@ -69,7 +69,7 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     if not algorithm.trained:
         module = engine.architecture(algorithm, sample.train.images.shape[1:], classes)
         engine.batches(algorithm, module, sample.train, classes, device)
-        return "its model is made and used"
+        return "its model was built and used"
     if algorithm.train is not None and wanted["gpu"] and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
     n = len(sample.train.labels)
@@ -78,18 +78,17 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     algorithm = replace(algorithm, epochs=1, batch=-(-n // 2))
     if algorithm.precision == "float16" and not gpu:
         algorithm = replace(algorithm, precision="float32")
-    labels = [f"a trial of {name}"] * (2 if algorithm.train is None else 1)
-    members = [
-        Member((study.seed, name, "trial", m), np.arange(n), label)
-        for m, label in enumerate(labels)
-    ]
+    members = []
+    for m in range(2 if algorithm.train is None else 1):
+        identity = (study.seed, name, "trial", m)
+        members.append(Member(identity, np.arange(n), label=f"a trial of {name}"))
     together = 1 if wanted["width"] == 1 else 2
     try:
         groups = list(
             engine.train(algorithm, sample.train, classes, members, width=together, device=device)
         )
     except contract.Unchanged as error:
-        return f"{error}: perhaps these are too few examples for it"
+        return f"{error}: perhaps it needs more examples than these"
     targets = torch.from_numpy(sample.test.labels)
     for trained in groups:
         margin(trained.logits(sample.test.images).cpu(), targets, wanted["margin"])
@@ -102,14 +101,15 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
 
 
 def _check_preprocess(algorithm: Algorithm, sample: Sample) -> None:
-    """UserError if a step of the user's own changes an image by what stands beside it."""
+    """UserError if a step of the user's changes an image depending on the other images."""
     own = [step.name for step in algorithm.preprocess if user_code.is_own(step.name)]
     if not own:
         return
     images = to_float(torch.from_numpy(sample.train.images))
-    together, alone = preprocess(algorithm, images)[:1], preprocess(algorithm, images[:1])
+    together = preprocess(algorithm, images)[:1]
+    alone = preprocess(algorithm, images[:1])
     if not torch.allclose(together, alone, atol=1e-4, equal_nan=True):
-        came = "changes an image by chance, or by what stands beside it"
+        came = "changes an image at random, or depending on the other images"
         raise user_code.refused(own[-1], "preprocess", came, "a function of each image alone")
 
 
@@ -141,10 +141,12 @@ def _sample(study: Study) -> Sample:
 
 
 def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:
-    """Two examples of each class, as far as there are, then others: an even number of them."""
+    """Up to two examples of each class, then others; an even number in all."""
     order = rng.permutation(len(split.labels), "trial", study.seed)
     labels = split.labels[order]
-    first = [at for c in range(classes) for at in np.flatnonzero(labels == c)[:2]]
+    first: list[int] = []
+    for c in range(classes):
+        first += np.flatnonzero(labels == c)[:2].tolist()
     others = np.setdiff1d(np.arange(len(order)), first)
     count = min(max(EXAMPLES, len(first)), MOST, len(order))
     chosen = order[np.concatenate([first, others])[: count - count % 2 or count].astype(int)]

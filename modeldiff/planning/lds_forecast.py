@@ -1,11 +1,11 @@
 """How many models a wanted LDS needs, from the models that a study has so far.
 
-LDS(n) = limit * r(n), where r is the correlation of what n models teach with what infinitely many
-would: fewer predict with the noise of their margins, and confuse examples that their masks do not
-tell apart. For ridge regression on random masks it is known but for one number, the noise of a
-margin in units of what one example changes (`expected`). Datamodels fitted on a quarter of the
-models there are, on half of them and on all give it, and the limit, by least squares; of quarters
-and halves all are fitted, and averaged.
+LDS(n) = limit * r(n), where r is the correlation between what n models teach and what infinitely
+many would. With fewer models, predictions carry the noise of their margins and confuse examples
+that the masks do not tell apart. For ridge regression on random masks, r is known except for one
+number: the noise of a margin in units of what one example changes (`expected`). That number and the
+limit are found by least squares, from datamodels fitted on a quarter of the available models, on
+half of them and on all. All quarters and both halves are fitted, and their scores averaged.
 """
 
 from collections.abc import Iterator
@@ -46,12 +46,13 @@ class Growth:
     def needed(self, wanted: float) -> dict[str, Any]:
         """Models to fit on for an LDS of `wanted`, with a 95% interval; infinite if out of reach.
 
-        The interval is a jackknife over evaluation subsets with Student's t, of log(models): it
-        does not know the chance in which models were drawn. None where it is unbounded.
+        The interval is a jackknife over evaluation subsets with Student's t, of log(models). It
+        does not cover the random choice of the models. None if it is unbounded.
         """
-        fits = np.vstack([[self.limit, self.noise], self.left_out])
-        shape = self.n_train, self.penalty
-        best, *others = [_needed(limit, noise, *shape, wanted) for limit, noise in fits]
+        best = _needed(self.limit, self.noise, self.n_train, self.penalty, wanted)
+        others = np.empty(len(self.left_out))
+        for i, (limit, noise) in enumerate(self.left_out):
+            others[i] = _needed(limit, noise, self.n_train, self.penalty, wanted)
         if not np.isfinite([best, *others]).all():
             return {
                 "models": round(best) if np.isfinite(best) else None,
@@ -70,30 +71,33 @@ def of(
 ) -> Growth:
     """Fit on growing numbers of models and see how the score grows.
 
-    masks, rows: of the models to fit on, in any order that is no order of quality; as for `fit`.
+    masks, rows: of the models to fit on, as for `fit`; their order must not be one of quality.
     truth_masks, truth: bool [subsets x examples], and the mean margins of the models trained on
     each, float [subsets x targets]. how: arguments of `fit`, the estimator among them.
     """
     group = np.arange(len(truth)) % min(GROUPS, len(truth))
     kept = [np.ones(len(truth), bool), *(group != g for g in np.unique(group))]
-    models, scores = [], []
+    models = []
+    scores = []
     for parts in PARTS:
         size = len(rows) // parts
-        blocks = [slice(i * size, (i + 1) * size) for i in range(parts)]
-        own = []
-        for block in blocks:
+        of_parts = np.empty((parts, len(kept)))
+        for i in range(parts):
+            block = slice(i * size, (i + 1) * size)
             datamodels = fit(finished_models.Rows(masks, block), rows[block], **how)
             predicted = datamodels.predict(truth_masks)
-            own.append([spearman(predicted[k], truth[k]).mean() for k in kept])
+            for j, k in enumerate(kept):
+                of_parts[i, j] = spearman(predicted[k], truth[k]).mean()
         models.append(size)
-        scores.append(np.mean(own, axis=0))
+        scores.append(of_parts.mean(axis=0))
     curves = np.array(scores).T  # [all, then one group left out in turn] x parts
     # The lasso, whose curve is not known, is taken to follow that of `difference`.
     penalty = {"ridge": how.get("penalty", 0.1), "ols": 0.0}.get(how["estimator"], np.inf)
-    shape = masks.shape[1], penalty
-    limit, noise = _fitted(np.array(models), curves[0], *shape)
-    left_out = np.array([_fitted(np.array(models), curve, *shape) for curve in curves[1:]])
-    return Growth(np.array(models), curves[0], limit, noise, left_out, *shape)
+    n_train = masks.shape[1]
+    sizes = np.array(models)
+    limit, noise = _fitted(sizes, curves[0], n_train, penalty)
+    left_out = np.array([_fitted(sizes, curve, n_train, penalty) for curve in curves[1:]])
+    return Growth(sizes, curves[0], limit, noise, left_out, n_train, penalty)
 
 
 def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndarray:
@@ -113,7 +117,8 @@ def expected(models: Any, noise: float, n_train: int, penalty: float) -> np.ndar
     root = np.sqrt((1 - ratio + p) ** 2 + 4 * ratio * p)
     m = (root - (1 - ratio + p)) / (2 * ratio * p)
     square = (m * (1 + ratio * m)) / root
-    kept, shrunk = 1 - p * m, 1 - 2 * p * m + p**2 * square
+    kept = 1 - p * m
+    shrunk = 1 - 2 * p * m + p**2 * square
     return kept / np.sqrt(shrunk + noise / n * (m - p * square))
 
 
@@ -126,8 +131,8 @@ def _fitted(
         return x[0] * expected(models, np.exp(x[1]), n_train, penalty) - lds
 
     start = [min(max(lds[-1], 0.01) * 1.2, 0.99), np.log(n_train)]
-    found = least_squares(errors, start, bounds=([0, -np.inf], [1, np.inf]))
-    return float(found.x[0]), float(np.exp(found.x[1]))
+    limit, log_noise = least_squares(errors, start, bounds=([0, -np.inf], [1, np.inf])).x
+    return float(limit), float(np.exp(log_noise))
 
 
 def _needed(limit: float, noise: float, n_train: int, penalty: float, wanted: float) -> float:
@@ -138,7 +143,7 @@ def _needed(limit: float, noise: float, n_train: int, penalty: float, wanted: fl
 
 
 def read(study: Study, name: str) -> Growth | None:
-    """The growth of an algorithm's LDS, from the shards there are; None if they are too few."""
+    """The growth of an algorithm's LDS, from its finished shards; None if they are too few."""
     made = finished_models.read(study, name)
     if made is None:
         return None
@@ -165,38 +170,38 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 
 def forecast(study: Study, wanted: float) -> dict[str, Any]:
-    """For each algorithm that is compared what is known of its LDS, and the models it needs."""
-    found: dict[str, Any] = {}
+    """For each algorithm with datamodels, what is known of its LDS and the models it needs."""
+    forecasts: dict[str, Any] = {}
     for name in study.fitted:
         growth = read(study, name)
-        found[name] = growth and {
+        forecasts[name] = growth and {
             "lds": dict(zip(growth.models.tolist(), growth.lds.tolist(), strict=True)),
             "limit": growth.limit if np.isfinite(growth.limit) else None,
             **growth.needed(wanted),
         }
-    return found
+    return forecasts
 
 
-def lines(study: Study, wanted: float, found: dict[str, Any]) -> Iterator[str]:
-    """The forecast for people. Models to evaluate on come on top: they are not fitted on."""
+def lines(study: Study, wanted: float, forecasts: dict[str, Any]) -> Iterator[str]:
+    """The forecast for people. Evaluation models come on top, since nothing is fitted on them."""
     least = study.evaluation_models + FEWEST * PARTS[0]
-    for name, own in found.items():
-        if own is None:
+    for name, known in forecasts.items():
+        if known is None:
             yield (
-                f"  {name}: how many models an LDS of {wanted:g} needs shows once {least:,} are "
-                f"trained: set `subsets: {{models: {least}}}`, run snakemake "
-                f"{study.folder}/{stages.path('margins', name)}, ask again; they stay part of "
+                f"  {name}: how many models an LDS of {wanted:g} needs can be told once {least:,} "
+                f"are trained: set `subsets: {{models: {least}}}`, run snakemake "
+                f"{study.folder}/{stages.path('margins', name)}, ask again; they remain part of "
                 "the study"
             )
             continue
-        known = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in own["lds"].items())
-        if own["models"] is None:
-            yield f"  {name}: LDS {known} models: {wanted:g} is out of reach, or cannot be told yet"
+        curve = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in known["lds"].items())
+        if known["models"] is None:
+            yield f"  {name}: LDS {curve} models: {wanted:g} is out of reach, or not known yet"
             continue
         span = "no interval yet"
-        if own["low"] is not None:
-            span = f"{own['low']:,} to {own['high']:,}"
+        if known["low"] is not None:
+            span = f"{known['low']:,} to {known['high']:,}"
         yield (
-            f"  {name}: LDS {known} models, at most {own['limit']:.3f}; {wanted:g} needs about "
-            f"{own['models']:,} models ({span}) and {study.evaluation_models:,} to evaluate on"
+            f"  {name}: LDS {curve} models, at most {known['limit']:.3f}; {wanted:g} needs about "
+            f"{known['models']:,} models ({span}) and {study.evaluation_models:,} to evaluate on"
         )

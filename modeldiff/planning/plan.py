@@ -23,21 +23,26 @@ def outline(study: Study) -> dict[str, Any]:
     path = options.get("path") if study.dataset.name in ("folder", "cifar10") else None
     if path and not (os.path.exists(path) or options.get("download")):
         raise UserError(
-            f"study {study.name}: dataset.path: {path}: is not there; put the data there"
+            f"study {study.name}: dataset.path: {path}: does not exist; put the data there"
         )
+    train = targets = verification = classes = subset = None
     known = data_sizes(study)
     if known:
         study.check_data(*known)
-    targets = known and known.n_test - round(known.n_test * study.verification_share)
+        train = known.n_train
+        verification = round(known.n_test * study.verification_share)
+        targets = known.n_test - verification
+        classes = len(known.classes)
+        subset = subset_size(known.n_train, study.alpha)
     return {
         "study": study.name,
         "results": study.folder,
         "dataset": {"name": study.dataset.name, "path": path},
-        "train": known and known.n_train,
+        "train": train,
         "targets": targets,
-        "verification_images": known and known.n_test - (targets or 0),
-        "classes": known and len(known.classes),
-        "subset": known and subset_size(known.n_train, study.alpha),
+        "verification_images": verification,
+        "classes": classes,
+        "subset": subset,
         "algorithms": list(study.names),
         "fitted": list(study.fitted),
         "trained": list(study.trained),
@@ -60,7 +65,7 @@ def training_jobs(study: Study) -> int:
 
 
 def data_sizes(study: Study) -> DataSizes | None:
-    """How many images of which classes: known beforehand, prepared already, or files counted."""
+    """How many images of which classes: known in advance, prepared already, or counted as files."""
     options = study.dataset.options
     known = known_sizes(study.dataset.name, options)
     if known:
@@ -75,17 +80,18 @@ def data_sizes(study: Study) -> DataSizes | None:
         return None
     names, _ = listing(options["path"])
     classes = tuple(options["classes"] or sorted({c for _, c in names}))
-    counts = [
-        sum(len(names.get((split, c), ())[: options[f"{split}_per_class"]]) for c in classes)
-        for split in ("train", "test")
-    ]
-    return DataSizes(counts[0], counts[1], classes)
+    n_train = 0
+    n_test = 0
+    for c in classes:
+        n_train += len(names.get(("train", c), [])[: options["train_per_class"]])
+        n_test += len(names.get(("test", c), [])[: options["test_per_class"]])
+    return DataSizes(n_train, n_test, classes)
 
 
 def lines(of: dict[str, Any]) -> Iterator[str]:
     """The outline for people."""
     data = of["dataset"]["path"] or of["dataset"]["name"]
-    yield f"study {of['study']}: results will lie in {of['results']}/"
+    yield f"study {of['study']}: results go to {of['results']}/"
     if of["train"] is None:
         yield f"  data        {data}: sizes are known once it is prepared"
     else:

@@ -11,17 +11,18 @@ from modeldiff.comparison.power import Power, of_models
 from modeldiff.jobs import finished_models
 from modeldiff.study import Study
 
-FEWEST, MOST = 120, 2000  # models of both algorithms that it is told from
+FEWEST = 120  # models of both algorithms that a forecast is made from
+MOST = 2000
 PERMUTATIONS = 19
 
 
 def forecast(study: Study) -> dict[str, Any]:
     """For each pair the `Power` that its comparison will have; None if too few are trained."""
-    found: dict[str, Any] = {}
+    forecasts: dict[str, Any] = {}
     for a, b in study.pairs:
-        could = _power(study, a, b)
-        found[f"{a} vs {b}"] = could and asdict(could)
-    return found
+        power = _power(study, a, b)
+        forecasts[f"{a} vs {b}"] = power and asdict(power)
+    return forecasts
 
 
 def _power(study: Study, *pair: str) -> Power | None:
@@ -33,9 +34,11 @@ def _power(study: Study, *pair: str) -> Power | None:
     both = both[both >= study.evaluation_models][:MOST]  # those before are never compared
     if len(both) < FEWEST:
         return None
-    at = np.searchsorted(one.models, both)
-    a, b = one.margins[at], other.margins[np.searchsorted(other.models, both)]
-    masks = finished_models.Rows(one.masks, one.subset[at])
+    in_one = np.searchsorted(one.models, both)
+    in_other = np.searchsorted(other.models, both)
+    a = one.margins[in_one]
+    b = other.margins[in_other]
+    masks = finished_models.Rows(one.masks, one.subset[in_one])
     penalty = study.config["comparison"]["penalty"]
     null = contrast(
         masks, a, b, directions=1, penalty=penalty, permutations=PERMUTATIONS, seed=study.seed
@@ -44,20 +47,22 @@ def _power(study: Study, *pair: str) -> Power | None:
     return of_models(masks, a, b, float(null.critical_value[0]), penalty, planned)
 
 
-def lines(study: Study, found: dict[str, Any]) -> Iterator[str]:
+def lines(study: Study, forecasts: dict[str, Any]) -> Iterator[str]:
     """The forecast for people."""
     least = study.evaluation_models + FEWEST
-    for pair, could in found.items():
-        if could is None:
-            yield f"  {pair}: what differences it can show is told " + (
-                f"once {least:,} models of both are trained"
-                if least <= study.models
-                else f"of studies of {least:,} models or more, not of {study.models:,}"
-            )
+    for pair, power in forecasts.items():
+        if power is None:
+            if least <= study.models:
+                yield f"  {pair}: power can be forecast once {least:,} models of both are trained"
+            else:
+                yield (
+                    f"  {pair}: power can be forecast for studies of {least:,} or more models, "
+                    f"not for {study.models:,}"
+                )
             continue
         yield (
-            f"  {pair}: with {study.models:,} models, {could['group']:,} training images that move "
-            f"the margins of {could['moved']:,} test images almost always stand out if it is by "
-            f"{could['smallest']:.2g} more under one algorithm; a typical margin is "
-            f"{could['typical']:.2g}, for which {could['needed']:,} models suffice"
+            f"  {pair}: with {study.models:,} models, {power['group']:,} training images almost "
+            f"always stand out if they move the margins of {power['moved']:,} test images by "
+            f"{power['smallest']:.2g} more under one algorithm; a typical margin is "
+            f"{power['typical']:.2g}, for which {power['needed']:,} models suffice"
         )

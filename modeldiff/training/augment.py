@@ -1,11 +1,11 @@
-"""What is done to images: always (`preprocess`), or at random while training (`augment`).
+"""What is done to images: always (`preprocess`), or at random during training (`augment`).
 
 A user's own, by import path, have the same signatures:
 
     preprocess  function(images, **options) -> images
     augment     function(images, random, **options) -> images
                 random: float32 [n x DRAWS] uniform in [0, 1), drawn for the model, the epoch and
-                the example alone, so that an example is changed alike in any batch
+                the example alone, so that an example is changed the same way in any batch
 
 Images are float32 [n x channels x height x width] in [0, 1].
 """
@@ -119,8 +119,8 @@ def normalise(images: Tensor, *, mean: list[float], sd: list[float]) -> Tensor:
 
 @cache
 def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """A number per channel, [1 x C x 1 x 1]; kept, since a copy to a GPU waits for all its work."""
-    with torch.inference_mode(False):  # whoever asks first, training may use it
+    """A number per channel, [1 x C x 1 x 1]; cached, since a copy to a GPU waits for its work."""
+    with torch.inference_mode(False):  # training may use it, whoever asked first
         return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
@@ -130,7 +130,7 @@ def flip(images: Tensor, random: Tensor) -> Tensor:
 
 
 def translate(images: Tensor, random: Tensor, *, pixels: int) -> Tensor:
-    """Shift by up to `pixels` either way; what comes in is black."""
+    """Shift by up to `pixels` either way; the uncovered part is black."""
     n, _, height, width = images.shape
     down, right = (random[:, :2] * (2 * pixels + 1)).floor().long().unbind(1)
     padded = F.pad(images, (pixels,) * 4)
@@ -156,7 +156,7 @@ def random_resized_crop(
 ) -> Tensor:
     """Crop a box of `min_scale` to all of the area, stretched by up to `ratio`, and resize it.
 
-    size: side of what comes out, pixels; None: as large as what went in. torchvision's transform
+    size: side of the result in pixels; None: as large as the input. torchvision's transform
     draws boxes until one fits; here the box is cut to the image.
     """
     area = min_scale + (1 - min_scale) * random[:, 0]

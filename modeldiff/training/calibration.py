@@ -1,6 +1,6 @@
-"""A short measurement before training: how many models at once are fastest, and how long one takes.
+"""A short measurement before training: the fastest number of models at once, and their time.
 
-Trainings are linear in their epochs, so that two short ones tell what a whole one takes.
+Training time is linear in the number of epochs, so two short trainings predict a whole one.
 """
 
 import resource
@@ -22,7 +22,7 @@ from modeldiff.training.fit import Member
 SHORT = (3, 1)  # epochs of the two trainings; the longer first: it warms up
 WIDEST = 512  # models at once
 GAIN = 0.05  # less is not worth twice the memory
-PATIENCE = 2  # widths in a row that do not pay
+PATIENCE = 2  # widths in a row that do not pay off
 LONG = 60.0  # seconds of a measurement after which no wider one is tried
 Clock = Callable[[], float]
 
@@ -30,7 +30,7 @@ Clock = Callable[[], float]
 def calibrate(study: Study, name: str, data: Dataset, output: str | Path, *, device: str) -> None:
     """Measure the algorithm `name` and write `jobs.Calibration` to `output` (JSON).
 
-    What the process took before (importing, reading the data) each training job takes, too.
+    The time that the process took so far (importing, reading the data) is counted for every job.
     """
     started = time.process_time()
     tried = widths(study, name, data, device, time.monotonic)
@@ -42,7 +42,7 @@ def calibrate(study: Study, name: str, data: Dataset, output: str | Path, *, dev
 def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) -> dict[int, float]:
     """Seconds per model at the config's width; if that is `auto`, at 1, 2, 4, ... models at once.
 
-    It ends where wider does not pay, is not possible, or might not fit into a job's memory.
+    It ends where a larger width does not pay off, is impossible, or might exceed a job's memory.
     """
     config = study.config["training"]
     most = study.models or study.full_models
@@ -82,8 +82,8 @@ def seconds(
 ) -> tuple[float, int]:
     """Seconds, by `clock`, that each model takes in a job that trains `width` at once.
 
-    full: on all training examples, else on a subset. Margins on the targets are in it.
-    Returns also how many are really trained at once: fewer if the model or the device does not
+    full: on all training examples, else on a subset. Includes the margins on the targets.
+    Also returns how many are really trained at once: fewer if the model or the device does not
     allow it.
     """
     n = len(data.train.labels)

@@ -1,7 +1,7 @@
-"""What a job has so far, beside its output: one that was cut short goes on from there.
+"""The progress of a job, kept beside its output: an interrupted job continues from there.
 
-Each save adds a file of the models that are new; where one takes long, its state after an epoch is
-kept, too. The files are no declared outputs of a rule: those are deleted when a job fails.
+Each save adds a file with the new models. If a model takes long, its state after an epoch is kept,
+too. These files are not declared as outputs of a rule, since those are deleted when a job fails.
 """
 
 import glob
@@ -21,7 +21,7 @@ import torch
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 
-SAVE = 60  # seconds of finished models that a job killed outright may lose
+SAVE = 60  # seconds of finished models that a killed job may lose
 MIDWAY = 300  # and of the group in training, besides the epoch
 AGAIN = 1.0  # seconds
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -55,7 +55,7 @@ class Partial:
             self.saved = len(self.rows)
 
     def _next(self) -> Path:
-        """The file that holds, or will hold, the rows from the first that is not saved."""
+        """The file that holds, or will hold, the rows that are not saved yet."""
         return self._path.with_name(f"{self._path.name}-{self.saved}.partial")
 
     def save_if_due(self) -> None:
@@ -72,7 +72,7 @@ class Partial:
         self._when = time.monotonic()
 
     def _midway(self, models: int) -> tuple[Path, str]:
-        """The file for the state of a group of so many models after those of the rows; its key."""
+        """File and key of the state of the next group of `models`, after the finished rows."""
         path = self._path.with_name(f"{self._path.name}-midway.partial")
         return path, f"{self._key}:{len(self.rows)}+{models}"
 
@@ -85,7 +85,7 @@ class Partial:
                 torch.save(state(), file)
 
     def midway(self, models: int) -> dict[str, Any] | None:
-        """The state that such a group was saved in, on the CPU; None if it was not."""
+        """The saved state of such a group, on the CPU; None if there is none."""
         path, key = self._midway(models)
         try:
             if not path.exists() or artifacts.record(path)["key"] != key:
@@ -117,19 +117,19 @@ def resumable(output: str | Path, key: str, *how: object) -> Iterator[Partial]:
             yield partial
         except BaseException as error:
             finish()
-            with suppress(OSError, UserError):  # what ended the job is what is told
+            with suppress(OSError, UserError):  # report what ended the job, not this
                 partial.save()
             if isinstance(error, Stopped):
                 raise UserError(
                     f"{output}: stopped by {error}; {partial.saved} finished models are kept, "
-                    "the same command goes on from there"
+                    "the same command continues from there"
                 ) from None
             raise
         partial.remove()
 
 
 def finish() -> None:
-    """From here on SIGTERM and SIGINT are ignored: what is left to do takes no time worth saving.
+    """Ignore SIGTERM and SIGINT from here on: what is left to do is short.
 
     A scheduler that ends a job just after its output was written would throw the output away.
     """
@@ -142,7 +142,7 @@ def finish() -> None:
 def _stoppable() -> Iterator[None]:
     """SIGTERM and SIGINT raise Stopped, again and again: a user's own function may catch the first.
 
-    Those within AGAIN seconds of one are the same order, told twice.
+    Signals within AGAIN seconds are one order, given twice.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
-"""What a model and a training function of the user's own must keep to, tried before it is used.
+"""The contract of the user's models and training functions, checked before they are used.
 
-Modules that come with ModelDiff are not tried. Everything refused here is one line that names the
-import path, what came and what should have.
+Modules that come with ModelDiff are not checked. Every refusal is one line that names the import
+path, what came and what was expected.
 """
 
 import warnings
@@ -32,7 +32,7 @@ def check_module(part: str, of: str, module: object) -> None:
     parameters = list(module.parameters())
     if any(is_lazy(parameter) for parameter in parameters):
         came = "returned a module with lazy layers"
-        raise user_code.refused(part, of, came, "one whose parameters have their shapes already")
+        raise user_code.refused(part, of, came, "one whose parameters already have their shapes")
     if not any(parameter.requires_grad for parameter in parameters):
         came = "returned a module without parameters to train"
         raise user_code.refused(part, of, came, "one with some that require gradients")
@@ -61,7 +61,7 @@ def check_trained(
     after = tensors(module)
     if any(not torch.equal(after[name], tensor) for name, tensor in before.items()):
         return
-    wanted = "trained in place: the one that it is given"
+    wanted = "the given module, trained in place"
     if isinstance(returned, nn.Module) and returned is not module:
         raise user_code.refused(part, of, "trained and returned another module", wanted)
     raise Unchanged(str(user_code.refused(part, of, "left the module as it was", wanted)))
@@ -80,7 +80,7 @@ def batches(algorithm: Algorithm, make: Make, images: Tensor, classes: int) -> b
     """Whether several modules of the user's own can be computed as one, by vmap.
 
     They are tried on `images` (two, preprocessed), alone and together; UserError if one fails
-    alone. What vmap says of those that it cannot batch is of no interest.
+    alone. The reason why vmap cannot batch some does not matter.
     """
     devices = [torch.cuda.current_device()] if images.is_cuda else []
     with torch.random.fork_rng(devices):
@@ -89,8 +89,8 @@ def batches(algorithm: Algorithm, make: Make, images: Tensor, classes: int) -> b
 
 
 def simple(module: nn.Module) -> bool:
-    """Whether nothing forbids a stack: batch statistics are written in place, which vmap cannot,
-    and dropout would draw by the place in the stack.
+    """Whether nothing forbids a stack: batch statistics are written in place, which vmap cannot do,
+    and dropout would depend on the position in the stack.
     """
     noisy = any(isinstance(part, _DropoutNd) for part in module.modules())
     return not noisy and next(module.buffers(), None) is None
@@ -128,6 +128,6 @@ def _batched(make: Make, images: Tensor) -> bool:
             stack.logits(torch.stack([images, images])).sum().backward()
             with torch.no_grad():
                 stacked_logits(stack.module.eval(), stack.tensors, images)
-        except Exception:  # whatever it is, models are then computed one by one
+        except Exception:  # whatever the reason, models are then computed one by one
             return False
     return True

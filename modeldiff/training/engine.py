@@ -36,9 +36,9 @@ PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack pre
 class TrainedModels:
     """Trained models of one algorithm as one stack: every tensor is [models x ...].
 
-    module: the architecture; its own weights are not used. state: its tensors, all of them and no
-    others, in its shapes. batched: whether vmap computes several at once. source: where they come
-    from, for the UserError if they are not.
+    module: the architecture; its own weights are not used. state: exactly its tensors, in its
+    shapes. batched: whether vmap computes several at once. source: where the tensors come from, for
+    the UserError if they do not fit.
     """
 
     algorithm: Algorithm
@@ -57,7 +57,7 @@ class TrainedModels:
         """Logits of images [n x C x H x W]: float32 [models x n x classes].
 
         images: uint8, or float32 in [0, 1]; some at a time are moved to the device and prepared.
-        With `flip_average` the mean of those of the images and of their mirror images.
+        With `flip_average`, the mean over the images and their mirror images.
         """
         state = next(iter(self.state.values()))
         self.module.to(state.device).eval()
@@ -97,9 +97,9 @@ def train(
 ) -> Iterator[TrainedModels]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
-    data: the training images, uint8 [n x C x H x W]; each member uses its own examples of them,
-    all members equally many. Memory grows with `width`, not with the number of members; where it
-    does not suffice, `width` is halved. compiled: by torch.compile, where models train alone.
+    data: the training images, uint8 [n x C x H x W]; each member uses some of them, all members
+    equally many. Memory grows with `width`, not with the number of members; if it
+    runs out, `width` is halved. compiled: by torch.compile, where models train alone.
     kept: what was saved of these models, to go on from, and to save to. ended: called after each
     epoch of a group with how many it has had. Neither is for a user's own training function.
     """
@@ -113,8 +113,8 @@ def train(
             if len(group) == 1:
                 raise UserError(
                     f"model {algorithm.model.name}: a batch of {algorithm.batch} does not fit into "
-                    "the GPU's memory, one model at a time: a smaller `batch`, `precision: "
-                    "bfloat16` or a larger GPU is needed"
+                    "the GPU's memory, even one model at a time; use a smaller `batch`, "
+                    "`precision: bfloat16` or a larger GPU"
                 ) from None
             width = len(group) // 2
         else:
@@ -124,7 +124,7 @@ def train(
             start += len(group)
             continue
         # Outside the handler, since the error holds on to what did not fit.
-        print(f"modeldiff: out of memory: goes on with {width} at once", file=sys.stderr)
+        print(f"modeldiff: out of memory: continuing with {width} at once", file=sys.stderr)
         torch.cuda.empty_cache()
 
 
@@ -212,7 +212,7 @@ class _Trainer:
         """Let modules that compute first weights from images do so."""
         if not hasattr(modules[0], "initialise"):
             return
-        # All of the epoch is asked for: FFCV's loader is compiled for the shape it is asked.
+        # The whole epoch is requested: FFCV's loader is compiled for the requested shape.
         order = torch.from_numpy(np.stack([shuffled(member, 0) for member in group]))
         first = next(self.loader.epoch(order.to(self.device), self.algorithm.batch))
         for member, module, images in zip(group, modules, first.images, strict=True):
@@ -221,7 +221,7 @@ class _Trainer:
                 module.initialise(prepared)  # type: ignore[operator]
 
     def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
-        """By the user's own training function."""
+        """Train with the user's own training function."""
         rows = torch.from_numpy(member.examples)[None].to(self.device)
         (everything,) = self.loader.epoch(rows, rows.shape[1])
         images, labels = everything.images[0], everything.labels[0]
@@ -236,7 +236,7 @@ class _Trainer:
 
 
 def _opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
-    """What reads `data`: FFCV if its images lie in a file of FFCV's, else they are kept.
+    """The loader of `data`: FFCV for images in an FFCV file, otherwise they are kept in memory.
 
     prepare: what is done to every image, always; None if they change from epoch to epoch.
     """

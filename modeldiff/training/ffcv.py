@@ -1,8 +1,8 @@
-"""Training images from a file of FFCV's, for data that does not fit on the device.
+"""Training images from an FFCV file, for data that do not fit on the device.
 
-FFCV decodes ahead, in threads; the order is ours. Its own augmentations are not used: they draw
-from one generator in the order of the batches, so that what happens to an example would depend on
-who is in its batch, on the width and on the number of threads. Ours follow, on the device.
+FFCV decodes ahead, in threads, in the order that it is given. Its own augmentations are not used:
+they draw from one generator in the order of the batches, so that what happens to an example would
+depend on its batch, the width and the number of threads. ModelDiff's follow, on the device.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def write(
     pixel. Memory holds one page, the labels and 40 bytes per example.
 
     The steps are those of FFCV's own `DatasetWriter.from_indexed_dataset`, in one process: that
-    one waits for ever when a process of its dies, as on a full disk.
+    one waits forever if one of its processes dies, as on a full disk.
     """
     library()
     from ffcv.fields import IntField, RGBImageField
@@ -65,7 +65,7 @@ def write(
 
 
 def _page(image: int) -> int:
-    """Bytes of a page: FFCV's 8 MB, or the power of two that takes an image and more."""
+    """Bytes of a page: FFCV's 8 MB, or a power of two that holds at least an image."""
     return max(2**23, 2 ** (2 * image).bit_length())
 
 
@@ -94,7 +94,7 @@ class Ffcv:
                 yield Batch(inputs.unflatten(0, some.shape), wanted.view(some.shape), some)
 
     def _ordered(self, order: Tensor, batch: int) -> Any:
-        """A loader of these examples. A new one is compiled for seconds, so it is kept."""
+        """A loader of these examples. Compiling a new one takes seconds, so it is kept."""
         indices = order.numpy().astype(np.uint64)
         if self._shape != (len(order), batch):
             ffcv, threads = library(), torch.get_num_threads()

@@ -24,7 +24,7 @@ from modeldiff.training.step import Step
 
 
 class Member(NamedTuple):
-    """A model to train: what its randomness is keyed by, its training examples, what it is called.
+    """A model to train: the key of its randomness, its training examples, and its name.
 
     label: in messages, e.g. "model 17 of plain".
     """
@@ -36,14 +36,14 @@ class Member(NamedTuple):
 
 @dataclass
 class TrainingState:
-    """What moves in training: all that an epoch depends on, but for its number and the data."""
+    """The state of training: all that an epoch depends on besides its number and the data."""
 
     step: Step
     average: optim.Average | None
     generators: list[torch.Generator]  # of dropout and the like
 
     def state(self, epochs: int) -> dict[str, Any]:
-        """All of it after so many epochs, as `load` takes it; not copied."""
+        """The state after `epochs` epochs, as `load` takes it; not copied."""
         tensors = self.step.net.tensors
         return {
             "epochs": epochs,
@@ -86,7 +86,7 @@ def fit(
 
     Returns the stacked tensors; with `ema` they are averages over the steps. n_train: training
     examples in all. group: what the models are. kept: where the state is saved from time to time,
-    and taken from. ended: told after each epoch how many there have been.
+    and loaded from. ended: called after each epoch with the number of epochs so far.
     """
     algorithm, net = step.algorithm, step.net
     assert algorithm.schedule is not None
@@ -126,6 +126,6 @@ def shuffled(member: Member, epoch: int) -> np.ndarray:
 
 
 def _moved(array: np.ndarray, device: str) -> Tensor:
-    """To a GPU from locked memory: the host goes on with the next epoch while the GPU computes."""
+    """Copy to a GPU from pinned memory: the host prepares the next epoch while the GPU computes."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device != "cpu" else tensor

@@ -1,8 +1,8 @@
 """Where a training loop's batches come from.
 
-A loader is asked, epoch by epoch, for the examples of several models at once, and gives them batch
-by batch in exactly that order: what a model sees depends on its keyed order alone, never on the
-loader.
+For each epoch a loader is asked for the examples of several models at once, and gives them batch by
+batch in exactly the order requested: what a model sees depends on its keyed order alone, never on
+the loader.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,9 +38,9 @@ class Loader(Protocol):
 class InMemoryLoader:
     """All training images decoded once and kept on the device.
 
-    prepare: done to every image, once. None: images change from epoch to epoch, so they are kept
+    prepare: applied to every image, once. None: images change from epoch to epoch, so they are kept
     as uint8, a quarter of the size, and become float32 in each batch; on a CPU they stay in the
-    file they are mapped from, and the operating system keeps what it has room for.
+    mapped file, of which the operating system caches as much as it can.
     """
 
     def __init__(self, data: Images, prepare: Prepare | None, device: str):

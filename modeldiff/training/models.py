@@ -2,9 +2,9 @@
 
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
-[n x classes]; shape is (channels, height, width). A module whose first weights are computed from
-data has a method `initialise(images)`: it is called once with the images of the model's own first
-batch, preprocessed but not augmented, before it is trained, unless by a user's own function.
+[n x classes]; shape is (channels, height, width). A module whose initial weights depend on
+data has a method `initialise(images)`. It is called once before training, with the images of the
+model's own first batch, preprocessed but not augmented; not if the user's own function trains it.
 """
 
 import math
@@ -166,11 +166,11 @@ def _start(module: nn.Module, weights: str, *, last: str, name: str) -> None:
         state = torch.load(weights, map_location="cpu", weights_only=True)
         state = {k: v for k, v in state.items() if not k.startswith(f"{last}.")}
         left = module.load_state_dict(state, strict=False)
-    except Exception as error:  # a missing file, or one that is no file of such weights
+    except Exception as error:  # a missing file, or one without such weights
         reason = " ".join(str(error).split())
         raise UserError(f"model.weights: {weights}: cannot be loaded: {reason}") from None
     if left.unexpected_keys or set(left.missing_keys) != {f"{last}.weight", f"{last}.bias"}:
-        raise UserError(f"model.weights: {weights}: are not the weights of a {name}")
+        raise UserError(f"model.weights: {weights}: does not hold the weights of a {name}")
 
 
 def _resnet(name: str, shape: Shape, classes: int, weights: str | None) -> nn.Module:
@@ -193,7 +193,7 @@ def _resnet(name: str, shape: Shape, classes: int, weights: str | None) -> nn.Mo
         names = [known.name for known in models.get_model_weights(name)]
         if weights not in names:
             must = f"must be {', '.join(names)}, or a file with a suffix"
-            raise UserError(f"model.weights: are {shown(weights)}; {must}")
+            raise UserError(f"model.weights: is {shown(weights)}; {must}")
         module = models.get_model(name, weights=weights)
     module.fc = nn.Linear(module.fc.in_features, classes)
     return module

@@ -81,7 +81,9 @@ class SingleNet:
         with torch.no_grad():
             new = tensors(module)
             if wrong := mismatch(self.tensors, new):
-                raise UserError(f"model: must be built alike for every seed, but one {wrong}")
+                raise UserError(
+                    f"model: must have the same structure for every seed, but one {wrong}"
+                )
             for name, old in self.tensors.items():
                 old.copy_(new[name])
 
@@ -103,10 +105,10 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def mismatch(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], models: int = 0) -> str:
-    """Why the tensors `given` cannot take the place of those `wanted`; empty if they can.
+    """Why the tensors `given` cannot replace those `wanted`; empty if they can.
 
     models: 1 if the given ones are [models x ...] of those wanted, 0 if not. torch's
-    `functional_call` passes over names that are missing or left over, and `copy_` stretches shapes.
+    `functional_call` ignores missing and surplus names, and `copy_` broadcasts shapes.
     """
     for name in wanted:
         if name not in given:

@@ -1,4 +1,4 @@
-"""Weights to start from: one model, trained on classes that a study does not compare on."""
+"""Pre-trained weights: of one model, trained on classes that a study does not compare on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +23,8 @@ def pretrain(
 ) -> float:
     """Train one model of the algorithm `name` on `classes` of the study's folder of images.
 
-    output: a state dict (torch's format), which `model.weights` takes. Goes on where it was cut
-    short, like `train_shard`. Returns the accuracy on the test images of the classes.
+    output: a state dict (torch's format), for `model.weights`. An interrupted call continues, like
+    `train_shard`. Returns the accuracy on the test images of the classes.
     """
     if study.dataset.name != "folder":
         raise UserError(f"dataset.name: is {study.dataset.name}; pretrain needs `folder`")
@@ -51,7 +51,7 @@ def pretrain(
             kept=done,
             ended=lambda epochs: bar.update(epochs - bar.n),
         )
-        # Before anything is written: a model of the user's own may fail in use.
+        # Before anything is written, since a model of the user's own may fail in use.
         predicted = trained.logits(test.images)[0].argmax(1).cpu().numpy()
         finish()
         with artifacts.write(output, key, classes=list(classes)) as file:

@@ -41,8 +41,8 @@ def train_shard(
     """Train `models` of the algorithm `name` and write their margins on the targets.
 
     output: .npy float32 [len(models) x targets]. A model that fails (a loss that is not finite,
-    or no better than chance) is a row of NaN, and its cause stands in the record. Finished
-    models are saved beside it: a call that was cut short goes on from there, to the same bytes.
+    or no better than chance) is a row of NaN, and its cause is in the record. Finished
+    models are saved beside it: an interrupted call continues from there, to the same bytes.
     """
     if len(models) == 0 or models.stop > study.models:
         raise UserError(
@@ -110,7 +110,7 @@ def train_full(
     """Train `models` of the algorithm `name` on the full training set and write their weights.
 
     output: .npz, each of the module's tensors with a leading model axis. Their randomness is
-    not that of the subset models of the same number. Goes on where it was cut short, like
+    not that of the subset models of the same number. An interrupted call continues, like
     `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
@@ -167,10 +167,10 @@ def load_full(
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
-    """Why a model with these margins [targets] of kind "max" cannot be used, None if it can.
+    """Why a model with these margins [targets] of kind "max" cannot be used; None if it can.
 
-    Chance is what any constant prediction reaches: one over the number of classes, as the mean
-    over classes of the share of targets that are right.
+    Accuracy is the mean over classes of the share of correct targets. Chance is what any constant
+    prediction reaches: one over the number of classes.
     """
     if not np.isfinite(margins).all():
         return "diverged: outputs are not finite"
@@ -182,7 +182,7 @@ def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
 
 
 def _how(study: Study, data: Dataset, models: range, device: str) -> tuple[object, ...]:
-    """What the bytes of trained models depend on, besides the settings that make them."""
+    """What the bytes of trained models depend on besides the study's settings."""
     training = study.config["training"]
     return models, training["width"], training["compile"], device, data.digest
 
@@ -200,7 +200,7 @@ def _progress(
     device: str,
     done: Partial,
 ) -> Iterator[TrainedModels]:
-    """Train those that are not in `done`, with a bar on standard error: models, and the epoch."""
+    """Train those that are not in `done`, with a progress bar on standard error."""
     first, algorithm = len(done.rows), study.algorithms[name]
     # An epoch shows, but counts no model: hence no smoothing, which would forget its time.
     shown = {"unit": "model", "mininterval": 1, "miniters": 0, "smoothing": 0}

@@ -2,7 +2,7 @@
 
 Each takes `images`, float32 [n x channels x height x width] in [0, 1], and a `strength` >= 0 in a
 unit of its own, and returns new images of the same shape and range; strength 0 changes nothing.
-What is random is keyed by the image's place among `images`. A user's own has the same signature:
+Randomness is keyed by the image's position among `images`. A user's own has the same signature:
 `function(images, strength, **options) -> images`.
 """
 
@@ -31,7 +31,7 @@ BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
-    """Apply the transformation a config names; UserError if a user's own breaks the contract."""
+    """Apply the transformation a config names; UserError if the user's own breaks its contract."""
     transform = components.find(part.name, BUILT_IN)
     of = f"strength {strength:g}"
     given = images.copy() if user_code.is_own(part.name) else images  # it may write into them
@@ -41,7 +41,8 @@ def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
     if not right or changed.shape != images.shape:
         wanted = f"a numpy array, {user_code.described(images)} in [0, 1]"
         raise user_code.refused(part.name, of, changed, wanted)
-    low, high = float(changed.min(initial=0)), float(changed.max(initial=0))
+    low = float(changed.min(initial=0))
+    high = float(changed.max(initial=0))
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # NaN is neither
         came = f"returned values from {low:g} to {high:g}"
         raise user_code.refused(part.name, of, came, "in [0, 1], all finite")

@@ -1,6 +1,6 @@
-"""The built-in transformations at a few settings each, to be tried where nobody has an idea yet.
+"""The built-in transformations at a few settings each, to be tried before anybody has an idea.
 
-Sizes and places are in proportion to the images: those of the paper's patches on 32 pixels.
+Sizes and positions scale with the images; on 32 pixels they are those of the paper's patches.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Setting(NamedTuple):
 
 
 def library(shape: tuple[int, int, int]) -> tuple[Setting, ...]:
-    """All settings for images of `shape`, channels x height x width, each of them another attempt.
+    """All settings for images of `shape`, channels x height x width; each is one attempt.
 
     Coloured patterns and objects are for images of one or three channels; squares for any.
     """
@@ -28,14 +28,22 @@ def library(shape: tuple[int, int, int]) -> tuple[Setting, ...]:
     colours = [[1.0] * channels, [0.0] * channels]  # white, black
     if channels == 3:  # yellow, red, green, blue
         colours += [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    found: list[tuple[str, dict[str, Any], float]] = [
-        ("watermark", {"size": size}, 1.0) for size in (max(1, side // 8), quarter)
-    ]
-    found += [("colour_square", {"colour": colour} | centre, quarter) for colour in colours]
-    for name, rows in (("dog_patch", (4, 6)), ("truck_patch", (5, 9))):
-        found += [(name, at, n * max(side, 32) // 32) for n in rows]
-    found += [("checkerboard", {"cell": max(1, side // 16)}, s) for s in (0.25, 0.5)]
+    settings: list[Setting] = []
+
+    def add(name: str, options: dict[str, Any], *strengths: float) -> None:
+        for strength in strengths:
+            settings.append(Setting(Component(name, options), float(strength)))
+
+    add("watermark", {"size": max(1, side // 8)}, 1)
+    add("watermark", {"size": quarter}, 1)
+    for colour in colours:
+        add("colour_square", {"colour": colour} | centre, quarter)
+    pixel = max(side, 32)  # 32 times the side of one of the paper's pixels
+    add("dog_patch", at, 4 * pixel // 32, 6 * pixel // 32)
+    add("truck_patch", at, 5 * pixel // 32, 9 * pixel // 32)
+    add("checkerboard", {"cell": max(1, side // 16)}, 0.25, 0.5)
     if channels in (1, 3):
-        found += [(name, {}, s) for name in ("spider_web", "polka_dots") for s in (0.5, 1.0)]
-        found += [("paste", {}, n) for n in (1, 3)]
-    return tuple(Setting(Component(name, options), float(s)) for name, options, s in found)
+        add("spider_web", {}, 0.5, 1)
+        add("polka_dots", {}, 0.5, 1)
+        add("paste", {}, 1, 3)
+    return tuple(settings)

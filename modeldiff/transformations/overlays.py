@@ -16,7 +16,8 @@ CANVAS = 256  # pixels a pattern is drawn on, before it is cropped to an image's
 def spider_web(images: np.ndarray, strength: float) -> np.ndarray:
     """A white web on black, another part of it (at least a quarter) on each image."""
     y, x = _grid() - 0.5
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    radius = np.hypot(x, y)
+    angle = np.arctan2(y, x)
     # Between spokes the threads of a web sag towards its centre.
     spoke = np.abs((angle * 12 / (2 * np.pi) + 0.5) % 1 - 0.5)
     ring = (radius * (1 + 0.25 * (0.5 - spoke)) * 16) % 1

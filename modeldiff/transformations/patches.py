@@ -63,6 +63,4 @@ def _pasted(images: np.ndarray, patch: np.ndarray, row: int, column: int) -> np.
 def _check_inside(images: np.ndarray, row: int, column: int, name: str) -> None:
     height, width = images.shape[2:]
     if row >= height or column >= width:
-        raise UserError(
-            f"{name}: row {row}, column {column} lies outside {height} x {width} pixels"
-        )
+        raise UserError(f"{name}: row {row}, column {column} is outside {height} x {width} pixels")

@@ -1,8 +1,8 @@
-"""Which transformations of the library are worth a person's try, for each direction?
+"""Which transformations of the library are worth trying, for each direction?
 
-All of them are put on images that directions were found on, so that those that verify stay unseen,
-and shown to the first few models trained on the full training set. What moves the two algorithms
-most unlike is proposed, with intervals that hold for all attempts at once.
+All of them are applied to images that directions were found on, so that the verification images
+stay unseen, and shown to the first few models trained on the full training set. Those that move the
+two algorithms most differently are proposed, with intervals that hold for all attempts at once.
 """
 
 import json
@@ -22,7 +22,7 @@ from modeldiff.study import Study
 from modeldiff.transformations.library import Setting, library
 from modeldiff.verification.effects import half_width
 
-IMAGES = 500  # at most; more tell little, since models are few
+IMAGES = 500  # at most; more would add little, since there are few models
 COLUMNS = (
     "way", "direction", "rank", "transformation", "options", "strength", "class",
     "effect_a", "effect_b", "difference", "low", "high", "attempts",
@@ -59,7 +59,8 @@ def attempt(
 
     order = rng.permutation(len(data.targets), "candidates", study.seed)
     chosen = data.targets[np.sort(order[:IMAGES])]
-    images, labels = as_float(data.test.images[chosen]), data.test.labels[chosen]
+    images = as_float(data.test.images[chosen])
+    labels = data.test.labels[chosen]
     other = labels[:, None] != np.arange(len(data.classes))
     settings = library(data.test.images.shape[1:])
     by_model: list[list[np.ndarray]] = [[] for _ in settings]
@@ -76,8 +77,8 @@ def attempt(
     models = np.stack([np.concatenate(parts).T for parts in by_model])
     if models.shape[2] < 2:
         raise UserError(
-            f"algorithms.{name}: of its first {study.candidates} models trained on all data "
-            f"{models.shape[2]} did not diverge, and candidates need two; lower its learning rate"
+            f"algorithms.{name}: only {models.shape[2]} of its first {study.candidates} models "
+            "trained on all data did not diverge, and candidates need two; lower its learning rate"
         )
     trials = Trials(models, by_image.transpose(0, 2, 1) / models.shape[2], labels)
     with artifacts.write(output, study.key("trials", name)) as file:
@@ -101,7 +102,8 @@ def propose(
     difference with 95% for all `attempts`: settings x classes that any direction asks for.
     """
     content = dataset.read_manifest(manifest, study.key("dataset"))
-    labels = {split: np.array(content["labels"][split]) for split in ("train", "test")}
+    train_labels = np.array(content["labels"]["train"])
+    test_labels = np.array(content["labels"]["test"])
     a = _read(trials[0], study.key("trials", pair[0]))
     b = _read(trials[1], study.key("trials", pair[1]))
     wanted = {}
@@ -110,7 +112,7 @@ def propose(
     for way in WAYS:
         ends = zip(arrays[f"{way}.directions"], arrays[f"{way}.test_high"], strict=True)
         for i, (direction, test) in enumerate(ends):
-            wanted[way, i + 1] = directed(direction, test, labels["train"], labels["test"])
+            wanted[way, i + 1] = directed(direction, test, train_labels, test_labels)
     settings = library(tuple(content["shape"]))
     tried = differences(a, b, settings, set().union(*wanted.values()), content["classes"])
     rows = []
@@ -124,21 +126,21 @@ def propose(
 
 def _read(path: str | Path, key: str) -> Trials:
     content = artifacts.arrays(path, key)
-    return Trials(**{name: content[name] for name in Trials._fields})
+    return Trials(content["by_model"], content["by_image"], content["labels"])
 
 
 def directed(
     direction: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray
 ) -> set[int]:
-    """The classes a direction may move predictions to: the most frequent one of its strongest
-    test images, and that of its strongest training images, of either sign.
+    """The classes a direction may move predictions to: the most frequent one among its strongest
+    test images, and that among its strongest training images, of either sign.
 
-    direction: [train examples]; test: its strongest test images, as many as training images count.
+    direction: [train examples]; test: its strongest test images; as many training images are used.
     """
     train = np.argsort(-np.abs(direction), kind="stable")[: len(test)]
-    return {
-        int(np.bincount(labels).argmax()) for labels in (test_labels[test], train_labels[train])
-    }
+    of_test = np.bincount(test_labels[test]).argmax()
+    of_train = np.bincount(train_labels[train]).argmax()
+    return {int(of_test), int(of_train)}
 
 
 def differences(
@@ -150,7 +152,8 @@ def differences(
     attempts = len(settings) * len(asked)
     for c in asked:
         other = a.labels != c
-        of_a, of_b = a.by_model[:, c], b.by_model[:, c]
+        of_a = a.by_model[:, c]
+        of_b = b.by_model[:, c]
         half_widths = difference_half_widths(
             of_a, of_b, (a.by_image - b.by_image)[:, c, other], attempts
         )
@@ -182,13 +185,13 @@ def difference_half_widths(
     """Half widths of 95% intervals of differences of effects, for all attempts.
 
     models_a, models_b: effects, float [n x models]; images: differences, float [n x images].
-    Bonferroni's share of 5% for each attempt: resampling could not see that far out.
+    Each attempt gets Bonferroni's share of 5%: resampling could not reach that far into the tail.
     """
     return half_width([models_a, models_b, images], 0.05 / attempts)
 
 
 def ranked(tried: pd.DataFrame, order: str) -> pd.DataFrame:
-    """What moves the first of `order` ("ab" | "ba") more: each transformation's best attempt."""
+    """Each transformation's best attempt that moves the first of `order` ("ab" | "ba") more."""
     first = tried[f"effect_{order[0]}"].abs()
     second = tried[f"effect_{order[1]}"].abs()
     size = tried["difference"].abs()

@@ -59,12 +59,10 @@ def predict(
         for label, transformation in study.transformations.items():
             c = data.classes.index(transformation.target)
             before = _probability(plain[fit], c)
-            after = [
-                _probability(
-                    trained.logits(transformations.apply(transformation.part, images, s))[fit], c
-                )
-                for s in transformation.strengths
-            ]
+            after = []
+            for strength in transformation.strengths:
+                changed = transformations.apply(transformation.part, images, strength)
+                after.append(_probability(trained.logits(changed)[fit], c))
             moved[label].append(np.stack(after, axis=1) - before[:, None])
     arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
     with artifacts.write(output, study.key("predictions", name), failed=failed) as file:
@@ -73,7 +71,9 @@ def predict(
 
 def _probability(logits: "Tensor", c: int) -> np.ndarray:
     """p(c), as softmax and as "c is predicted": float32 [measures x models x images]."""
-    return np.stack([p.cpu() for p in (logits.softmax(2)[..., c], (logits.argmax(2) == c).float())])
+    softmax = logits.softmax(2)[..., c]
+    predicted = (logits.argmax(2) == c).float()
+    return np.stack([softmax.cpu(), predicted.cpu()])
 
 
 def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
@@ -88,14 +88,15 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
     for name, path in predictions.items():
         arrays = artifacts.arrays(path, study.key("predictions", name))
         for label, transformation in study.transformations.items():
-            moved, strengths = arrays[label], len(transformation.strengths)
+            moved = arrays[label]
+            strengths = len(transformation.strengths)
             if moved.ndim != 4 or moved.shape[:2] != (len(MEASURES), strengths):
                 wanted = f"[{len(MEASURES)} x {strengths} x models x images]"
                 came = f"{label!r} is {list(moved.shape)}, not {wanted}"
                 raise CorruptArtifact(f"{path}: {came}", artifact=path)
             if moved.shape[2] == 0:
                 raise UserError(
-                    f"algorithms.{name}: every model trained on all data diverged, so that no "
+                    f"algorithms.{name}: every model trained on all data diverged, so no "
                     "effect can be measured; lower its learning rate, or leave it out"
                 )
             conditions = product(enumerate(MEASURES), enumerate(transformation.strengths), OVER)
@@ -122,7 +123,7 @@ def effects(study: Study, predictions: dict[str, str | Path]) -> pd.DataFrame:
 def write(
     study: Study, pair: tuple[str, str], predictions: dict[str, str | Path], output: str | Path
 ) -> None:
-    """Write the table of `effects` that stands beside a pair as CSV."""
+    """Write the table of `effects` for a pair, as CSV."""
     table = effects(study, predictions)
     with artifacts.write(output, study.key("verification", *pair)) as file:
         table.to_csv(file, index=False)
@@ -131,14 +132,16 @@ def write(
 def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     """95% interval of the mean of `moved`, float [models x images], in [-1, 1].
 
-    over: what another study would draw anew: "models", "images", or "both". See `half_width`; over
-    both it errs on the wide side, since what a model does to one image adds to both sources. From
-    -1 to 1 where a source is a single model or image, which does not tell how others differ.
+    over: what another study would draw anew: "models", "images", or "both". See `half_width`. Over
+    both, the interval is slightly too wide, since what a model does to one image adds to both
+    sources. It is -1 to 1 if a source is a single model or image, which says nothing about others.
     How often the intervals cover: benchmarks/intervals.py.
     """
-    by_model, by_image = moved.mean(1, dtype=np.float64), moved.mean(0, dtype=np.float64)
+    by_model = moved.mean(1, dtype=np.float64)
+    by_image = moved.mean(0, dtype=np.float64)
     sources = {"models": [by_model], "images": [by_image], "both": [by_model, by_image]}[over]
-    centre, far = by_model.mean(), half_width(sources, 0.05)
+    centre = by_model.mean()
+    far = half_width(sources, 0.05)
     low, high = np.clip([centre - far, centre + far], -1, 1)
     return float(low), float(high)
 
@@ -147,10 +150,12 @@ def half_width(sources: Sequence[np.ndarray], level: float) -> np.ndarray:
     """Half the width of an interval of a mean, float64 [...].
 
     sources: for each independent source of error the values that it gives, float [... x values].
-    level: the chance to miss, 0.05 for 95%. Each source has Student's t for its own number of
-    values, and the squares add up: at least 1 - level for normal means, however unlike the
-    variances and however few the values (Banerjee 1960). Without end where a source has one value.
+    level: probability of missing the mean, 0.05 for 95%. Each source has Student's t for its own
+    number of values, and the squares add up. For normal means the coverage is at least 1 - level,
+    however different the variances and however few the values (Banerjee 1960). Infinite if a source
+    has one value.
     """
+    # The sum over sources of t^2 s^2 / n, for n values of variance s^2 and Student's quantile t.
     squares = np.zeros(sources[0].shape[:-1])
     for values in sources:
         n = values.shape[-1]
