@@ -1,7 +1,7 @@
 """Keys of studies without code or files of the user's own stay what they were, room by room.
 
-A key that changes makes everybody's results of that room again. Where it must, `VERSIONS` in
-study/keys.py says so, and the figures here are replaced by those that the test shows.
+A key that changes makes everybody's results of that room again. Where it must, `version` in
+study/stages.py says so, and the figures here are replaced by those that the test shows.
 """
 
 import pytest

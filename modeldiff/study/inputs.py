@@ -39,8 +39,9 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
         of_both = stage.per == "pair" and maker.per != "pair"
         own[maker.name] = found if of_both else found[0]
     if name == "subsets":
-        # The data set's settings have always stood beside the subsets' own, not under a name; all
-        # else would draw everybody's again. Versions only rise: their sum tells either's change.
+        # The data set's settings stand beside the subsets' own, not under a name: another place
+        # would be another key, and everybody's masks made again. Versions only rise, so that
+        # their sum changes with either.
         data = own.pop("dataset")
         own |= data | {"version": data["version"] + stage.version - 1}
     return own

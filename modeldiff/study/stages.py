@@ -1,8 +1,8 @@
 """The stages of a study, in order: what each makes, what it reads, what its result depends on.
 
 The only place that knows. Snakemake's rules, the keys, `status`, the report and the commands ask
-here: a new stage is an entry of `STAGES`, a rule and a module. No torch: Snakemake reads this to
-build its plan.
+here: a new stage is an entry of the table, a rule and a module, as CONTRIBUTING.md shows. No torch:
+Snakemake reads this to build its plan.
 """
 
 import re
@@ -54,8 +54,8 @@ class Stage:
     consists: all of them, or none where one of them is not made.
     algorithms: where it is of a pair, whose files it reads.
     settings: the settings that its result depends on itself.
-    settings_of: files whose stages' settings it depends on, too. Their own inputs' are among
-    them: not every input stands here.
+    settings_of: files whose stages' settings it depends on, too. Those bring the settings of what
+    they are made from, so that not every input stands here.
     version: raised when it makes something else from the same settings, so that stale results
     are made again. Editing an installed package triggers nothing in Snakemake.
     share_of: the stage that its jobs do a share of; its files are made for that stage's key.
