@@ -59,19 +59,23 @@ FOLLOWS = {
     "subsets": {"subsets"},
     "training": {"calibration", "training", "margins", "grams", "datamodels", "comparison"},
     "margins": {"margins", "datamodels", "comparison", "candidates"},
-    "full": {"full", "predictions", "verification", "trials", "candidates"},
+    "full": {"full", "predictions", "verification", "trials", "candidates", "gradients"},
     "report": {"report"},
 }
 FOLLOWS["training"] |= {"candidates"}
+FOLLOWS["full"] |= {"proposals", "retraining", "proof"}
 
 
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_a_new_version_of_a_stage_makes_what_follows_again(name, study, monkeypatch):
+    proving = Study.load(study.config | {"proof": {}})
+    a, b = study.pairs[0]
+    names = {"study": (), "algorithm": (a,), "models": (a,), "pair": (a, b), "retrained": (a, b, a)}
+
     def keys():
         found = {}
         for stage in VERSIONS.keys() - {"scores"}:
-            names = {"algorithm": 1, "models": 1, "pair": 2}.get(STAGES[stage].per, 0)
-            found[stage] = study.key(stage, *study.pairs[0][:names])
+            found[stage] = proving.key(stage, *names[STAGES[stage].per])
         return found
 
     before = keys()

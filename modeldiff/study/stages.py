@@ -310,6 +310,7 @@ _TABLE = (
         inputs=IMAGES | _inputs("beton", "proposals"),
         settings=keys.retraining,
         settings_of=["proposals"],
+        label="retrain",
     ),
     Stage(
         name="proof",
