@@ -24,6 +24,7 @@ include: "rules/margins.smk"
 include: "rules/datamodels.smk"
 include: "rules/comparison.smk"
 include: "rules/verification.smk"
+include: "rules/proof.smk"
 include: "rules/report.smk"
 
 
@@ -36,14 +37,16 @@ localrules:
     margins,
     verification,
     candidates,
+    proposals,
+    proof,
     report,
 
 
 rule all:
     default_target: True
     input:
-        result("report.html"),
-        result("summary.json"),
+        every("report"),
+        every("summary"),
         [result(f"figures/{figure.path}") for figure in names.figures(study)],
         # Results in their own right: one that was found damaged is made again.
-        of_fitted("margins.npy"),
+        every("margins"),

@@ -50,22 +50,30 @@ def interval(draws: np.ndarray, digits: int = 1) -> str:
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def rows(folder: Path) -> list[dict]:
-    """For each patch and strength: effects in points [settings] and their resamples."""
-    study, arrays = Study.read(folder / "study.json"), {}
+def read(study: Study, folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    """What a finished study's predictions hold, by setting and patch."""
+    arrays = {}
     for name in SETTINGS:
         path = folder / name / "predictions.npz"
         arrays[name] = dict(np.load(artifacts.verify(path, study.key("predictions", name))))
-    return [
-        {
-            "patch": patch,
-            "strength": int(strength),
-            "effects": np.array([100 * arrays[name][patch][0, j].mean() for name in SETTINGS]),
-            "draws": 100 * resampled([arrays[name][patch][0, j] for name in SETTINGS]),
-        }
-        for patch in PAPER
-        for j, strength in enumerate(study.transformations[patch].strengths)
-    ]
+    return arrays
+
+
+def rows(study: Study, arrays: dict[str, dict[str, np.ndarray]]) -> list[dict]:
+    """For each patch and strength: effects in points [settings] and their resamples."""
+    found = []
+    for patch in PAPER:
+        for j, strength in enumerate(study.transformations[patch].strengths):
+            moved = [arrays[name][patch][0, j] for name in SETTINGS]
+            found.append(
+                {
+                    "patch": patch,
+                    "strength": int(strength),
+                    "effects": np.array([100 * own.mean() for own in moved]),
+                    "draws": 100 * resampled(moved),
+                }
+            )
+    return found
 
 
 def effects(found: list[dict]) -> str:
@@ -134,7 +142,8 @@ def figure(found: list[dict], path: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    found = rows(folder)
+    study = Study.read(folder / "study.json")
+    found = rows(study, read(study, folder))
     text = PAGE.read_text()
     for name, table in (("effects", effects(found)), ("order", order(found))):
         block = f"<!-- {name} -->\n{table}\n<!-- end -->"

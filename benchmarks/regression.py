@@ -304,9 +304,10 @@ def page(rates: tuple[float, float], rows: list[str], grown: list[str]) -> str:
         "| models x examples x targets | wall | CPU | worst gap | peak |", "|---|---|---|---|---|",
         *grown, "",
         "## The paper's size", "",
-        "50,000 examples x 100,000 models x 10,000 targets x 100 penalties has not been measured: "
-        "no GPU was at hand. `python benchmarks/regression_paper.py 50000x100000x10000` is the "
-        "run; only a small one, on a CPU, has been made (by the tests).", "",
+        "50,000 examples x 100,000 models x 10,000 targets x 100 penalties has not been run; [what "
+        "a GPU did\non smaller sizes](gpu.md) lets expect 18 minutes on an H200. `python "
+        "benchmarks/regression_paper.py\n50000x100000x10000` is the run; a small one, on a CPU, is "
+        "made by the tests.", "",
     ])  # fmt: skip
 
 

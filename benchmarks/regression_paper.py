@@ -5,9 +5,11 @@ python benchmarks/regression_paper.py 1000x5000x50  # scaled down, for a CPU
 """
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +21,19 @@ from modeldiff.subsets import Masks
 PLANTED = 20  # examples that a target depends on
 
 
-def paper(size: str) -> list[str]:
-    """Seconds of each stage at examples x models x targets on the device at hand, 100 penalties.
+def paper(size: tuple[int, int, int], where: str) -> dict[str, Any]:
+    """Seconds of each stage at examples x models x targets on the device `where`, 100 penalties.
 
     Masks, each example with probability 1/2, are drawn by blocks and bit-packed on disk; margins
     are of planted sparse weights, float16. The gaps of a sample of targets are computed in float64
-    from the masks themselves.
+    from the masks themselves. The floor, in seconds: the products of X'X and X'y, and one dense
+    gradient for each point of a path that was visited, at the measured rate of a float32 product.
     """
-    examples, models, targets = map(int, size.split("x"))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    examples, models, targets = size
+    device = torch.device(where)
     random = torch.Generator(device).manual_seed(0)
-    seconds, start = {}, time.perf_counter()
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
 
     def done(stage: str) -> None:
         nonlocal start
@@ -72,16 +76,16 @@ def paper(size: str) -> list[str]:
     products = (models * examples**2 + 2 * models * examples * targets) / rate
     points = np.isfinite(fit.path_gap).sum()
     least = products + 2 * examples**2 * points / rate
-    used = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
-    where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    return [
-        f"{size} (examples x models x targets), 100 penalties, {where}: "
-        + ", ".join(f"{k} {v:.1f} s" for k, v in seconds.items()),
-        f"Worst gap of {len(sample)} targets, in float64 from the masks: {gaps.max():.1e}; stated, "
-        f"of all: {fit.gap.max():.1e}. Peak device memory: {used:.1f} GiB.",
-        f"Floor: {least:.1f} s at {rate / 1e12:.3g} Top/s measured in float32 (X'X, X'y, one dense "
-        f"gradient for each of {points:,} points that were visited).",
-    ]
+    used = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else None
+    return {
+        "seconds": seconds,
+        "gap": float(gaps.max()),
+        "stated_gap": float(fit.gap.max()),
+        "gib": used,
+        "points": int(points),
+        "rate": rate,
+        "floor": least,
+    }
 
 
 def sampled_gaps(masks, margins, fit: datamodels.Datamodels, sample: np.ndarray) -> np.ndarray:
@@ -103,7 +107,13 @@ def sampled_gaps(masks, margins, fit: datamodels.Datamodels, sample: np.ndarray)
     return (primal - (dual * aligned - dual**2 * square / 2) / m) / ((y**2).sum(0) / 2 / m)
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("size", help="examples x models x targets")
-    print("\n".join(paper(parser.parse_args().size)))
+    parser.add_argument("size", help="examples x models x targets, such as 1000x5000x50")
+    examples, models, targets = map(int, parser.parse_args().size.split("x"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(json.dumps(paper((examples, models, targets), device), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """Seconds per model, beside plain PyTorch programs and the floor that the hardware sets.
 
-    python benchmarks/training.py                  one CPU thread, models of seconds
-    python benchmarks/training.py --device cuda    a GPU, ResNet-9 at full scale
+    python benchmarks/training.py
 
+One CPU thread, models of seconds; `gpu.py` measures models at full scale.
 Ours is what a training job does (`train_shard`: training, margins, the file), after a first model;
 a job's start is given apart. Beside it, in turn: one process per model and the same plain loop when
 it is warm (DataLoader; FFCV), from `training_peers.py`. Floor: the operations of training and of
@@ -30,16 +30,15 @@ import torch
 from floors import operations, rate
 
 from modeldiff import dataset, subsets, training
-from modeldiff.core import artifacts, devices
+from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Algorithm, Study, sizes
-from modeldiff.study.validation import parse
-from modeldiff.training import engine, ffcv
+from modeldiff.training import ffcv
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "training.md"
-FULL = ROOT / "config" / "cifar10-fast.yaml"  # the recipes of `--device cuda`
+FULL = ROOT / "config" / "cifar10-fast.yaml"  # for benchmarks that import it
 SGD = {"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 FLIP = {"augment": [{"name": "flip"}]}
 RECIPES: dict[str, dict[str, Any]] = {
@@ -251,39 +250,6 @@ def ratio(theirs: list[float] | None, mine: list[float]) -> str:
     return f"{statistics.median(theirs):.3g}, **{statistics.median(pairs):.3g}x**"
 
 
-def on_gpu(study: Study, data: Dataset, models: int, device: str) -> list[str]:
-    """The table of full-scale recipes, compiled and not."""
-    lines = [
-        "| recipe | compiled | s per model | of the floor | warm-up, s |",
-        "|---|---|---|---|---|",
-    ]
-    n = len(data.train.labels)
-    masks = subsets.draw(n, range(models + 1), study.alpha, study.seed)
-    targets = data.test.images[data.targets]
-    for name, algorithm in study.algorithms.items():
-        members = [
-            training.Member((study.seed, name, m), np.flatnonzero(mask))
-            for m, mask in enumerate(masks)
-        ]
-        floor = operations(algorithm, data, masks[0].sum()) / rate(algorithm.precision, device)
-        for compiled in (False, True):
-            classes, seconds = len(data.classes), []
-            groups = engine.train(
-                algorithm, data.train, classes, members, width=1, device=device, compiled=compiled
-            )
-            for _ in members:
-                start = time.perf_counter()
-                next(groups).logits(targets).cpu()  # waits for the device
-                seconds.append(time.perf_counter() - start)
-            lines.append(
-                f"| {name} | {'yes' if compiled else 'no'} | {spread(seconds[1:])} "
-                f"| {floor / statistics.median(seconds[1:]):.0%} | {seconds[0]:.0f} |"
-            )
-    product = f"{rate('bfloat16', device) / 1e12:.3g} TFLOP/s"
-    lines += ["", f"{models} models each; bfloat16 matrix products: {product}. {machine()}"]
-    return lines
-
-
 def machine() -> str:
     hardware = artifacts.origin()["hardware"]
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
@@ -293,9 +259,9 @@ def machine() -> str:
     return f"{hardware['cpu']}, {hardware['cores']} cores{gpu}; {versions}; {when}."
 
 
-def write(kind: str, lines: list[str]) -> None:
+def write(lines: list[str]) -> None:
     """Put the table between its marks in docs/training.md."""
-    start, end = f"<!-- {kind} -->", f"<!-- /{kind} -->"
+    start, end = "<!-- cpu -->", "<!-- /cpu -->"
     before, _, rest = PAGE.read_text().partition(start)
     after = rest.partition(end)[2]
     PAGE.write_text("\n".join([before + start, *lines, end + after]))
@@ -304,18 +270,10 @@ def write(kind: str, lines: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--images", default=str(ROOT / "data/cifar10.tar.xz"))
-    parser.add_argument("--rounds", type=int, default=3, help="on the CPU")
-    parser.add_argument("--models", type=int, default=5, help="of each recipe, on a GPU")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    if options.device == "cpu":
-        return write("cpu", on_cpu(options.images, options.rounds))
-    config = parse(FULL)
-    study = Study.load(config | {"dataset": config["dataset"] | {"path": options.images}})
-    with tempfile.TemporaryDirectory() as folder:
-        data = prepared(study, Path(folder), beton=False)
-        write("cuda", on_gpu(study, data, options.models, devices.claim(1, 1)))
+    write(on_cpu(options.images, options.rounds))
 
 
 if __name__ == "__main__":

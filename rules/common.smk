@@ -2,10 +2,9 @@
 import re
 import sys
 
-from modeldiff.jobs import changes, sharding, status
-from modeldiff.study import limits
 from modeldiff.core.errors import UserError
-from modeldiff.study import Study
+from modeldiff.jobs import changes, sharding, status
+from modeldiff.study import Study, inputs, limits, stages
 
 try:
     study = Study.load(config, files=workflow.configfiles)
@@ -16,8 +15,6 @@ except UserError as error:
 if workflow.is_main_process:
     for line in (*changes.lines(study), *limits.warnings(study.config)):
         print(f"modeldiff: {line}", file=sys.stderr)
-
-DATASET = {"train": "train.npy", "test": "test.npy", "dataset": "manifest.json"}
 
 
 wildcard_constraints:
@@ -35,7 +32,7 @@ shell.prefix(f"export PYTHONPATH={workflow.basedir!r}:${{{{PYTHONPATH:-}}}}; ")
 # The checked study, which every command reads. It is no rule's input: what a rule depends on is
 # its `key`, so that a change of the config reruns the rules it concerns and no others.
 onstart:
-    study.write(result("study.json"))
+    study.write(result(stages.STUDY))
     # Training jobs write to their logs: what they say of their progress is told here.
     status.follow(
         study.folder, lambda line: print(line, file=sys.stderr, flush=True)
@@ -55,46 +52,75 @@ def result(path):
     return f"{study.folder}/{path}"
 
 
-def key(room, *wildcards):
-    """The hash of all settings the rule's result depends on: only a change of it reruns the rule."""
-    return lambda wc: study.key(room, *(wc[name] for name in wildcards))
+# What is read and written, and what results depend on, stands in modeldiff/study/stages.py alone.
+# Rules ask for it by the name of their stage.
 
 
-def dataset_files():
-    """The prepared data set; the manifest is what commands are given, the rest lies beside it."""
-    return {k: result(f"dataset/{v}") for k, v in DATASET.items()}
+def key(name):
+    """The hash of all settings a stage's result depends on: only a change of it reruns the rule."""
+    stage = stages.STAGES[name]
+    return lambda wc: study.key(stage.share_of or name, *whose(wc))
 
 
-def training_files():
-    """The prepared data set, and the file of FFCV's where training reads that."""
-    beton = {"beton": result("dataset/train.beton")} if study.beton else {}
-    return dataset_files() | beton
+def reads(name):
+    """All inputs of a stage, by name."""
+    stage = stages.STAGES[name]
+    return {given: an_input(name, given) for given in stage.inputs}
 
 
-def cut(room, algorithm):
-    """What each training job of `room` trains; where jobs follow from a calibration, once it is made."""
-    if sharding.measured(study):
-        checkpoints.calibrate.get(algorithm=algorithm)
-    return sharding.cut(study, room, algorithm, study.folder)
+def an_input(name, given):
+    """One input of a stage: its files, or a function of the wildcards where they depend on those."""
+    stage = stages.STAGES[name]
+    of_study = {stages.MAKERS[file].per for file in stage.inputs[given]} == {"study"}
+    if stage.per == "study" or of_study:
+        return paths(inputs.files(study, name, given))
+    return lambda wc: paths(inputs.files(study, name, given, *whose(wc)))
 
 
-def shards(wildcards):
-    """All shards of an algorithm, in order."""
-    name = wildcards.algorithm
-    ranges = cut("training", name)
-    return [result(f"{name}/shards/{r.start}-{r.stop}.npy") for r in ranges]
+def writes(name):
+    """All files of a stage, by name."""
+    return {file: result(stages.path(file)) for file in stages.STAGES[name].files}
 
 
-def full_models(wildcards):
-    """All files of full-data models of an algorithm, in order."""
-    name = wildcards.algorithm
-    return [result(f"{name}/full/{r.start}-{r.stop}.npz") for r in cut("full", name)]
+def log_of(name):
+    """Where a stage's jobs say what they do."""
+    return result(stages.log(name))
+
+
+def benchmark_of(name):
+    """Where Snakemake writes what a stage's jobs took."""
+    return result(stages.benchmark(name))
+
+
+def whose(wildcards):
+    """Whose result a job makes, or makes a part of: nobody's, an algorithm's, a pair's."""
+    return [
+        wildcards[name] for name in ("a", "b", "algorithm") if name in wildcards.keys()
+    ]
+
+
+def paths(files):
+    """Where `inputs.files` lie: of a file that several jobs make parts of, all parts in order."""
+    found = []
+    for file, *names in files:
+        stage = stages.MAKERS[file]
+        if stage.per in ("models", "retrained") and sharding.measured(study):
+            checkpoints.calibrate.get(algorithm=names[-1])
+        for job in sharding.jobs(study, stage.name, tuple(names), study.folder):
+            found.append(result(stages.path(file, *job)))
+    return found
+
+
+def every(file):
+    """A file of all that have it in this study, algorithms or pairs."""
+    made = stages.MAKERS[file].of(study)
+    return [result(stages.path(file, *names)) for names in made]
 
 
 def width(wildcards, attempt):
     """Models trained at once. Like `gpu` it is what a job is given, not what its models depend on."""
     name = wildcards.algorithm
-    return sharding.width(study, name, result(f"{name}/calibration.json"))
+    return sharding.width(study, name, result(stages.path("calibration", name)))
 
 
 def memory(wildcards, attempt):
@@ -121,55 +147,3 @@ def trak_gpu(wildcards):
     """GPUs that scores are computed on; a file is only read."""
     computed = study.scores[wildcards.algorithm].name == "trak"
     return study.config["training"]["gpu"] if computed else 0
-
-
-def fits(wildcards):
-    """The fits of an algorithm that are jobs of their own; none where one job does it all."""
-    n = study.config["datamodels"]["jobs"]
-    return [
-        result(f"{wildcards.algorithm}/fits/{i}-of-{n}.npz") for i in range(n) if n > 1
-    ]
-
-
-def of_pair(path):
-    """The file `path` of each algorithm of a pair."""
-    return lambda wc: [result(f"{name}/{path}") for name in (wc.a, wc.b)]
-
-
-def weights(wildcards):
-    """What each algorithm of a pair is compared by: datamodels, or scores from elsewhere."""
-    pair = wildcards.a, wildcards.b
-    return [result(f"{name}/{study.weights(name)[1]}") for name in pair]
-
-
-def models(wildcards):
-    """Masks and margins of a pair's models, if both algorithms are trained on subsets."""
-    pair = wildcards.a, wildcards.b
-    if any(name in study.scores for name in pair):
-        return []
-    return [result("subsets/masks.npy")] + [result(f"{n}/margins.npy") for n in pair]
-
-
-def pairs(path):
-    """The file `path` of every pair."""
-    return [result(f"{a}-vs-{b}/{path}") for a, b in study.pairs]
-
-
-def of_fitted(path):
-    """The file `path` of every algorithm that datamodels are fitted to."""
-    return [result(f"{name}/{path}") for name in study.fitted]
-
-
-def of_shown(path):
-    """The file `path` of every algorithm whose models are shown features."""
-    return [result(f"{name}/{path}") for name in study.trained if study.full_models]
-
-
-def of_verified(path):
-    """The file `path` of each algorithm whose effects stand beside a pair's."""
-    shown = of_shown(path)
-    return lambda wc: [
-        result(f"{name}/{path}")
-        for name in study.verified(wc.a, wc.b)
-        if result(f"{name}/{path}") in shown
-    ]

@@ -1,14 +1,12 @@
 rule comparison:
     input:
-        dataset=result("dataset/manifest.json"),
-        weights=weights,
-        models=models,
+        **reads("comparison"),
     output:
-        result("{a}-vs-{b}/comparison.npz"),
+        **writes("comparison"),
     log:
-        result("logs/comparison/{a}-vs-{b}.log"),
+        log_of("comparison"),
     benchmark:
-        result("benchmarks/comparison/{a}-vs-{b}.tsv")
+        benchmark_of("comparison")
     conda:
         "../envs/modeldiff.yaml"
     # One: BLAS threads that wait for each other spin, and beside other work a comparison of seconds
@@ -19,8 +17,8 @@ rule comparison:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
-        key=key("comparison", "a", "b"),
+        study=result(stages.STUDY),
+        key=key("comparison"),
     message:
         "Compare {wildcards.a} with {wildcards.b}"
     shell:

@@ -1,15 +1,13 @@
 # The sums themselves are no output: Snakemake would delete them before they are added to.
 rule grams:
     input:
-        dataset=result("dataset/manifest.json"),
-        masks=result("subsets/masks.npy"),
-        margins=result("{algorithm}/margins.npy"),
+        **reads("grams"),
     output:
-        result("{algorithm}/grams.json"),
+        **writes("grams"),
     log:
-        result("logs/grams/{algorithm}.log"),
+        log_of("grams"),
     benchmark:
-        result("benchmarks/grams/{algorithm}.tsv")
+        benchmark_of("grams")
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -17,8 +15,8 @@ rule grams:
         mem_mb=regression_memory,
         runtime=120,
     params:
-        study=result("study.json"),
-        key=key("grams", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("grams"),
     message:
         "Sum the masks of {wildcards.algorithm}"
     shell:
@@ -29,16 +27,13 @@ rule grams:
 
 rule fit:
     input:
-        dataset=result("dataset/manifest.json"),
-        masks=result("subsets/masks.npy"),
-        margins=result("{algorithm}/margins.npy"),
-        grams=result("{algorithm}/grams.json"),
+        **reads("fit"),
     output:
-        result("{algorithm}/fits/{part}-of-{parts}.npz"),
+        **writes("fit"),
     log:
-        result("logs/fit/{algorithm}-{part}-of-{parts}.log"),
+        log_of("fit"),
     benchmark:
-        result("benchmarks/fit/{algorithm}-{part}-of-{parts}.tsv")
+        benchmark_of("fit")
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -47,8 +42,8 @@ rule fit:
         runtime=120,
         gpu=study.config["training"]["gpu"],
     params:
-        study=result("study.json"),
-        key=key("datamodels", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("fit"),
     message:
         "Fit share {wildcards.part} of {wildcards.parts} of the targets of {wildcards.algorithm}"
     shell:
@@ -60,17 +55,13 @@ rule fit:
 
 rule datamodels:
     input:
-        dataset=result("dataset/manifest.json"),
-        masks=result("subsets/masks.npy"),
-        margins=result("{algorithm}/margins.npy"),
-        fits=fits,
+        **reads("datamodels"),
     output:
-        datamodels=result("{algorithm}/datamodels.npz"),
-        lds=result("{algorithm}/lds.npz"),
+        **writes("datamodels"),
     log:
-        result("logs/datamodels/{algorithm}.log"),
+        log_of("datamodels"),
     benchmark:
-        result("benchmarks/datamodels/{algorithm}.tsv")
+        benchmark_of("datamodels")
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -79,8 +70,8 @@ rule datamodels:
         runtime=120,
         gpu=study.config["training"]["gpu"],
     params:
-        study=result("study.json"),
-        key=key("datamodels", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("datamodels"),
     message:
         "Fit the datamodels of {wildcards.algorithm}"
     shell:
@@ -92,14 +83,14 @@ rule datamodels:
 # Only for algorithms whose scores come from elsewhere: nothing of them is trained on subsets.
 rule scores:
     input:
-        **dataset_files(),
+        **reads("scores"),
         given=given,
     output:
-        result("{algorithm}/scores.npy"),
+        **writes("scores"),
     log:
-        result("logs/scores/{algorithm}.log"),
+        log_of("scores"),
     benchmark:
-        result("benchmarks/scores/{algorithm}.tsv")
+        benchmark_of("scores")
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -108,8 +99,8 @@ rule scores:
         runtime=120,
         gpu=trak_gpu,
     params:
-        study=result("study.json"),
-        key=key("scores", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("scores"),
     message:
         "Take in the scores of {wildcards.algorithm}"
     shell:

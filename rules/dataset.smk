@@ -1,10 +1,10 @@
 rule dataset:
     output:
-        **dataset_files(),
+        **writes("dataset"),
     log:
-        result("logs/dataset.log"),
+        log_of("dataset"),
     benchmark:
-        result("benchmarks/dataset.tsv")
+        benchmark_of("dataset")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -13,7 +13,7 @@ rule dataset:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
+        study=result(stages.STUDY),
         key=key("dataset"),
     message:
         "Prepare the data set"
@@ -24,13 +24,13 @@ rule dataset:
 # Only where training reads it.
 rule beton:
     input:
-        **dataset_files(),
+        **reads("beton"),
     output:
-        result("dataset/train.beton"),
+        **writes("beton"),
     log:
-        result("logs/beton.log"),
+        log_of("beton"),
     benchmark:
-        result("benchmarks/beton.tsv")
+        benchmark_of("beton")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -39,7 +39,7 @@ rule beton:
         runtime=120,
         gpu=0,
     params:
-        study=result("study.json"),
+        study=result(stages.STUDY),
         key=key("beton"),
     message:
         "Write the training images in FFCV's format"
@@ -60,7 +60,7 @@ rule check_data:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
+        study=result(stages.STUDY),
     message:
         "Check that the data are complete and can be read"
     shell:

@@ -1,12 +1,12 @@
 rule margins:
     input:
-        shards=shards,
+        **reads("margins"),
     output:
-        result("{algorithm}/margins.npy"),
+        **writes("margins"),
     log:
-        result("logs/margins/{algorithm}.log"),
+        log_of("margins"),
     benchmark:
-        result("benchmarks/margins/{algorithm}.tsv")
+        benchmark_of("margins")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -15,8 +15,8 @@ rule margins:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
-        key=key("margins", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("margins"),
     message:
         "Gather the margins of {wildcards.algorithm}"
     shell:

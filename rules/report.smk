@@ -3,22 +3,14 @@ include: "figures.smk"
 
 rule report:
     input:
-        **dataset_files(),
-        margins=of_fitted("margins.npy"),
-        weights=[result(f"{n}/{study.weights(n)[1]}") for n in study.compared],
-        lds=of_fitted("lds.npz"),
-        predictions=of_shown("predictions.npz"),
-        comparisons=pairs("comparison.npz"),
-        effects=pairs("effects.csv"),
-        candidates=[result(f"{a}-vs-{b}/candidates.csv") for a, b in study.tried],
+        **reads("report"),
     output:
-        result("summary.json"),
-        result("report.html"),
-        figures(),
+        **writes("report"),
+        figures=figures(),
     log:
-        result("logs/report.log"),
+        log_of("report"),
     benchmark:
-        result("benchmarks/report.tsv")
+        benchmark_of("report")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -27,7 +19,7 @@ rule report:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
+        study=result(stages.STUDY),
         key=key("report"),
     message:
         "Write the report"

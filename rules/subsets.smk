@@ -1,12 +1,12 @@
 rule subsets:
     input:
-        dataset=result("dataset/manifest.json"),
+        **reads("subsets"),
     output:
-        result("subsets/masks.npy"),
+        **writes("subsets"),
     log:
-        result("logs/subsets.log"),
+        log_of("subsets"),
     benchmark:
-        result("benchmarks/subsets.tsv")
+        benchmark_of("subsets")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -15,7 +15,7 @@ rule subsets:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
+        study=result(stages.STUDY),
         key=key("subsets"),
     message:
         "Draw the masks of all subsets"

@@ -1,13 +1,13 @@
 # Only where the config asks for it: measured by a job like those that train.
 checkpoint calibrate:
     input:
-        **training_files(),
+        **reads("calibration"),
     output:
-        result("{algorithm}/calibration.json"),
+        **writes("calibration"),
     log:
-        result("logs/calibrate/{algorithm}.log"),
+        log_of("calibration"),
     benchmark:
-        result("benchmarks/calibrate/{algorithm}.tsv")
+        benchmark_of("calibration")
     conda:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
@@ -16,8 +16,8 @@ checkpoint calibrate:
         runtime=minutes,
         gpu=study.config["training"]["gpu"],
     params:
-        study=result("study.json"),
-        key=key("calibration", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("calibration"),
     message:
         "Measure how fast {wildcards.algorithm} is trained"
     shell:
@@ -28,13 +28,13 @@ checkpoint calibrate:
 
 rule train:
     input:
-        **training_files(),
+        **reads("training"),
     output:
-        result("{algorithm}/shards/{first}-{stop}.npy"),
+        **writes("training"),
     log:
-        result("logs/train/{algorithm}-{first}-{stop}.log"),
+        log_of("training"),
     benchmark:
-        result("benchmarks/train/{algorithm}-{first}-{stop}.tsv")
+        benchmark_of("training")
     conda:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
@@ -44,8 +44,8 @@ rule train:
         gpu=study.config["training"]["gpu"],
         width=width,
     params:
-        study=result("study.json"),
-        key=key("training", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("training"),
     message:
         "Train models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:
@@ -57,13 +57,13 @@ rule train:
 
 rule train_full:
     input:
-        **training_files(),
+        **reads("full"),
     output:
-        result("{algorithm}/full/{first}-{stop}.npz"),
+        **writes("full"),
     log:
-        result("logs/full/{algorithm}-{first}-{stop}.log"),
+        log_of("full"),
     benchmark:
-        result("benchmarks/full/{algorithm}-{first}-{stop}.tsv")
+        benchmark_of("full")
     conda:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
@@ -73,8 +73,8 @@ rule train_full:
         gpu=study.config["training"]["gpu"],
         width=width,
     params:
-        study=result("study.json"),
-        key=key("full", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("full"),
     message:
         "Train full-data models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
     shell:

@@ -1,13 +1,12 @@
 rule predictions:
     input:
-        **dataset_files(),
-        checkpoints=full_models,
+        **reads("predictions"),
     output:
-        result("{algorithm}/predictions.npz"),
+        **writes("predictions"),
     log:
-        result("logs/predictions/{algorithm}.log"),
+        log_of("predictions"),
     benchmark:
-        result("benchmarks/predictions/{algorithm}.tsv")
+        benchmark_of("predictions")
     conda:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
@@ -16,8 +15,8 @@ rule predictions:
         runtime=60,
         gpu=study.config["training"]["gpu"],
     params:
-        study=result("study.json"),
-        key=key("predictions", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("predictions"),
     message:
         "Put features on test images for {wildcards.algorithm}"
     shell:
@@ -28,13 +27,13 @@ rule predictions:
 
 rule verification:
     input:
-        predictions=of_verified("predictions.npz"),
+        **reads("verification"),
     output:
-        result("{a}-vs-{b}/effects.csv"),
+        **writes("verification"),
     log:
-        result("logs/verification/{a}-vs-{b}.log"),
+        log_of("verification"),
     benchmark:
-        result("benchmarks/verification/{a}-vs-{b}.tsv")
+        benchmark_of("verification")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -43,8 +42,8 @@ rule verification:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
-        key=key("verification", "a", "b"),
+        study=result(stages.STUDY),
+        key=key("verification"),
     message:
         "Tabulate effects on {wildcards.a} and {wildcards.b}"
     shell:
@@ -54,14 +53,13 @@ rule verification:
 
 rule trials:
     input:
-        **dataset_files(),
-        checkpoints=full_models,
+        **reads("trials"),
     output:
-        result("{algorithm}/trials.npz"),
+        **writes("trials"),
     log:
-        result("logs/trials/{algorithm}.log"),
+        log_of("trials"),
     benchmark:
-        result("benchmarks/trials/{algorithm}.tsv")
+        benchmark_of("trials")
     conda:
         "../envs/modeldiff.yaml"
     threads: study.config["training"]["threads"]
@@ -70,8 +68,8 @@ rule trials:
         runtime=60,
         gpu=study.config["training"]["gpu"],
     params:
-        study=result("study.json"),
-        key=key("trials", "algorithm"),
+        study=result(stages.STUDY),
+        key=key("trials"),
     message:
         "Try the library of transformations on {wildcards.algorithm}"
     shell:
@@ -82,15 +80,13 @@ rule trials:
 
 rule candidates:
     input:
-        **dataset_files(),
-        trials=of_pair("trials.npz"),
-        comparison=result("{a}-vs-{b}/comparison.npz"),
+        **reads("candidates"),
     output:
-        result("{a}-vs-{b}/candidates.csv"),
+        **writes("candidates"),
     log:
-        result("logs/candidates/{a}-vs-{b}.log"),
+        log_of("candidates"),
     benchmark:
-        result("benchmarks/candidates/{a}-vs-{b}.tsv")
+        benchmark_of("candidates")
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -99,8 +95,8 @@ rule candidates:
         runtime=60,
         gpu=0,
     params:
-        study=result("study.json"),
-        key=key("candidates", "a", "b"),
+        study=result(stages.STUDY),
+        key=key("candidates"),
     message:
         "Propose what to verify of {wildcards.a} and {wildcards.b}"
     shell:

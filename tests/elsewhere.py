@@ -9,13 +9,12 @@ device cannot be taken back from torch.
 
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from conftest import EMBEDDED, small
+from on_device import ROOMS, differences
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -24,16 +23,9 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from modeldiff import dataset, verification
-from modeldiff.core.errors import UserError
 from modeldiff.datamodels import regression
-from modeldiff.dataset import Images
-from modeldiff.study import Study
-from modeldiff.study.validation import parse
-from modeldiff.training import Member, augment, checkpoint, engine, fit, train_full, train_shard
-from modeldiff.verification import candidates
+from modeldiff.training import augment, engine
 
-ROOT = Path(__file__).parents[1]
 DEVICE = "elsewhere:0"
 aten = torch.ops.aten
 # What may join tensors of both: copies, and indices, which CUDA takes from the CPU, too.
@@ -125,108 +117,21 @@ def install() -> None:
     augment._channels = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)
 
 
-NET = {"name": "convnet", "width": 4}
-SGD = {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
-AUGMENT = [
-    {"name": "colour", "strength": 0.2},
-    {"name": "random_resized_crop", "size": 28, "min_scale": 0.3},
-    {"name": "flip"},
-    {"name": "translate", "pixels": 2},
-    {"name": "cutout", "size": 4},
-]
-PREPROCESS = [
-    {"name": "resize", "size": 40},
-    {"name": "centre_crop", "size": 32},
-    {"name": "blank_border", "width": 2},
-    {"name": "normalise", "mean": [0.5, 0.4, 0.3], "sd": [0.2, 0.2, 0.3]},
-]
-RECIPES = {
-    "augmented": {"model": NET, "optimizer": SGD, "augment": AUGMENT, "preprocess": PREPROCESS},
-    "averaged": {"model": NET, "optimizer": {"name": "adamw", "lr": 0.01}, "ema": 0.9},
-    "resnet9": {"model": {"name": "resnet9"}, "optimizer": SGD, "flip_average": True},
-    "airbench": {"model": {"name": "airbench"}, "optimizer": SGD, "augment": [{"name": "flip"}]},
-}
-
-
-def training(where: str, folder: Path) -> dict[str, np.ndarray]:
-    """Logits of models trained there, two at once where that can be."""
-    config = parse(ROOT / "config/cifar10-fast.yaml")
-    short = {"epochs": 2, "batch": 25}
-    config["algorithms"] = {name: recipe | short for name, recipe in RECIPES.items()}
-    config["comparison"]["pairs"] = [["resnet9", "airbench"]]
-    study, rng = Study.load(config), np.random.default_rng(0)
-    images = rng.integers(0, 256, (80, 3, 32, 32), dtype=np.uint8)
-    data = Images(images, rng.integers(0, 10, len(images)))
-    members = [Member((0, m), np.arange(m, m + 40)) for m in range(2)]
-    logits = {}
-    for name, recipe in study.algorithms.items():
-        groups = engine.train(recipe, data, 10, members, width=2, device=where)
-        logits[name] = torch.cat([group.logits(images).cpu() for group in groups]).numpy()
-    return logits
-
-
-def rooms(where: str, folder: Path) -> dict[str, np.ndarray]:
-    """What jobs write: a shard that was cut short midway, models on all data, their use."""
-    config = small(parse(ROOT / EMBEDDED))
-    config["algorithms"]["plain"]["ema"] = 0.9
-    config["verification"]["candidates"] = 2
-    study = Study.load(config)
-    dataset.prepare(study, folder / "manifest.json")
-    data = dataset.read(folder / "manifest.json", study.key("dataset"))
-    shuffled, checkpoint.MIDWAY = fit.shuffled, 0
-
-    def cut(member: Member, epoch: int) -> np.ndarray:
-        if member.identity[-1] == 15 and epoch == 2:
-            raise UserError("cut")
-        return shuffled(member, epoch)
-
-    fit.shuffled = cut
-    with suppress(UserError):
-        train_shard(study, "plain", data, range(20), folder / "margins.npy", device=where)
-    fit.shuffled = shuffled
-    assert list(folder.glob(".margins.npy.*-midway.partial"))
-    train_shard(study, "plain", data, range(20), folder / "margins.npy", device=where)
-    train_full(study, "plain", data, range(3), folder / "full.npz", device=where)
-    for use in candidates.attempt, verification.predict:
-        output = folder / f"{use.__name__}.npz"
-        use(study, "plain", data, [folder / "full.npz"], output, device=where)
-    written = {"margins": np.load(folder / "margins.npy")}
-    for name in "full", "attempt", "predict":
-        written |= {f"{name}.{k}": v for k, v in np.load(folder / f"{name}.npz").items()}
-    return written
-
-
-def datamodels(where: str, folder: Path) -> dict[str, np.ndarray]:
-    """Weights of every estimator."""
-    rng = np.random.default_rng(0)
-    masks = rng.random((500, 60)) < 0.5
-    true = rng.normal(size=(9, 60)) * (rng.random((9, 60)) < 0.1)
-    margins = masks @ true.T + rng.normal(size=(500, 9)) * 0.3
-    margins[5] = np.nan  # a model that failed
-    settings = {name: {"estimator": name} for name in regression.ESTIMATORS}
-    settings["folds"] = {"folds": 3}
-    return {
-        k: regression.fit(masks, margins, **v, device=where).weights for k, v in settings.items()
-    }
-
-
 def mixed(where: str, folder: Path) -> dict[str, np.ndarray]:
     """A sum that forgets where its second tensor lies."""
     return {"sum": (torch.ones(2, device=where) + torch.ones(2)).cpu().numpy()}
 
 
 def main() -> None:
-    room = {f.__name__: f for f in (training, rooms, datamodels, mixed)}[sys.argv[1]]
+    room = (ROOMS | {"mixed": mixed})[sys.argv[1]]
     install()  # before anything is computed: torch counts its devices once
     with tempfile.TemporaryDirectory() as here, tempfile.TemporaryDirectory() as there:
         expected = room("cpu", Path(here))
         with Elsewhere():
-            found = room(DEVICE, Path(there))
-    for name, values in expected.items():
-        worst = np.abs(found[name] - values).max() / np.abs(values).max()
-        print(f"{name}: {worst:.1e}")
-        assert worst < 1e-6, name
-    assert found.keys() == expected.keys()
+            computed_there = room(DEVICE, Path(there))
+    for name, difference in differences(computed_there, expected).items():
+        print(f"{name}: {difference:.1e}")
+        assert difference < 1e-6, name
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def the_study(repository, folder, models=300, **datamodels):
     config = small(parse(repository / "config/config.yaml")) | {"results": str(folder)}
     config["subsets"]["models"] = models
     del config["preset"]
-    config["datamodels"] = datamodels
+    config["datamodels"] = {"estimator": "lasso"} | datamodels
     return Study.load(config)
 
 

@@ -15,7 +15,6 @@ algorithms:
   first: &recipe {model: {name: "mine:model"}, train: {name: "mine:train"}}
   second: {<<: *recipe, preprocess: [{name: blank_border, width: 2}]}
 training: {shard: 90, width: 1}
-datamodels: {estimator: ridge}
 comparison: {pairs: [[first, second]], directions: 3, permutations: 19}
 verification: {models: 2}
 """

@@ -22,7 +22,9 @@ NUMBER = (int, float)
 
 def test_summary_is_the_contract(study_json):
     content = json.loads((study_json.parent / "summary.json").read_text())
-    assert list(content) == ["study", "version", "algorithms", "comparisons", "effects", "planted"]
+    first = ["study", "version", "algorithms", "comparisons"]
+    assert list(content) == [*first, "proofs", "effects", "planted"]
+    assert content["proofs"] == []  # none were asked for
     assert (content["study"], content["version"]) == ("small", __version__)
     assert list(content["algorithms"]) == ["plain", "masked"]
     for algorithm in content["algorithms"].values():
@@ -181,7 +183,7 @@ def test_the_cost_counts_every_trained_algorithm(loaded, tmp_path):
             path = tmp_path / f"benchmarks/full/{name}-{r.start}-{r.stop}.tsv"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("s\tmax_rss\n2.0\t100\n")
-    for room in ("calibrate", "grams"):
+    for room in ("calibrate", "grams", "scores"):  # plain had scores once, and has none now
         (tmp_path / f"benchmarks/{room}").mkdir()
         (tmp_path / f"benchmarks/{room}/plain.tsv").write_text("s\tmax_rss\n1.0\t-\n")
     changed = dataclasses.replace(loaded, folder=tmp_path, study=study)

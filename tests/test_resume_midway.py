@@ -10,7 +10,7 @@ from torch import nn
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.study import Study
-from modeldiff.training import checkpoint, fit, train_full, train_shard
+from modeldiff.training import checkpoint, fit, nets, train_full, train_shard
 from modeldiff.training.models import MODELS
 from modeldiff.training.pretraining import pretrain
 
@@ -41,7 +41,7 @@ def small(request, config, monkeypatch) -> Study:
     training, recipe = RECIPES[request.param]
     if "dropout" in request.param:
         monkeypatch.setitem(MODELS, "mlp", noisy)
-    monkeypatch.setattr(fit, "BACKEND", "eager")
+    monkeypatch.setattr(nets, "BACKEND", "eager")
     config["algorithms"]["plain"] |= {"epochs": 5} | recipe
     return Study.load(config | {"training": training})
 

@@ -9,7 +9,7 @@ import pytest
 # A room imports from itself and from the rooms before it (CONTRIBUTING.md).
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
-    *("datamodels", "comparison", "attribution", "verification", "planning", "report"),
+    *("datamodels", "comparison", "attribution", "verification", "proof", "planning", "report"),
     *("published", "cli", "__main__"),
 )
 

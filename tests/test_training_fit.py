@@ -17,7 +17,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import as_float
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.components import Component
-from modeldiff.training import Member, engine, fit, train, train_shard
+from modeldiff.training import Member, engine, nets, train, train_shard
 from modeldiff.training.models import MODELS
 
 
@@ -112,7 +112,7 @@ def test_batch_statistics_are_averaged_like_the_weights(recipe, data, monkeypatc
 def test_a_model_alone_leaves_nothing_to_the_next(recipe, data, monkeypatch, compiled):
     """Batch statistics, momentum and averages start anew in a module that is used again."""
     monkeypatch.setitem(MODELS, "with_statistics", net_with_statistics)
-    monkeypatch.setattr(fit, "BACKEND", "eager")
+    monkeypatch.setattr(nets, "BACKEND", "eager")
     algorithm = replace(recipe, model=Component("with_statistics", {}), ema=0.7)
     both = trained(algorithm, data, 2, compiled=compiled)
     (last,) = train(algorithm, data.train, 10, members(2)[1:], width=1, compiled=compiled)
@@ -163,7 +163,7 @@ def test_a_compiled_module_is_reused_and_changes_no_model(recipe, data, monkeypa
         return graph
 
     torch.compiler.reset()
-    monkeypatch.setattr(fit, "BACKEND", backend)
+    monkeypatch.setattr(nets, "BACKEND", backend)
     compiled = trained(recipe, data, 3, compiled=True)
     torch.testing.assert_close(compiled, trained(recipe, data, 3), atol=1e-5, rtol=0)
     images = sorted(shape for shapes in traced for shape in shapes if shape[1:] == (1, 8, 8))
@@ -235,11 +235,11 @@ class Full:
         self.tried, self.most, self.fit = [], most, engine.fit
         monkeypatch.setattr(engine, "fit", self)
 
-    def __call__(self, algorithm, loader, n_train, net, group, *rest):
+    def __call__(self, step, loader, n_train, group, *rest):
         self.tried.append(len(group))
         if len(group) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return self.fit(algorithm, loader, n_train, net, group, *rest)
+        return self.fit(step, loader, n_train, group, *rest)
 
 
 def test_out_of_memory_halves_the_width_and_changes_no_model(

@@ -21,10 +21,11 @@ from modeldiff.cli.options import (
     study_argument,
     threads_option,
 )
+from modeldiff.cli.proof import gradients, proof, proposals, retrain
 from modeldiff.cli.verification import candidates, predictions, trials, verification
 from modeldiff.core import devices
 from modeldiff.core.errors import UserError
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 
 @click.command()
@@ -119,7 +120,7 @@ def margins(study: Study, algorithm: str, shards: tuple[Path, ...], output: Path
     """Gather the SHARDS of ALGORITHM into one array."""
     from modeldiff import dataset, margins
 
-    manifest = Path(study.folder) / "dataset/manifest.json"
+    manifest = Path(study.folder) / stages.path("dataset")
     dataset.read_manifest(manifest, study.key("dataset"))
     keys = study.key("training", algorithm), study.key("margins", algorithm)
     margins.gather(shards, keys[0], output, keys[1], dataset.digest(manifest))
@@ -277,5 +278,9 @@ COMMANDS = (
     verification,
     trials,
     candidates,
+    gradients,
+    proposals,
+    retrain,
+    proof,
     report,
 )

@@ -62,7 +62,7 @@ def verification(
     """
     from modeldiff import verification
 
-    names = study.verified(*pair) if study.full_models else ()
+    names = study.verified(*pair) if study.shown else ()
     if len(predictions) != len(names):
         must = f"must be {len(names)}, of {', '.join(names) or 'none'}"
         raise UserError(f"PREDICTIONS: are {len(predictions)} files; {must}")

@@ -17,11 +17,13 @@ from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.datamodels import Datamodels, Grams, fit, lds
 from modeldiff.datamodels.gram import finished
 from modeldiff.datamodels.gram_cache import FAILED
+from modeldiff.study import stages
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
 
+SUMS = "grams.npz"  # no stage's: Snakemake would delete it before models are added to it
 RANGE = 10_000  # models summed between two checks of the clock
 SAVE = 600  # seconds of summing that an interrupted job may lose
 
@@ -51,7 +53,7 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     for other settings, or if a model that had failed has margins now, or the reverse.
     Memory and file: see `Grams`.
     """
-    path = Path(output).with_name("grams.npz")
+    path = Path(output).with_name(SUMS)
     key = data.study.key("grams", data.name)
     folds = data.study.config["datamodels"]["folds"]
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
@@ -100,7 +102,7 @@ def fit_part(
         raise UserError(f"datamodels.jobs: is {n}; must be at most the {n_targets} targets")
     settings = study.regression
     del settings["folds"]  # the sums are of these folds
-    path = Path(grams).with_name("grams.npz")
+    path = Path(grams).with_name(SUMS)
     key = study.key("grams", data.name)
     try:
         shared = _read_grams(path, key, data.masks.shape[1], device)
@@ -139,8 +141,8 @@ def write(
             print(f"modeldiff: {data.name}: {kind}: {len(targets)} targets, rows {targets}")
     with artifacts.write(output, key, **named) as file:
         fitted.save(file)
-    with artifacts.write(Path(output).with_name("lds.npz"), key) as file:
-        artifacts.write_arrays(file, asdict(quality))
+    with artifacts.write(stages.beside(output, "lds"), key) as file:
+        artifacts.write_arrays(file, {k: np.asarray(v) for k, v in asdict(quality).items()})
 
 
 def read(path: str | Path, key: str) -> Datamodels:

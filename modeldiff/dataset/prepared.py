@@ -21,6 +21,7 @@ from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.dataset import loading
 from modeldiff.dataset.raw import Images, LazyImages, Raw
+from modeldiff.study import stages
 from modeldiff.study.components import Component
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def differences(study: "Study", manifest: str | Path, raw: Raw | None = None) ->
     if raw is None:
         raw = loading.load(study.dataset)
     with tempfile.TemporaryDirectory() as folder:
-        now = Path(folder) / "manifest.json"
+        now = Path(folder) / stages.path("dataset")
         _prepare(study, raw, now)
         before = _hashes(manifest)
         after = _hashes(now)
@@ -85,8 +86,8 @@ def digest(manifest: str | Path) -> str:
 
 def _hashes(manifest: str | Path) -> list[str]:
     """SHA-256 of the prepared files, in the order of `PREPARED`."""
-    names = ("train.npy", "test.npy", Path(manifest).name)
-    return [artifacts.record(Path(manifest).with_name(name))["sha256"] for name in names]
+    paths = [stages.beside(manifest, "train"), stages.beside(manifest, "test"), manifest]
+    return [artifacts.record(path)["sha256"] for path in paths]
 
 
 def check_trained_on(path: str | Path, digest: str) -> None:
@@ -106,11 +107,12 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     study.check_data(len(raw.train.labels), n_test, raw.classes)
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
+    beside = [stages.beside(output, name) for name in ("train", "test")]
     # All three or none: no file gets its name before everything is written, the manifest last.
     with (
         artifacts.write(output, key) as text,
-        artifacts.write(output.with_name("test.npy"), key) as test,
-        artifacts.write(output.with_name("train.npy"), key) as train,
+        artifacts.write(beside[1], key) as test,
+        artifacts.write(beside[0], key) as train,
     ):
         for name, split, file in (("train", raw.train, train), ("test", raw.test, test)):
             given = split.labels.astype(np.int64)
@@ -185,7 +187,7 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     manifest = read_manifest(path, key)
     splits = []
     for name in ("train", "test"):
-        split = Path(path).with_name(f"{name}.npy")
+        split = stages.beside(path, name)
         artifacts.array(split, key, kind="u", dimensions=4)
         # Copy on write: torch wants arrays that may be written to; the file never is.
         images = np.load(split, mmap_mode="c", allow_pickle=False)
@@ -197,7 +199,7 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
         splits.append(Images(images, labels))
     train, test = splits
     if beton:
-        train = train._replace(beton=artifacts.verify(Path(path).with_name("train.beton"), beton))
+        train = train._replace(beton=artifacts.verify(stages.beside(path, "beton"), beton))
     targets = np.array(manifest["targets"], np.int64)
     verification = np.array(manifest["verification"], np.int64)
     classes = tuple(manifest["classes"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding
-from modeldiff.study import Study, fingerprints
+from modeldiff.study import Study, fingerprints, stages
 from modeldiff.study.fingerprints import listed
 
 SHOWN = 5  # names of what has changed
@@ -20,7 +20,7 @@ def lines(study: Study) -> Iterator[str]:
 
     Told from the checked study that the last run wrote, and from the records of its models.
     """
-    path = Path(study.folder) / "study.json"
+    path = Path(study.folder) / stages.STUDY
     if not path.is_file():
         return
     try:
@@ -40,7 +40,7 @@ def data(study: Study) -> Iterator[str]:
     """
     from modeldiff import dataset
 
-    manifest = Path(study.folder) / "dataset/manifest.json"
+    manifest = Path(study.folder) / stages.path("dataset")
     if not fingerprints.is_own(study.dataset.name):
         return
     try:
@@ -76,21 +76,21 @@ def _keys(before: Any, now: Any, at: str = "") -> Iterator[str]:
 def _trained_again(before: Study, study: Study) -> str:
     """Which models of the last run are of no use any more."""
     parts = []
-    for room, names, what in (
+    for stage, names, what in (
         ("training", study.fitted, "models"),
         ("full", study.trained, "full-data models"),
     ):
-        stale = {name: _stale(before, study, room, name) for name in names}
+        stale = {name: _stale(before, study, stage, name) for name in names}
         stale = {name: models for name, models in stale.items() if models}
         if stale:
             parts.append(f"{sum(stale.values()):,} {what} of {' and '.join(stale)}")
     return f"{' and '.join(parts)} are trained again" if parts else "no model is trained again"
 
 
-def _stale(before: Study, study: Study, room: str, name: str) -> int:
+def _stale(before: Study, study: Study, stage: str, name: str) -> int:
     """How many models of an algorithm were made for settings that are no longer the study's."""
-    there = name in (before.fitted if room == "training" else before.trained)
-    if not there or before.key(room, name) == study.key(room, name):
+    there = name in (before.fitted if stage == "training" else before.trained)
+    if not there or before.key(stage, name) == study.key(stage, name):
         return 0
-    made = sharding.finished(before, room, name, study.folder)
+    made = sharding.finished(before, stage, name, study.folder)
     return sum(stop - start for start, stop in made.items())

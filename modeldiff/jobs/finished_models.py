@@ -10,7 +10,7 @@ import numpy as np
 from modeldiff import dataset, margins
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 from modeldiff.subsets import Masks
 
 
@@ -32,20 +32,20 @@ def read(study: Study, name: str) -> FinishedModels | None:
     folder = Path(study.folder)
     made = sharding.finished(study, "training", name, folder)
     key = study.key("training", name)
-    shards = [folder / name / f"shards/{start}-{made[start]}.npy" for start in sorted(made)]
+    shards = [folder / stages.path("shards", name, start, made[start]) for start in sorted(made)]
     if not shards:
         return None
+    prepared = folder / stages.path("dataset")
     try:
-        manifest = dataset.read_manifest(folder / "dataset/manifest.json", study.key("dataset"))
+        manifest = dataset.read_manifest(prepared, study.key("dataset"))
         shape = study.n_subsets, manifest["train"]
-        masks = Masks.open(folder / "subsets/masks.npy", study.key("subsets"), shape)
+        masks = Masks.open(folder / stages.path("masks"), study.key("subsets"), shape)
     except CorruptArtifact:
         return None
     models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
     with tempfile.TemporaryDirectory() as temporary:
         gathered = Path(temporary) / "margins.npy"
-        data = dataset.digest(folder / "dataset/manifest.json")
-        margins.gather(shards, key, gathered, key, data)
+        margins.gather(shards, key, gathered, key, dataset.digest(prepared))
         rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
     return FinishedModels(models, np.array([study.subset_of(m) for m in models]), rows, masks)
 

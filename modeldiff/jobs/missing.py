@@ -12,7 +12,7 @@ from modeldiff import dataset, margins
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding, status
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 
 def lines(study: Study) -> Iterator[str]:
@@ -20,7 +20,9 @@ def lines(study: Study) -> Iterator[str]:
     for name, ranges in _unfinished(study).items():
         again = "the same command trains only these"
         if _too_many(study, name, ranges) is None:
-            again += f", or `modeldiff skip-missing {study.folder}/study.json` goes on without them"
+            again += (
+                f", or `modeldiff skip-missing {study.folder}/{stages.STUDY}` goes on without them"
+            )
         elif study.config["training"]["allow_missing"] is None:
             again += "; `training.allow_missing: 1%` would let the study finish without a few"
         cause = next(filter(None, (_cause(study, name, r) for r in ranges)), "see the logs")
@@ -37,7 +39,7 @@ def skip_missing(study: Study) -> Iterator[str]:
     for name, ranges in found.items():
         if (why := _too_many(study, name, ranges)) is not None:
             raise UserError(why)
-    manifest = Path(study.folder) / "dataset/manifest.json"
+    manifest = Path(study.folder) / stages.path("dataset")
     targets = len(dataset.read_manifest(manifest, study.key("dataset"))["targets"])
     for name, ranges in found.items():
         written = []
@@ -50,11 +52,13 @@ def skip_missing(study: Study) -> Iterator[str]:
                 "margin": study.config["training"]["margin"],
                 "data": dataset.digest(manifest),
             }
-            path = Path(study.folder) / name / f"shards/{models.start}-{models.stop}.npy"
+            path = _shard(study, name, models)
             with artifacts.write(path, study.key("training", name), **facts) as file:
                 np.save(file, np.full((len(models), targets), np.nan, np.float32))
             written.append(f"{path}*")
-        written.append(f"{study.folder}/{name}/margins.npy")  # which Snakemake then makes anew
+        written.append(
+            f"{study.folder}/{stages.path('margins', name)}"
+        )  # which Snakemake then makes anew
         yield (
             f"models {_words(ranges)} of {name} are given up: the same Snakemake command finishes "
             f"the study without them; to train them after all, first: rm -f {' '.join(written)}"
@@ -78,9 +82,8 @@ def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
     """Why these models cannot be given up; None if they can. Models given up before count, too."""
     text = study.config["training"]["allow_missing"]
     share = float(text.rstrip("%")) / 100 if text else 0.0
-    shards = Path(study.folder) / name / "shards"
     records = [
-        artifacts.record(shards / f"{r.start}-{r.stop}.npy")
+        artifacts.record(_shard(study, name, r))
         for r in sharding.cut(study, "training", name, study.folder)
         if r not in ranges
     ]
@@ -99,8 +102,12 @@ def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
 
 def _cause(study: Study, name: str, models: range) -> str:
     """The last word of the job that should have trained the models."""
-    log = Path(study.folder) / f"logs/train/{name}-{models.start}-{models.stop}.log"
+    log = Path(study.folder) / stages.log("training", name, models.start, models.stop)
     return status.last_word(log).removeprefix("modeldiff: ")
+
+
+def _shard(study: Study, name: str, models: range) -> Path:
+    return Path(study.folder) / stages.path("shards", name, models.start, models.stop)
 
 
 def _words(ranges: list[range]) -> str:

@@ -13,9 +13,11 @@ from typing import Any
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
-from modeldiff.study import Study, limits
+from modeldiff.study import Study, limits, stages
+from modeldiff.study.stages import STAGES
 
 NAME = re.compile(r"(\d+)-(\d+)\.np[yz]")
+Job = tuple[str | int, ...]  # what a job is for: an algorithm and some of its models, a pair, ...
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,40 @@ def width(study: Study, name: str, path: str | Path) -> int:
     return calibration(study, name, path).width if chosen == "auto" else int(chosen)
 
 
-def cut(study: Study, room: str, name: str, folder: str | Path) -> Iterator[range]:
-    """All models of `room` ("training": on subsets; "full"), cut into what one job trains each.
+def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -> list[Job]:
+    """The jobs that make a stage's result, each by what it is for, as `stages.path` takes it.
+
+    names: whose result, as for `Study.key`. None where another stage's one job does it all.
+    """
+    per = STAGES[stage].per
+    if per in ("models", "retrained"):
+        *pair, name = names
+        ranges = cut(study, stage, name, folder, tuple(pair))
+        return [(*names, r.start, r.stop) for r in ranges]
+    if per == "targets":
+        parts = study.config["datamodels"]["jobs"]
+        return [(*names, i, parts) for i in range(parts) if parts > 1]
+    return [names]
+
+
+def cut(
+    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
+) -> Iterator[range]:
+    """All models of `stage` ("training": on subsets; "full"; "retraining", of a pair), cut into
+    what one job trains each.
 
     folder: of the study's results. Jobs that are finished stay as they were cut, so that a study
     that grows, or is cut otherwise from now on, trains no model again. CorruptArtifact if the
     calibration is needed and is not there.
     """
-    own = Path(folder) / name
-    models = study.full_models if name in study.trained else 0
-    if room == "training":
+    if stage == "training":
         models = study.models if name in study.fitted else 0
-    made = finished(study, room, name, folder)
-    size, starts, start = _size(study, room, name, own), sorted(made), 0
+    elif stage == "retraining":
+        models = study.retrained
+    else:
+        models = study.full_models if name in study.trained else 0
+    made = finished(study, stage, name, folder, pair)
+    size, starts, start = _size(study, stage, name, folder), sorted(made), 0
     while start < models:
         stop = made.get(start, models + 1)
         if stop > models:
@@ -82,32 +105,35 @@ def cut(study: Study, room: str, name: str, folder: str | Path) -> Iterator[rang
         start = stop
 
 
-def unfinished(study: Study, room: str, name: str, folder: str | Path) -> list[range]:
+def unfinished(study: Study, stage: str, name: str, folder: str | Path) -> list[range]:
     """Those of `cut` whose result is not there."""
-    made = finished(study, room, name, folder)
-    return [r for r in cut(study, room, name, folder) if made.get(r.start) != r.stop]
+    made = finished(study, stage, name, folder)
+    return [r for r in cut(study, stage, name, folder) if made.get(r.start) != r.stop]
 
 
-def _size(study: Study, room: str, name: str, own: Path) -> int:
-    """Models of one job. A model on all training examples takes as long as 1 / alpha on subsets."""
+def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
+    """Models of one job. How long one takes goes with how many examples it is trained on."""
     config = study.config["training"]
     if config["minutes_per_job"] is None:
         return int(config["shard"])
-    found = calibration(study, name, own / "calibration.json")
-    share = 1.0 if room == "training" else study.alpha
+    found = calibration(study, name, Path(folder) / stages.path("calibration", name))
+    examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
+    share = study.alpha / examples[stage]
     seconds = 60 * config["minutes_per_job"] - found.seconds_per_job
-    models = study.models if room == "training" else study.config["verification"]["models"]
+    models = study.models if stage == "training" else study.config["verification"]["models"]
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
     size = max(fewest, 1, int(share * seconds / found.seconds_per_model))
     return size - size % found.width if size > found.width else size
 
 
-def finished(study: Study, room: str, name: str, folder: str | Path) -> dict[int, int]:
+def finished(
+    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
+) -> dict[int, int]:
     """The first model of each finished job, and where it stops (the longest, of several)."""
     made: dict[int, int] = {}
-    key = study.key(room, name)
-    folder = Path(folder) / name / ("shards" if room == "training" else "full")
-    for path in folder.glob("*.np[yz]") if folder.is_dir() else ():
+    key = study.key(stage, *pair, name)
+    every = Path(folder) / stages.path(STAGES[stage].main, *pair, name, "*", "*")
+    for path in every.parent.glob(every.name) if every.parent.is_dir() else ():
         if (match := NAME.fullmatch(path.name)) is None:
             continue
         start, stop = int(match[1]), int(match[2])

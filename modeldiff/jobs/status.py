@@ -19,13 +19,13 @@ from modeldiff import margins
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
+from modeldiff.study.stages import STAGES, Names, Stage
 
 BAR = re.compile(r"(\d+)/\d+ \[([\d:]+)<")  # tqdm: 250/500 [00:05<00:05, 48.2model/s]
 TAIL = 4096  # bytes of a log that are read
 QUIET = 120.0  # seconds without a word of a job that are nothing to speak of
 MANY = 5.0  # nor are so many times the seconds of a model
-ROOMS = ("training", "margins", "datamodels", "comparison", "verification", "report")
 
 
 class Silent(NamedTuple):
@@ -50,7 +50,8 @@ class Progress:
 
     trained, failed: models of whole shards; reasons: how many failed for each reason;
     running: finished models of unfinished jobs; silent: those jobs that say nothing any more;
-    full: models trained on all data, of `full_models`; room: the first whose result is missing.
+    full: models trained on all data, of `full_models`; room: the first stage that is
+    not done.
     seconds_per_model: of one job, None before any model is finished. seconds_left: of training on
     subsets, at the present number of jobs at a time; None if unknown.
     """
@@ -89,7 +90,7 @@ class Status:
 def read(folder: str | Path) -> Status:
     """The state of the study whose results lie in `folder`."""
     folder = Path(folder)
-    path = folder / "study.json"
+    path = folder / stages.STUDY
     if not path.is_file():
         raise UserError(
             f"{folder}: holds no readable study.json; must be the folder of a run that has "
@@ -111,12 +112,13 @@ def read(folder: str | Path) -> Status:
             own.seconds_left = left * own.seconds_per_model / jobs
         patience = max(QUIET, MANY * (own.seconds_per_model or 0.0))
         own.silent = [each for each in own.silent if each.seconds > patience]
+    page = folder / stages.path("report")
     times = [own.seconds_left for own in found.values()]
     known = [t for t in times if t is not None]
     return Status(
         study=study.name,
         algorithms=found,
-        report=str(folder / "report.html") if _made(study, folder / "report.html") else None,
+        report=str(page) if _record(page, study.key("report")) else None,
         jobs_at_a_time=jobs,
         seconds_left=sum(known) if len(known) == len(times) else None,
         stopped=stopped,
@@ -138,8 +140,8 @@ def _algorithm(
     of, key = stretches.setdefault(name, []), study.key("training", name)
     causes: list[str] = []
     for models in _cut(study, "training", name, folder):
-        label = f"{models.start}-{models.stop}"
-        record = _record(folder / name / "shards" / f"{label}.npy", key)
+        job = name, models.start, models.stop
+        record = _record(folder / stages.path("shards", *job), key)
         if record is not None:
             found.trained += len(models)
             causes += record["failed"].values()
@@ -148,58 +150,56 @@ def _algorithm(
                 stop = timegm(time.strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
                 of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
             continue
-        log = folder / "logs/train" / f"{name}-{label}.log"
+        log = folder / stages.log("training", *job)
         done, said, silence = _progress(log, of)
         found.running += done
         if said:
             stopped[str(log)] = said
         elif silence is not None:
             found.silent.append(Silent(str(log), models.start + done, silence))
-    gathered = _record(folder / name / "margins.npy", study.key("margins", name))
+    gathered = _record(folder / stages.path("margins", name), study.key("margins", name))
     if gathered is not None:  # which models are far below the others is known only then
         causes = list(gathered["failed"].values())
     found.failed, found.reasons = len(causes), margins.reasons(causes)
     for models in _cut(study, "full", name, folder):
-        path = folder / name / "full" / f"{models.start}-{models.stop}.npz"
+        path = folder / stages.path("checkpoints", name, models.start, models.stop)
         found.full += len(models) * (_record(path, study.key("full", name)) is not None)
-    found.room = next(_missing(study, folder, name, found), "done")
+    found.room = _first_missing(study, folder, name, found)
     return found
 
 
-def _cut(study: Study, room: str, name: str, folder: Path) -> list[range]:
+def _cut(study: Study, stage: str, name: str, folder: Path) -> list[range]:
     """What each job trains; nothing before it was measured how much that is."""
     try:
-        return list(sharding.cut(study, room, name, folder))
+        return list(sharding.cut(study, stage, name, folder))
     except CorruptArtifact:
         return []
 
 
-def _missing(study: Study, folder: Path, name: str, found: Progress) -> Iterator[str]:
-    """Rooms whose result is not there, in the order of the walk."""
-    compared, own = name in study.compared, folder / name
-    pairs = [p for p in study.pairs if name in p or not compared]
-    room, weights = study.weights(name)
-    there = {
-        "training": found.trained == found.models,
-        "margins": name not in study.fitted
-        or _record(own / "margins.npy", study.key("margins", name)),
-        "datamodels": not compared or _record(own / weights, study.key(room, name)),
-        "comparison": not compared
-        or all(
-            _record(folder / f"{a}-vs-{b}/comparison.npz", study.key("comparison", a, b))
-            for a, b in pairs
-        ),
-        "verification": all(
-            _record(folder / f"{a}-vs-{b}/effects.csv", study.key("verification", a, b))
-            for a, b in pairs
-        ),
-        "report": _made(study, folder / "report.html"),
-    }
-    return (room for room in ROOMS if not there[room])
+def _first_missing(study: Study, folder: Path, name: str, found: Progress) -> str:
+    """What `status` calls the first stage whose result an algorithm waits for, or "done"."""
+    for stage in STAGES.values():
+        if not stage.milestone:
+            continue
+        if stage.name == "training":  # its jobs were counted
+            done = found.trained == found.models
+        else:
+            done = all(
+                _record(folder / stages.path(stage.main, *of), study.key(stage.name, *of))
+                for of in _waited_for(study, stage, name)
+            )
+        if not done:
+            return stage.milestone
+    return "done"
 
 
-def _made(study: Study, path: Path) -> bool:
-    return _record(path, study.key("report")) is not None
+def _waited_for(study: Study, stage: Stage, name: str) -> list[Names]:
+    """Those of a stage's results that an algorithm has a part in; what is the study's is all's."""
+    if stage.per == "study":
+        return [()]
+    if stage.per == "pair":
+        return [of for of in stage.of(study) if name in (*of, *stage.algorithms(study, *of))]
+    return [of for of in stage.of(study) if of == (name,)]
 
 
 def _record(path: Path, key: str) -> dict[str, Any] | None:

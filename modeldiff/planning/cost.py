@@ -19,7 +19,8 @@ from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
+from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration, engine
 
 MOST_MODELS = 2000  # that regression and comparison are measured on
@@ -52,6 +53,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     training = seconds + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
+    others += sum(len(STAGES[name].of(study)) for name in ("gradients", "proposals", "proof"))
     return {
         "device": "GPU" if device == "cuda" else "CPU",
         "algorithms": algorithms,
@@ -67,11 +69,11 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
     """The data set, prepared now if it was not before, and the seconds that reading takes."""
     key = study.key("dataset")
-    manifest = Path(study.folder) / "dataset/manifest.json"
+    manifest = Path(study.folder) / stages.path("dataset")
     try:
         dataset.read_manifest(manifest, key)
     except CorruptArtifact:
-        manifest = folder / "manifest.json"
+        manifest = folder / stages.path("dataset")
         dataset.prepare(study, manifest)
     start = time.process_time()
     return dataset.read(manifest, key), time.process_time() - start
@@ -85,14 +87,18 @@ def _algorithm(
     tried = calibration.widths(study, name, data, device, clock)
     width = calibration.fastest(tried)
     measured = sharding.Calibration(width, tried[width], start)
-    measured.write(folder / name / "calibration.json", study.key("calibration", name))
-    seconds = {"training": tried[width], "full": 0.0}
+    measured.write(folder / stages.path("calibration", name), study.key("calibration", name))
+    # A retrained model learns from half of the images, whatever the share of a subset.
+    seconds = {"training": tried[width], "full": 0.0, "retraining": tried[width] / 2 / study.alpha}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
     jobs = []  # seconds of each
-    for room in ("training", "full"):
-        for models in sharding.cut(study, room, name, folder):
-            jobs.append(seconds[room] * len(models))
+    for stage in seconds:
+        for names in STAGES[stage].of(study):
+            if names[-1] == name:
+                pair = names[:-1]
+                for models in sharding.cut(study, stage, name, folder, pair):
+                    jobs.append(seconds[stage] * len(models))
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )

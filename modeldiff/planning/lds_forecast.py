@@ -19,7 +19,7 @@ from scipy.stats import t as student
 from modeldiff.datamodels import fit
 from modeldiff.datamodels.evaluation import spearman
 from modeldiff.jobs import finished_models
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 PARTS = (4, 2, 1)  # disjoint sets of models: quarters, halves, all
 FEWEST = 30  # models in the smallest part
@@ -190,7 +190,8 @@ def lines(study: Study, wanted: float, forecasts: dict[str, Any]) -> Iterator[st
             yield (
                 f"  {name}: how many models an LDS of {wanted:g} needs can be told once {least:,} "
                 f"are trained: set `subsets: {{models: {least}}}`, run snakemake "
-                f"{study.folder}/{name}/margins.npy, ask again; they remain part of the study"
+                f"{study.folder}/{stages.path('margins', name)}, ask again; they remain part of "
+                "the study"
             )
             continue
         curve = ", ".join(f"{lds:.3f} from {models:,}" for models, lds in known["lds"].items())

@@ -9,8 +9,9 @@ from modeldiff import dataset
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset.pictures import listing
 from modeldiff.jobs import sharding
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 from modeldiff.study.sizes import DataSizes, known_sizes, subset_size
+from modeldiff.study.stages import STAGES
 
 
 def outline(study: Study) -> dict[str, Any]:
@@ -57,9 +58,9 @@ def outline(study: Study) -> dict[str, Any]:
 def training_jobs(study: Study) -> int:
     """Jobs that train models, those that are finished included."""
     jobs = 0
-    for room in ("training", "full"):
-        for name in study.trained:
-            jobs += len(list(sharding.cut(study, room, name, study.folder)))
+    for stage in ("training", "full", "retraining"):
+        for names in STAGES[stage].of(study):
+            jobs += len(sharding.jobs(study, stage, names, study.folder))
     return jobs
 
 
@@ -70,7 +71,7 @@ def data_sizes(study: Study) -> DataSizes | None:
     if known:
         return known
     try:
-        prepared = Path(study.folder) / "dataset/manifest.json"
+        prepared = Path(study.folder) / stages.path("dataset")
         manifest = dataset.read_manifest(prepared, study.key("dataset"))
         return DataSizes(manifest["train"], manifest["test"], tuple(manifest["classes"]))
     except CorruptArtifact:

@@ -8,12 +8,13 @@ def write(study: str | Path) -> None:
     # Imported here: Snakemake reads `report.names` for its plan, without torch and matplotlib.
     from modeldiff.core import artifacts
     from modeldiff.report import figures, page, results, summary
+    from modeldiff.study import stages
 
     found = results.read(study)
     key = found.study.key("report")
     figures.write(found)
     content = summary.summarise(found)
-    with artifacts.write(found.folder / "summary.json", key) as file:
+    with artifacts.write(found.folder / stages.path("summary"), key) as file:
         file.write(summary.text(content))
-    with artifacts.write(found.folder / "report.html", key) as file:
+    with artifacts.write(found.folder / stages.path("report"), key) as file:
         file.write(page.render(found, content).encode())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.report.proofs import Proved
 from modeldiff.report.results import AlgorithmResults, Pair, Way
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
@@ -216,6 +217,33 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
                 }
                 | colour
                 | shape,
+            },
+        ],
+    )
+
+
+def proof(proved: Proved) -> Spec:
+    """Effects of a proposal under both algorithms, with intervals."""
+    rows = [
+        {"algorithm": name, "effect": proved.row[k]}
+        | {"low": proved.row[f"{k}_low"], "high": proved.row[f"{k}_high"]}
+        for name, k in ((proved.a, "a"), (proved.b, "b"))
+    ]
+    who = {"field": "algorithm", "type": "nominal", "title": None}
+    colour = {"color": who | {"scale": {"domain": [proved.a, proved.b]}, "legend": None}}
+    title = "Margins raised by the first half instead of the second"
+    x = _field("effect", title)
+    described = f"Effect of proposal {proved.number} under {proved.a} and {proved.b}."
+    return _spec(
+        described,
+        70,
+        data={"values": rows},
+        encoding={"y": who | {"sort": None, "axis": {"labelFontSize": 13}}},
+        layer=[
+            {"mark": {"type": "bar", "height": 16, "opacity": 0.75}, "encoding": {"x": x} | colour},
+            {
+                "mark": {"type": "rule", "style": "mean"},
+                "encoding": {"x": _field("low", title), "x2": {"field": "high"}},
             },
         ],
     )

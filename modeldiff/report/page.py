@@ -20,8 +20,8 @@ from markupsafe import Markup
 from modeldiff import margins, transformations
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import as_float
-from modeldiff.report import charts, images, provenance
-from modeldiff.report.proposals import proposed
+from modeldiff.report import charts, images, proofs, provenance
+from modeldiff.report.candidates import proposed
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
 from modeldiff.report.verdict import classes, tested, verdict
@@ -114,6 +114,9 @@ def _content(results: Results) -> dict[str, Any]:
         }
         for p, pair in enumerate(results.pairs)
     ]
+    for content, pair in zip(pairs, results.pairs, strict=True):
+        shown = [proofs.strips(one, data.targets) for one in pair.proofs]
+        content["ways"].append({"name": "proposals", "directions": shown})
     strips = [
         (split, [i for i, _ in examples])
         for pair in pairs
@@ -288,6 +291,8 @@ def _charts(results: Results) -> dict[str, Any]:
         names = [charts.way_name(way) for way in pair.ways]
         found[f"scatter-{p}"] = charts.scatter(pair, names)
         found[f"cosines-{p}"] = charts.cosines(pair)
+        for i, proved in enumerate(pair.proofs):
+            found[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):
             for measure in ("softmax", "argmax"):
                 found[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)

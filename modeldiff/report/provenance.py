@@ -9,11 +9,12 @@ import pandas as pd
 from modeldiff.core import artifacts
 from modeldiff.jobs import sharding
 from modeldiff.report.results import Pair, Results
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
+from modeldiff.study.stages import STAGES
 
 
 class Room(NamedTuple):
-    """What the jobs of one room took, as Snakemake measured it."""
+    """What the jobs of one stage took, as Snakemake measured it."""
 
     name: str
     jobs: int
@@ -22,40 +23,26 @@ class Room(NamedTuple):
 
 
 def rooms(results: Results) -> list[Room]:
-    """Time and memory of each room's jobs; none where steps were run by hand."""
-    folder, found = results.folder / "benchmarks", []
-    for name, paths in _benchmarks(results, folder):
-        tables = [pd.read_csv(path, sep="\t") for path in paths if path.exists()]
+    """Time and memory of each stage's jobs; none where steps were run by hand.
+
+    Of the study's own jobs: the folder may also hold what those of earlier settings took.
+    """
+    study, found = results.study, []
+    for stage in STAGES.values():
+        if stage.name == "report":  # under way
+            continue
+        tables = []
+        for of in stage.of(study):
+            for job in sharding.jobs(study, stage.name, of, results.folder):
+                path = results.folder / stages.benchmark(stage.name, *job)
+                if path.exists():
+                    tables.append(pd.read_csv(path, sep="\t"))
         if tables:
             table = pd.concat(tables)
             peak = pd.to_numeric(table["max_rss"], errors="coerce").max()
-            found.append(Room(name, len(table), float(table["s"].sum()), float(peak)))
+            seconds = float(table["s"].sum())
+            found.append(Room(stage.title, len(table), seconds, float(peak)))
     return found
-
-
-def _benchmarks(results: Results, folder: Path) -> Iterator[tuple[str, list[Path]]]:
-    """The files of the study's own jobs: a folder may also hold those of earlier settings."""
-    study = results.study
-    pairs = [pair.name for pair in results.pairs]
-    for room in ("dataset", "beton", "subsets"):
-        yield room, [folder / f"{room}.tsv"]
-    yield "calibrate", [folder / "calibrate" / f"{name}.tsv" for name in study.trained]
-    for room, of in (("train", "training"), ("full", "full")):
-        cuts = {name: sharding.cut(study, of, name, results.folder) for name in study.trained}
-        ranges = [f"{name}-{r.start}-{r.stop}" for name, cut in cuts.items() for r in cut]
-        yield room, [folder / room / f"{name}.tsv" for name in ranges]
-    n = study.config["datamodels"]["jobs"]
-    parts = [f"{name}-{i}-of-{n}.tsv" for name in study.fitted for i in range(n) if n > 1]
-    for room in ("margins", "grams"):
-        yield room, [folder / room / f"{name}.tsv" for name in study.fitted]
-    yield "fit", [folder / "fit" / part for part in parts]
-    for room in ("datamodels", "scores", "predictions"):
-        yield room, [folder / room / f"{name}.tsv" for name in study.names]
-    for room in ("comparison", "verification"):
-        yield room, [folder / room / f"{name}.tsv" for name in pairs]
-    if study.tried:
-        yield "trials", [folder / "trials" / f"{name}.tsv" for name in study.trained]
-        yield "candidates", [folder / "candidates" / f"{name}.tsv" for name in pairs]
 
 
 def origins(results: Results) -> list[dict[str, Any]]:
@@ -72,21 +59,13 @@ def origins(results: Results) -> list[dict[str, Any]]:
 
 
 def _artifacts(results: Results) -> Iterator[Path]:
-    yield results.folder / "dataset/manifest.json"
-    study = results.study
-    for name in study.compared:
-        yield results.folder / name / study.weights(name)[1]
-        if name in study.fitted:
-            yield results.folder / name / "margins.npy"
-        if name in study.trained and study.full_models:
-            yield results.folder / name / "predictions.npz"
-    for pair in results.pairs:
-        for file in ("comparison.npz", "effects.csv"):
-            yield results.folder / pair.name / file
-    for name in dict.fromkeys(name for pair in study.tried for name in pair):
-        yield results.folder / name / "trials.npz"
-    for a, b in study.tried:
-        yield results.folder / f"{a}-vs-{b}" / "candidates.csv"
+    # An algorithm of no pair has no result of its own: its effects stand in those of pairs.
+    compared = set(results.study.compared)
+    for stage in STAGES.values():
+        if stage.traced:
+            for of in stage.of(results.study):
+                if compared.issuperset(of):
+                    yield results.folder / stages.path(stage.main, *of)
 
 
 def differences(study: Study, pair: Pair) -> list[tuple[str, dict[str, str]]]:

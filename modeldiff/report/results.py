@@ -18,7 +18,9 @@ from modeldiff.comparison.power import Power
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
-from modeldiff.study import Study
+from modeldiff.report import proofs
+from modeldiff.report.proofs import Proved
+from modeldiff.study import Study, stages
 from modeldiff.verification.candidates import COLUMNS as CANDIDATES
 from modeldiff.verification.effects import COLUMNS as EFFECTS
 
@@ -91,7 +93,8 @@ class Pair:
 
     cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
     effects: see `verification.effects`. power, agreement: None where directions were not tested.
-    candidates: see `candidates.propose`; empty where none are asked for.
+    candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
+    says of proposals; empty where none are asked for.
     """
 
     a: str
@@ -102,11 +105,12 @@ class Pair:
     power: Power | None
     agreement: Agreement | None
     candidates: pd.DataFrame
+    proofs: tuple[Proved, ...]
 
     @property
     def name(self) -> str:
         """The pair's folder."""
-        return f"{self.a}-vs-{self.b}"
+        return stages.PER["pair"].format(a=self.a, b=self.b)
 
     @property
     def p_value(self) -> float:
@@ -148,7 +152,7 @@ def read(path: str | Path) -> Results:
     Raises CorruptArtifact, naming the file, for what is missing, damaged, or of other settings.
     """
     study, folder = Study.recorded(path), Path(path).parent
-    manifest, key = folder / "dataset/manifest.json", study.key("dataset")
+    manifest, key = folder / stages.path("dataset"), study.key("dataset")
     data = dataset.read(manifest, key)
     return Results(
         study=study,
@@ -157,21 +161,20 @@ def read(path: str | Path) -> Results:
         planted=dataset.read_manifest(manifest, key)["planted"],
         algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
         scores={
-            name: artifacts.record(folder / name / "scores.npy")["sources"]
+            name: artifacts.record(folder / stages.path("scores", name))["sources"]
             for name in study.compared
             if name in study.scores
         },
-        left_out={
-            name: _left_out(study, folder, name) for name in study.trained if study.full_models
-        },
+        left_out={name: _left_out(study, folder, name) for name in study.shown},
         pairs=tuple(_pair(study, folder, data, a, b) for a, b in study.pairs),
     )
 
 
 def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
-    rows, failed = margins.read(folder / name / "margins.npy", study.key("margins", name))
-    found = step.read(folder / name / "datamodels.npz", study.key("datamodels", name))
-    lds = artifacts.arrays(folder / name / "lds.npz", study.key("datamodels", name))
+    gathered, fitted = stages.path("margins", name), stages.path("datamodels", name)
+    rows, failed = margins.read(folder / gathered, study.key("margins", name))
+    found = step.read(folder / fitted, study.key("datamodels", name))
+    lds = artifacts.arrays(folder / stages.path("lds", name), study.key("datamodels", name))
     with artifacts.reading(lds.path, "file of scores of datamodels"):
         quality = _lds(lds, rows.shape[1])
     return AlgorithmResults(
@@ -186,7 +189,7 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
 
 
 def _left_out(study: Study, folder: Path, name: str) -> int:
-    predictions = folder / name / "predictions.npz"
+    predictions = folder / stages.path("predictions", name)
     artifacts.verify(predictions, study.key("predictions", name))
     failed: int = artifacts.record(predictions)["failed"]
     return failed
@@ -208,13 +211,17 @@ def _lds(arrays: artifacts.Arrays, targets: int) -> Lds:
 
 def _weights(study: Study, folder: Path, data: Dataset, name: str) -> np.ndarray:
     shape = len(data.targets), len(data.train.labels)
-    return comparison.weights(study, name, folder / name / study.weights(name)[1], shape)
+    path = folder / stages.path(study.weights(name), name)
+    return comparison.weights(study, name, path, shape)
 
 
 def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
-    of = folder / f"{a}-vs-{b}"
-    effects = artifacts.verify(of / "effects.csv", study.key("verification", a, b))
-    arrays = artifacts.arrays(of / "comparison.npz", study.key("comparison", a, b))
+    table, compared = (
+        folder / stages.path("effects", a, b),
+        folder / stages.path("comparison", a, b),
+    )
+    effects = artifacts.verify(table, study.key("verification", a, b))
+    arrays = artifacts.arrays(compared, study.key("comparison", a, b))
     ways = []
     for way in comparison.WAYS:
         first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
@@ -225,8 +232,8 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
     weights = (_weights(study, folder, data, name) for name in (a, b))
     candidates = pd.DataFrame()
     if (a, b) in study.tried:
-        key = study.key("candidates", a, b)
-        candidates = _table(artifacts.verify(of / "candidates.csv", key), CANDIDATES)
+        path, key = folder / stages.path("candidates", a, b), study.key("candidates", a, b)
+        candidates = _table(artifacts.verify(path, key), CANDIDATES)
     return Pair(
         a,
         b,
@@ -236,6 +243,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         power,
         agreement,
         candidates,
+        proofs.read(study, folder, a, b),
     )
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
-from modeldiff.report.proposals import proposed
+from modeldiff.report import proofs
+from modeldiff.report.candidates import proposed
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
 
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
@@ -37,6 +38,7 @@ def summarise(results: Results) -> dict[str, Any]:
             for pair in results.pairs
             for way in pair.ways
         ],
+        "proofs": [proofs.summary(one) for pair in results.pairs for one in pair.proofs],
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
     }

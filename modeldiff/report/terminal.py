@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff.core import artifacts
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 EXAMPLES = 8
 
@@ -14,11 +14,11 @@ EXAMPLES = 8
 def lines(summary: str | Path) -> str:
     """What stands in a study's `summary.json`, once it is verified."""
     folder = Path(summary).parent
-    key = Study.read(folder / "study.json").key("report")
+    key = Study.read(folder / stages.STUDY).key("report")
     verified = artifacts.verify(summary, key)
     with artifacts.reading(summary, "summary of a study"):
         said = list(_lines(json.loads(verified.read_text())))
-    return "\n".join([*said, f"report: {folder / 'report.html'}"])
+    return "\n".join([*said, f"report: {folder / stages.path('report')}"])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
@@ -53,6 +53,13 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             f"{_percent(first['variance_a'])} under {pair['a']}, "
             f"{_percent(first['variance_b'])} under {pair['b']}; training examples {examples} ..."
         )
+    for proof in summary.get("proofs", ()):
+        examples = ", ".join(map(str, proof["train_examples"][:EXAMPLES]))
+        effects = ", ".join(_effect(proof, side) for side in "ab")
+        yield (
+            f"proposal {proof['proposal']} ({proof['verdict']}, p = {proof['adjusted']:.2g}): "
+            f"{effects}; training examples {examples} ..."
+        )
     planted = summary["planted"]
     if planted:
         yield (
@@ -67,6 +74,12 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             f"{e['class']} by {_points(e['effect'])} points "
             f"[{_points(e['low'])}, {_points(e['high'])}]"
         )
+
+
+def _effect(proof: dict[str, Any], side: str) -> str:
+    """How far one of the two follows a proposal."""
+    interval = f"[{proof[f'{side}_low']:+.1f}, {proof[f'{side}_high']:+.1f}]"
+    return f"{proof[f'{side}_name']} {proof[side]:+.1f} {interval}"
 
 
 def _percent(value: float | None) -> str:

@@ -1,4 +1,8 @@
-"""Which settings each result depends on, directly or through its inputs: same key, same result."""
+"""The settings that each stage's result depends on itself, and the hash of all it depends on.
+
+`study/stages.py` says which function is whose, and whose settings stand in whose besides. What is
+returned here is part of everybody's keys: another name of an entry makes all results again.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,95 +12,120 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modeldiff.study.study import Study
 
-# Raised when a room computes something else from the same settings, so that stale artifacts are
-# made again: editing an installed package triggers nothing in Snakemake.
-VERSIONS = {
-    "dataset": 2,
-    "beton": 1,
-    "subsets": 1,
-    "calibration": 1,
-    "training": 2,
-    "full": 1,
-    "margins": 3,
-    "grams": 1,
-    "datamodels": 2,
-    "scores": 1,
-    "comparison": 7,
-    "predictions": 1,
-    "verification": 3,
-    "trials": 1,
-    "candidates": 1,
-    "report": 2,
-}
 NO_SUBSETS: dict[str, Any] = {"alpha": 1.0, "models": 0, "evaluation": {"subsets": 0, "repeats": 0}}
+Settings = dict[str, Any]
 
 
-def settings(study: "Study", room: str, *of: str) -> dict[str, Any]:
-    """All settings that the result of `room` depends on, directly or through its inputs.
+def dataset(study: "Study") -> Settings:
+    """Which data, and what is planted into them."""
+    own = {"seed": study.seed, "dataset": study.config["dataset"]}
+    return own | _code(study, "dataset")
 
-    of: the algorithm, or the two algorithms of a pair, where the room has one per those.
-    """
-    config = study.config
-    own: dict[str, Any] = {"version": VERSIONS[room]}
-    match room:
-        case "dataset":
-            own |= {"seed": study.seed, "dataset": config["dataset"]} | _code(study, "dataset")
-        case "beton":
-            own |= {"jpeg": config["training"]["jpeg"], "dataset": settings(study, "dataset")}
-        case "subsets":
-            own |= {"subsets": config["subsets"]} | settings(study, "dataset")
-        case "calibration":
-            own |= {k: config["training"][k] for k in ("gpu", "threads", "width")}
-            own |= {"training": settings(study, "training", *of)}
-        case "training" | "full":
-            recipe = {k: v for k, v in config["algorithms"][of[0]].items() if k != "scores"}
-            own |= {"name": of[0], "algorithm": recipe} | _code(study, f"algorithms.{of[0]}")
-            own |= {"dataset": settings(study, "dataset")}
-            if study.beton and config["training"]["jpeg"]:  # else both loaders give the same
-                own |= {"jpeg": config["training"]["jpeg"]}
-            if room == "training":
-                drawn = config.get("subsets", NO_SUBSETS)
-                own |= {k: drawn[k] for k in ("alpha", "evaluation")}
-                own |= {"margin": config["training"]["margin"]}
-        case "margins":
-            own |= {"models": study.models, "training": settings(study, "training", *of)}
-        case "grams":  # not of how many models: those that join are added
-            own |= {"folds": config["datamodels"]["folds"]}
-            own |= {"training": settings(study, "training", *of)}
-        case "datamodels":
-            own |= {"datamodels": study.regression, "margins": settings(study, "margins", *of)}
-            own |= _code(study, "estimator")
-        case "scores":
-            entry = config["algorithms"][of[0]]
-            computed = ("model", "preprocess", "code")
-            trak = computed if study.scores[of[0]].name == "trak" else ()
-            own |= {k: entry[k] for k in ("scores", *trak) if k in entry}
-            own |= {"dataset": settings(study, "dataset")} | _code(study, f"scores.{of[0]}")
-        case "comparison":
-            own |= {k: v for k, v in config["comparison"].items() if k != "pairs"}
-            own |= {"datamodels": [settings(study, study.weights(n)[0], n) for n in of]}
-        case "predictions":
-            own |= {"full": settings(study, "full", *of)}
-            shown = {k: v for k, v in config["verification"].items() if k != "candidates"}
-            own |= {"verification": shown}
-            own |= _code(study, *(f"transformations.{t}" for t in study.transformations))
-        case "verification":
-            own |= {
-                "predictions": [
-                    settings(study, "predictions", name) for name in study.verified(*of)
-                ]
-            }
-        case "trials":
-            own |= {"models": study.candidates, "full": settings(study, "full", *of)}
-        case "candidates":
-            own |= {"trials": [settings(study, "trials", name) for name in of]}
-            own |= {"comparison": settings(study, "comparison", *of)}
-        case "report":
-            own |= {"config": config} | _code(study, *study.code)
+
+def beton(study: "Study") -> Settings:
+    """How training images are compressed."""
+    return {"jpeg": study.config["training"]["jpeg"]}
+
+
+def subsets(study: "Study") -> Settings:
+    """How many subsets of which size."""
+    return {"subsets": study.config["subsets"]}
+
+
+def calibration(study: "Study", name: str) -> Settings:
+    """What a job is given to train with."""
+    return {k: study.config["training"][k] for k in ("gpu", "threads", "width")}
+
+
+def full(study: "Study", name: str) -> Settings:
+    """How an algorithm trains a model."""
+    entry = study.config["algorithms"][name]
+    recipe = {k: v for k, v in entry.items() if k != "scores"}
+    own = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    jpeg = study.config["training"]["jpeg"]
+    if study.beton and jpeg:  # else both loaders give the same
+        own["jpeg"] = jpeg
     return own
 
 
-def _code(study: "Study", *entries: str) -> dict[str, Any]:
+def training(study: "Study", name: str) -> Settings:
+    """The same, which subsets, and what a margin is."""
+    drawn = study.config.get("subsets", NO_SUBSETS)
+    own = {k: drawn[k] for k in ("alpha", "evaluation")}
+    return full(study, name) | own | {"margin": study.config["training"]["margin"]}
+
+
+def margins(study: "Study", name: str) -> Settings:
+    """How many models."""
+    return {"models": study.models}
+
+
+def grams(study: "Study", name: str) -> Settings:
+    """Into which parts models go; not how many there are: those that join are added."""
+    return {"folds": study.config["datamodels"]["folds"]}
+
+
+def datamodels(study: "Study", name: str) -> Settings:
+    """The estimator."""
+    return {"datamodels": study.regression} | _code(study, "estimator")
+
+
+def scores(study: "Study", name: str) -> Settings:
+    """Which file; or TRAK, and the model that it takes gradients of."""
+    entry = study.config["algorithms"][name]
+    computed = study.scores[name].name == "trak"
+    kept = ("scores", "model", "preprocess", "code") if computed else ("scores",)
+    return {k: entry[k] for k in kept if k in entry} | _code(study, f"scores.{name}")
+
+
+def comparison(study: "Study", a: str, b: str) -> Settings:
+    """How pairs are compared; not which others are."""
+    return {k: v for k, v in study.config["comparison"].items() if k != "pairs"}
+
+
+def predictions(study: "Study", name: str) -> Settings:
+    """Which features are shown, and to how many models."""
+    shown = {k: v for k, v in study.config["verification"].items() if k != "candidates"}
+    entries = [f"transformations.{label}" for label in study.transformations]
+    return {"verification": shown} | _code(study, *entries)
+
+
+def trials(study: "Study", name: str) -> Settings:
+    """How many models the library is tried on."""
+    return {"models": study.candidates}
+
+
+def gradients(study: "Study", name: str) -> Settings:
+    """Of how many models."""
+    return {"proposers": study.config["proof"]["proposers"]}
+
+
+def proposals(study: "Study", a: str, b: str) -> Settings:
+    """How many."""
+    return {"proposals": study.config["proof"]["proposals"]}
+
+
+def retraining(study: "Study", a: str, b: str, name: str) -> Settings:
+    """How the algorithm trains, and what a margin is; not how many models: more can join."""
+    return full(study, name) | {"margin": study.config["training"]["margin"]}
+
+
+def proof(study: "Study", a: str, b: str) -> Settings:
+    """By how many models."""
+    return {"models": study.config["proof"]["models"]}
+
+
+def report(study: "Study") -> Settings:
+    """Everything."""
+    return {"config": study.config} | _code(study, *study.code)
+
+
+def nothing(study: "Study", *of: str) -> Settings:
+    """Of a stage that depends on no more than what it reads."""
+    return {}
+
+
+def _code(study: "Study", *entries: str) -> Settings:
     """The fingerprints of these entries of the config, if there are any."""
     found = {entry: study.code[entry] for entry in entries if entry in study.code}
     return {"code": found} if found else {}

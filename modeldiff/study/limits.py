@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modeldiff.core import paths
+from modeldiff.study import stages
 from modeldiff.study.config_file import KeyPath
 
 MANY_JOBS = 20_000  # planned in half a minute and 400 MB
@@ -43,8 +44,8 @@ def _shard(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Too many training jobs: of an algorithm, whose files one command gathers, or in all."""
     shard, models = config["training"]["shard"], _models(config)
     for name, counts in models.items():
-        file = f"{config['results']}/{config['study']}/{name}/shards/{counts[0]}-{counts[0]}.npy "
-        most = COMMAND // len(file.encode())
+        file = stages.path("shards", name, counts[0], counts[0])
+        most = COMMAND // len(f"{config['results']}/{config['study']}/{file} ".encode())
         if max(counts) > most * shard:
             needed = -(-max(counts) // most)
             what = f"is {shard}, which makes {-(-max(counts) // shard):,} jobs of {name}"

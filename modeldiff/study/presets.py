@@ -17,10 +17,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "comparison": {"method": "contrast"},
     },
 }
+DEFAULT = "best"  # what the schema's defaults say key by key, too
 
 
 def fill(config: dict[str, Any]) -> None:
-    """Set the keys of the config's preset that are not set."""
+    """Set the keys of the config's preset that are not set; without a preset, the default's."""
+    if "preset" not in config:
+        config["preset"] = None if _departs(config) else DEFAULT
     for section, keys in _of(config).items():
         part = config.setdefault(section, {})
         if isinstance(part, dict):
@@ -34,6 +37,15 @@ def contradicted(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, .
             if config[section][key] != value:
                 what = f"is {config[section][key]!r}, but the preset `{config['preset']}` sets"
                 yield (section, key), f"{what} {value!r}: remove this key, or the preset"
+
+
+def _departs(config: Mapping[str, Any]) -> bool:
+    """Whether a config sets a key otherwise than the default preset does."""
+    for section, keys in PRESETS[DEFAULT].items():
+        part = config.get(section)
+        if isinstance(part, dict) and keys | part != part | keys:
+            return True
+    return False
 
 
 def _of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,11 +10,12 @@ from typing import Any
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import fingerprints, keys, validation
+from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
 
+INFLUENCES = ("influence", "predictive")  # what proposes: see `attribution.gradients`
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -204,10 +205,31 @@ class Study:
 
     @property
     def full_models(self) -> int:
-        """Models on all data of each that is trained: none where no feature is shown to them."""
-        shown = self.transformations or self.candidates
-        models: int = self.config["verification"]["models"]
-        return models if shown else 0
+        """Models on all data of each that is trained: none where nothing is done with them."""
+        if self.shown:
+            return int(self.config["verification"]["models"])
+        return int(self.config["proof"]["proposers"]) if self.proved else 0
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Those whose models are shown features."""
+        return self.trained if self.transformations or self.candidates else ()
+
+    @property
+    def proved(self) -> tuple[tuple[str, str], ...]:
+        """The pairs whose differences are proposed and proved, if asked for: both are trained."""
+        asked = self.pairs if "proof" in self.config else ()
+        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+
+    @property
+    def proposals(self) -> int:
+        """Proposals of each pair, by every kind of influence."""
+        return len(INFLUENCES) * int(self.config["proof"]["proposals"])
+
+    @property
+    def retrained(self) -> int:
+        """Models retrained of each algorithm of a pair: on both halves of each proposal."""
+        return 2 * self.proposals * int(self.config["proof"]["models"])
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
@@ -223,9 +245,9 @@ class Study:
         asked = self.pairs if self.candidates else ()
         return tuple(pair for pair in asked if {*pair} <= {*self.trained})
 
-    def weights(self, name: str) -> tuple[str, str]:
-        """The room that makes the weights an algorithm is compared by, and its file of them."""
-        return ("scores", "scores.npy") if name in self.scores else ("datamodels", "datamodels.npz")
+    def weights(self, name: str) -> str:
+        """What an algorithm is compared by, as its stage and its file are called."""
+        return "scores" if name in self.scores else "datamodels"
 
     def given(self, name: str) -> tuple[str, ...]:
         """The files that an algorithm's scores come from."""
@@ -268,13 +290,13 @@ class Study:
         """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
         return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
 
-    def key(self, room: str, *of: str) -> str:
+    def key(self, stage: str, *of: str) -> str:
         """Short hash of all settings that a result depends on: same key, same result.
 
-        room: see `keys.VERSIONS`. of: the algorithm, or the two algorithms of a pair, where the
-        room has one result per those.
+        stage: a name in `stages.STAGES`. of: the algorithm, or the two algorithms of a pair, where
+        the stage has one result per those.
         """
-        return keys.digest(keys.settings(self, room, *of))
+        return keys.digest(inputs.settings(self, stage, *of))
 
     def write(self, path: str | Path) -> None:
         """Write the checked config as JSON, which `read` takes, and the fingerprints beside it."""

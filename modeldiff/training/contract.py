@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from modeldiff.core.errors import UserError
 from modeldiff.study import Algorithm, user_code
-from modeldiff.training.fit import Stack, stacked_logits, tensors
+from modeldiff.training.nets import Stack, stacked_logits, tensors
 
 
 class Unchanged(UserError):

@@ -24,17 +24,10 @@ from modeldiff.study.components import Component
 from modeldiff.training import contract, models
 from modeldiff.training.augment import prepare, preprocess
 from modeldiff.training.checkpoint import Partial
-from modeldiff.training.fit import (
-    Member,
-    SingleNet,
-    Stack,
-    fit,
-    mismatch,
-    shuffled,
-    stacked_logits,
-    tensors,
-)
+from modeldiff.training.fit import Member, fit, shuffled
 from modeldiff.training.loaders import InMemoryLoader, Loader, Prepare, to_float
+from modeldiff.training.nets import SingleNet, Stack, mismatch, stacked_logits, tensors
+from modeldiff.training.step import CudaGraphs, RecordedStep, Step, recordable
 
 PREDICT = {"cpu": 2**21, "cuda": 2**24}  # values of all images that a stack predicts at a time
 
@@ -156,7 +149,9 @@ class _Trainer:
         self.stacks = algorithm.train is None and algorithm.precision == "float32" and self.batched
         # A module of the user's own may view its tensors in the usual order.
         self.channels_last = algorithm.model.name in models.MODELS
-        self.compiled = self._alone(self._build(0), compiled=True) if compiled else None
+        self.compiled = compiled
+        self.recorded = recordable(algorithm, device)
+        self.reused = self._single(self._build(0)) if compiled or self.recorded else None
 
     def _build(self, seed: int, of: str = "") -> nn.Module:
         return _build(self.algorithm, self.shape, self.classes, seed, of)
@@ -171,8 +166,29 @@ class _Trainer:
             modules.append(module)
         return modules
 
-    def _alone(self, module: nn.Module, *, compiled: bool) -> SingleNet:
-        return SingleNet(module, self.device, channels_last=self.channels_last, compiled=compiled)
+    def _single(self, module: nn.Module) -> Step:
+        """Steps of one model at a time."""
+        net = SingleNet(
+            module,
+            self.device,
+            channels_last=self.channels_last,
+            compiled=self.compiled,
+            recorded=self.recorded,
+        )
+        if self.recorded:
+            return RecordedStep(self.algorithm, net, self.device, CudaGraphs())
+        return Step(self.algorithm, net, self.device)
+
+    def _step(self, modules: list[nn.Module]) -> Step:
+        """Steps of new models."""
+        if len(modules) > 1:
+            return Step(self.algorithm, Stack(modules, self.device), self.device)
+        if self.reused is None:
+            return self._single(modules[0])
+        net = self.reused.net
+        assert isinstance(net, SingleNet)
+        net.start(modules[0])
+        return self.reused
 
     def train(
         self,
@@ -185,20 +201,12 @@ class _Trainer:
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
         self._initialise(modules, group)
-        net: Stack | SingleNet
-        if len(group) > 1:
-            net = Stack(modules, self.device)
-        elif self.compiled is not None:
-            net = self.compiled
-            net.start(modules[0])
-        else:
-            net = self._alone(modules[0], compiled=False)
+        step = self._step(modules)
+        step.restart(group[0].label)
         gpus = [torch.cuda.current_device()] if self.device != "cpu" else []
         with torch.random.fork_rng(gpus):  # for dropout and the like
             torch.manual_seed(rng.seed("noise", *group[0].identity))
-            return fit(
-                self.algorithm, self.loader, self.n_train, net, group, self.device, kept, ended
-            )
+            return fit(step, self.loader, self.n_train, group, self.device, kept, ended)
 
     def _initialise(self, modules: Sequence[nn.Module], group: Sequence[Member]) -> None:
         """Let modules that compute first weights from images do so."""

@@ -15,10 +15,17 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from modeldiff.study.components import Component
 
 
-def optimizer(part: Component, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The optimizer a config names. Only element-wise ones: they also train stacked models."""
-    make = torch.optim.SGD if part.name == "sgd" else torch.optim.AdamW
-    return make(parameters, fused=True, **part.options)  # fused: one pass over the weights
+def optimizer(
+    part: Component, parameters: list[Tensor], *, recorded: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer a config names. Only element-wise ones: they also train stacked models.
+
+    recorded: its steps will be recorded as a CUDA graph.
+    """
+    # fused: one pass over the weights
+    if part.name == "sgd":
+        return torch.optim.SGD(parameters, fused=True, **part.options)
+    return torch.optim.AdamW(parameters, fused=True, capturable=recorded, **part.options)
 
 
 def learning_rate(part: Component, step: int, steps: int) -> float:

@@ -19,7 +19,8 @@ from modeldiff.study import Study
 from modeldiff.training import engine
 from modeldiff.training.checkpoint import Partial, finish, resumable
 from modeldiff.training.engine import TrainedModels
-from modeldiff.training.fit import Member, tensors
+from modeldiff.training.fit import Member
+from modeldiff.training.nets import tensors
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:
@@ -54,8 +55,25 @@ def train_shard(
         Member((study.seed, name, m), np.flatnonzero(mask), f"model {m} of {name}")
         for m, mask in zip(models, masks, strict=True)
     ]
+    write_margins(study, name, data, members, models, output, study.key("training", name), device)
+
+
+def write_margins(
+    study: Study,
+    name: str,
+    data: Dataset,
+    members: Sequence[Member],
+    models: range,
+    output: str | Path,
+    key: str,
+    device: str,
+) -> None:
+    """Train `members` of the algorithm `name` and write their margins on the targets, a row each.
+
+    models: their numbers. key: of the output. Otherwise as `train_shard`.
+    """
     images, labels = data.test.images[data.targets], data.test.labels[data.targets]
-    key, how = study.key("training", name), _how(study, data, models, device)
+    how = _how(study, data, models, device)
     with resumable(output, key, *how) as done:
         resumed, start = len(done.rows), time.time()
         groups: dict[int, int] = {}  # how many groups of how many models

@@ -1,0 +1,111 @@
+"""The commands that propose differences and prove them by retraining."""
+
+from pathlib import Path
+
+import click
+
+from modeldiff.cli.options import (
+    FILE,
+    Range,
+    data_option,
+    device_options,
+    output_option,
+    study_argument,
+    threads_option,
+)
+from modeldiff.cli.verification import on_models
+from modeldiff.core import devices
+from modeldiff.core.errors import UserError
+from modeldiff.study import Study
+
+
+def proved(study: Study, pair: tuple[str, str]) -> None:
+    """UserError unless the study proves differences of the pair."""
+    if pair not in study.proved:
+        known = ", ".join(" and ".join(each) for each in study.proved)
+        raise UserError(f"{' and '.join(pair)}: study {study.name} proves {known or 'no pair'}")
+
+
+@click.command()
+@on_models
+def gradients(study: Study, **given: object) -> None:
+    """Write how far training images raise margins, by gradients of models in CHECKPOINTS."""
+    from modeldiff.attribution import influence_step
+
+    if "proof" not in study.config:
+        raise UserError(f"study {study.name}: has no section `proof`")
+    influence_step.write(study=study, **given)  # type: ignore[arg-type]
+
+
+@click.command()
+@study_argument
+@click.argument("pair", nargs=2)
+@click.argument("gradients", type=FILE, nargs=2)
+@threads_option
+@output_option
+def proposals(
+    study: Study, pair: tuple[str, str], gradients: tuple[Path, Path], threads: int, output: Path
+) -> None:
+    """Propose where the two of PAIR differ, by GRADIENTS of both, in order."""
+    from modeldiff.proof import step
+
+    proved(study, pair)
+    devices.claim(0, threads)
+    step.write_proposals(study, pair, gradients, output)
+
+
+@click.command()
+@study_argument
+@click.argument("pair", nargs=2)
+@click.argument("algorithm")
+@click.argument("proposals", type=FILE)
+@data_option
+@click.option("--models", type=Range(), required=True, help="Which models, first:stop.")
+@click.option("--width", type=click.IntRange(1), help="Models at once.  [default: the study's]")
+@device_options
+@output_option
+def retrain(
+    study: Study,
+    pair: tuple[str, str],
+    algorithm: str,
+    proposals: Path,
+    manifest: Path,
+    models: range,
+    width: int | None,
+    device: str,
+    output: Path,
+) -> None:
+    """Train models of ALGORITHM on the opposite halves of PROPOSALS, and write their margins."""
+    from modeldiff import dataset, training
+    from modeldiff.proof import step
+
+    proved(study, pair)
+    if algorithm not in pair:
+        raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
+    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    chosen = study.at_width(width) if width else study
+    step.retrain(chosen, pair, algorithm, data, proposals, models, output, device=device)
+    training.finish()
+
+
+@click.command()
+@study_argument
+@click.argument("pair", nargs=2)
+@click.argument("proposals", type=FILE)
+@click.argument("retrained", type=FILE, nargs=-1, required=True)
+@output_option
+def proof(
+    study: Study,
+    pair: tuple[str, str],
+    proposals: Path,
+    retrained: tuple[Path, ...],
+    output: Path,
+) -> None:
+    """Tabulate what the RETRAINED models of PAIR say of each proposal.
+
+    RETRAINED: margins of the first algorithm's models, in order, then of the second's.
+    """
+    from modeldiff.proof import step
+
+    proved(study, pair)
+    step.write(study, pair, proposals, retrained, output)

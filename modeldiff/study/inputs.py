@@ -1,0 +1,63 @@
+"""What goes into a result: the files that it is made from, and all settings that it depends on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from modeldiff.study.stages import MAKERS, STAGES, WEIGHTS, Names, Stage
+
+if TYPE_CHECKING:
+    from modeldiff.study.study import Study
+
+
+def files(study: "Study", name: str, given: str, *of: str) -> list[Names]:
+    """The files of one input of a stage, each with whose it is: `("margins", "plain")`.
+
+    given: what the input is called in the stage's rule. of: whose result they go into, as for
+    `Study.key`. None where one of them is not made in this study.
+    """
+    stage, found = STAGES[name], []
+    for file in stage.inputs[given]:
+        for names in _whose(study, stage, file, of):
+            if names not in MAKERS[file].of(study) and file != WEIGHTS:
+                return []
+            found.append((study.weights(*names) if file == WEIGHTS else file, *names))
+    return found
+
+
+def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
+    """All settings that a result depends on, itself or through what it is made from.
+
+    of: whose result, as for `Study.key`.
+    """
+    stage = STAGES[name]
+    own = {"version": stage.version} | stage.settings(study, *of)
+    for file in stage.settings_of:
+        maker, found = MAKERS[file], []
+        for names in _whose(study, stage, file, of):
+            made_by = study.weights(*names) if file == WEIGHTS else maker.name
+            found.append(settings(study, made_by, *names))
+        of_both = stage.per == "pair" and maker.per != "pair"
+        own[maker.name] = found if of_both else found[0]
+    if name == "subsets":
+        # The data set's settings stand beside the subsets' own, not under a name: another place
+        # would be another key, and everybody's masks made again. Versions only rise, so that
+        # their sum changes with either.
+        data = own.pop("dataset")
+        own |= data | {"version": data["version"] + stage.version - 1}
+    return own
+
+
+def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names]:
+    """Of whom a stage reads a file for its result `of`."""
+    maker = MAKERS[file]
+    if maker.per == "study" and stage.per != "study":
+        return [()]
+    if stage.per == "study":  # one for all that have the file
+        return [(name,) for name in study.compared] if file == WEIGHTS else maker.of(study)
+    if maker.per == "retrained":
+        return [(*of, name) for name in of]
+    if stage.per == "retrained":
+        return [of[:2]]
+    if stage.per == "pair" and maker.per != "pair":
+        return [(name,) for name in stage.algorithms(study, *of)]
+    return [of]

@@ -1,0 +1,77 @@
+"""A recorded step, on a recorder that needs no GPU: it runs the work again on the same tensors."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from modeldiff.study.components import Component
+from modeldiff.training import Member, engine, train
+from modeldiff.training import step as steps
+
+
+class Again:
+    """What a CUDA graph does, by running the work again."""
+
+    def __init__(self):
+        self.recorded = 0
+        self.replayed = 0
+
+    def aside(self):
+        return nullcontext()
+
+    def record(self, work):
+        self.recorded += 1
+
+        def replay():
+            self.replayed += 1
+            work()
+
+        return replay
+
+
+OPTIMIZERS = {
+    "sgd": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+    "adamw": {"lr": 0.01, "weight_decay": 0.01},
+}
+
+
+def logits(algorithm, data):
+    """Of three models, one after another; each has 3 batches of 50 and one of 10 an epoch."""
+    members = [Member(("step", m), np.arange(m, 1200, 7)[:160]) for m in range(3)]
+    groups = train(algorithm, data.train, 10, members, width=1)
+    return torch.cat([group.logits(data.test.images) for group in groups])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("ema", [None, 0.8])
+def test_recorded_steps_train_the_same_models(study, data, monkeypatch, optimizer, ema):
+    algorithm = replace(
+        study.algorithms["plain"],
+        model=Component("convnet", {"width": 4}),
+        augment=[Component("flip", {})],
+        optimizer=Component(optimizer, OPTIMIZERS[optimizer]),
+        epochs=5,
+        batch=50,
+        ema=ema,
+    )
+    expected = logits(algorithm, data)
+    again = Again()
+    monkeypatch.setattr(engine, "recordable", lambda algorithm, device: True)
+    monkeypatch.setattr(engine, "CudaGraphs", lambda: again)
+    torch.testing.assert_close(logits(algorithm, data), expected, atol=1e-5, rtol=0)
+    assert again.recorded == 2  # sizes of a batch
+    assert again.replayed == 3 * 5 * 4 - 2 * steps.FIRST
+    assert (expected[0] - expected[1]).abs().max() > 0.1
+
+
+def test_what_reads_results_back_is_not_recorded(study):
+    algorithm = study.algorithms["plain"]
+    assert steps.recordable(algorithm, "cuda")
+    assert not steps.recordable(algorithm, "cpu")
+    assert not steps.recordable(replace(algorithm, precision="float16"), "cuda")
+    own = Component("mine.py:net", {})
+    assert not steps.recordable(replace(algorithm, model=own), "cuda")
+    assert not steps.recordable(replace(algorithm, augment=[own]), "cuda")
