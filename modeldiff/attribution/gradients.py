@@ -5,9 +5,10 @@ class (its log-odds) at a trained model, and lambda = `damping` times the mean s
 
     influence = T (G'G + lambda I)^-1 G'
 
-What training on an example changes also goes with how wrong the model is about it. So `influence`
-times 1 - p, where p is the probability of the example's own class, predicts margins better (Park et
-al. 2023, arXiv 2303.14186); without that factor it shows better which examples belong together.
+What training on an example changes is also proportional to how wrong the model is about it. So
+`influence` times 1 - p, where p is the probability of the example's own class, predicts margins
+better (Park et al. 2023, arXiv 2303.14186); without that factor it shows better which examples
+belong together.
 """
 
 from collections.abc import Callable, Iterator
@@ -56,8 +57,9 @@ def influences(
 ) -> Iterator[Influence]:
     """The influence of each training example on each target, by model and range of targets.
 
-    dimensions: that gradients are projected onto; None: they are kept whole if that takes no more
-    than `FEATURES` values, else projected onto as many dimensions as that allows. Memory, in values
+    dimensions: number that gradients are projected onto; None: they are kept unprojected if that
+    takes at most `FEATURES` values, else projected onto as many dimensions as that allows. Memory,
+    in values
     of 4 bytes: train x dimensions, twice; the smaller of the two squared, twice; `TARGETS` x train;
     and some `AT_ONCE` for a batch.
     Raises UserError if the user's own model cannot be differentiated example by example.
@@ -74,9 +76,9 @@ def influences(
 
 
 def preconditioned(g: Tensor, damping: float) -> Callable[[Tensor], Tensor]:
-    """What maps T [targets x dimensions] to T (G'G + lambda I)^-1 G' [targets x train].
+    """The map from T [targets x dimensions] to T (G'G + lambda I)^-1 G' [targets x train].
 
-    The same is T G' (G G' + lambda I)^-1, and the smaller of the two matrices is factorised.
+    This equals T G' (G G' + lambda I)^-1; the smaller of the two matrices is factorised.
     """
     ridge = damping * float(g.square().sum(1).mean())
     examples, dimensions = g.shape
@@ -102,27 +104,32 @@ class MarginGradients:
     ):
         self.algorithm = trained.algorithm
         self.module = trained.module
-        state = {name: tensor[model] for name, tensor in trained.state.items()}
-        self.device = next(iter(state.values())).device
+        self.device = next(iter(trained.state.values())).device
         self.module.to(self.device).eval()
         learned = {name for name, p in self.module.named_parameters() if p.requires_grad}
-        self.parameters = {name: state[name] for name in state if name in learned}
-        self.fixed = {name: state[name] for name in state if name not in learned}
+        self.parameters: dict[str, Tensor] = {}
+        self.fixed: dict[str, Tensor] = {}  # buffers, and parameters that are not trained
+        for name, stacked in trained.state.items():
+            tensors = self.parameters if name in learned else self.fixed
+            tensors[name] = stacked[model]
         self.count = sum(parameter.numel() for parameter in self.parameters.values())
         kept = dimensions or FEATURES // n_train
         self.projection = Projection(self.count, kept, self.device) if kept < self.count else None
 
     def of(self, data: Images, rows: range) -> tuple[Tensor, Tensor]:
         """Gradients [rows x dimensions] and margins [rows] of these examples, float32."""
-        gradients, margins = [], []
+        gradients = []
+        margins = []
         at_once = min(EXAMPLES, max(1, AT_ONCE // self.count))
         for start in range(rows.start, rows.stop, at_once):
             some = slice(start, min(start + at_once, rows.stop))
             images = to_float(torch.from_numpy(data.images[some]).to(self.device))
             labels = torch.from_numpy(data.labels[some]).to(self.device)
             with user_code.running(self.algorithm.model.name, "gradients of single examples"):
-                found, values = self._batch(prepare(self.algorithm, images), labels)
-            gradients.append(found if self.projection is None else self.projection.of(found))
+                gradient, values = self._batch(prepare(self.algorithm, images), labels)
+            if self.projection is not None:
+                gradient = self.projection.of(gradient)
+            gradients.append(gradient)
             margins.append(values)
         return torch.cat(gradients), torch.cat(margins)
 
@@ -148,8 +155,8 @@ class MarginGradients:
 class Projection:
     """A random projection of gradients that keeps their products on average.
 
-    Blocks of `BLOCK` parameters are projected each for itself, onto its share of the dimensions, by
-    random signs: fewer products, and fewer signs to keep, than of all parameters together.
+    Each block of `BLOCK` parameters is projected onto its share of the dimensions, by random signs.
+    This takes fewer products, and fewer signs to keep, than projecting all parameters together.
     """
 
     def __init__(self, parameters: int, dimensions: int, device: torch.device):
@@ -170,5 +177,5 @@ class Projection:
 
 
 def _share(total: int, part: int, parts: int) -> int:
-    """How many of `total` fall to one of the parts, as equal as can be."""
+    """How many of `total` belong to one of the parts, which are as equal as possible."""
     return total * (part + 1) // parts - total * part // parts
