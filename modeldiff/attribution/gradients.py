@@ -59,9 +59,8 @@ def influences(
 
     dimensions: number that gradients are projected onto; None: they are kept unprojected if that
     takes at most `FEATURES` values, else projected onto as many dimensions as that allows. Memory,
-    in values
-    of 4 bytes: train x dimensions, twice; the smaller of the two squared, twice; `TARGETS` x train;
-    and some `AT_ONCE` for a batch.
+    in values of 4 bytes: train x dimensions, twice; the smaller of the two squared, twice;
+    `TARGETS` x train; and some `AT_ONCE` for a batch.
     Raises UserError if the user's own model cannot be differentiated example by example.
     """
     n_train = len(train.labels)
