@@ -315,7 +315,7 @@ def test_models_of_other_data_are_never_pooled(own, folder):
     shards.append(shard(study, "masked", range(30, 60)))
     with pytest.raises(CorruptArtifact) as caught:
         margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
-    assert "0-30.npy: its models were trained on other data than those" in caught.value.details
+    assert "0-30.npy: its models were trained on other data than are" in caught.value.details
     assert sharding.finished(study, "training", "masked", study.folder) == {30: 60}
 
 

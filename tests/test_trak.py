@@ -82,7 +82,7 @@ def test_a_loader_that_would_misalign_is_refused(tmp_path, options):
     loaders = DataLoader(data, 16, **options), DataLoader(data, 16)
     with pytest.raises(UserError, match="train_loader: shuffles or drops examples"):
         trak.scores(net, [net.state_dict()], *loaders, tmp_path)
-    with pytest.raises(UserError, match="checkpoints: there are none"):
+    with pytest.raises(UserError, match="checkpoints: none given"):
         trak.scores(net, [], *loaders, tmp_path)
     few = DataLoader(examples(200, 0), 16)
     with pytest.raises(UserError, match="has 200 examples; TRAK needs more than 200"):
