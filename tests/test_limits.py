@@ -186,8 +186,8 @@ def test_through_snakemake_it_is_one_line_too(repository, config, tmp_path, atta
     ("part", "words"),
     [
         ({"name": "colour_square", "row": 0, "column": 0}, "colour has 3 values; images 1"),
-        ({"name": "colour_square", "colour": [1.0]}, "row 30, column 100 lies outside 8 x 8"),
-        ({"name": "dog_patch"}, "row 4, column 13 lies outside 8 x 8 pixels"),
+        ({"name": "colour_square", "colour": [1.0]}, "row 30, column 100 is outside 8 x 8"),
+        ({"name": "dog_patch"}, "row 4, column 13 is outside 8 x 8 pixels"),
     ],
     ids=lambda given: str(given)[:40],
 )
@@ -206,5 +206,5 @@ def test_built_in_models_say_what_they_cannot_take():
         MODELS["resnet18"]((1, 32, 32), 10, weights=None)
     if find_spec("torchvision") is None:
         pytest.skip("torchvision is not installed")
-    with pytest.raises(UserError, match="are 'IMAGENET'; must be IMAGENET1K_V1"):
+    with pytest.raises(UserError, match="is 'IMAGENET'; must be IMAGENET1K_V1"):
         MODELS["resnet18"]((3, 32, 32), 10, weights="IMAGENET")
