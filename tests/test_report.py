@@ -42,12 +42,14 @@ def test_summary_is_the_contract(study_json):
         assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
         for d in way["directions"]:
             keys = ["rank", "variance_a", "variance_b", "interval_a", "interval_b"]
+            keys += ["reach_a", "reach_b"]
             keys += ["train_examples", "test_examples", "p_value", "significant"]
             keys += ["second_follows"]
             assert list(d) == keys
             assert all(low <= high for low, high in (d["interval_a"], d["interval_b"]))
+            assert all(a <= b <= c for b, a, c in (d["reach_a"], d["reach_b"]))
             assert d["significant"] is (d["p_value"] <= 0.05)
-            assert all(type(i) is int for k in keys[5:7] for i in d[k])
+            assert all(type(i) is int for k in keys[7:9] for i in d[k])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4
     assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])
@@ -57,7 +59,7 @@ def test_summary_is_the_contract(study_json):
 
 def test_same_study_same_bytes(study_json, tmp_path):
     folder = shutil.copytree(study_json.parent, tmp_path / "again")
-    files = ["summary.json", "figures/variance-plain-vs-masked.svg"]
+    files = ["summary.json", "figures/reach-plain-vs-masked.svg"]
     files += ["figures/direction-plain-vs-masked-a-minus-b-01.png"]
     before = [(folder / f).read_bytes() for f in files]
     report.write(folder / "study.json")

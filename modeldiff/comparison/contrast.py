@@ -98,24 +98,24 @@ def contrast(
         Along.of(models, ridges[1], halves[1], twice[0]),
         Along.of(models, ridges[0], halves[0], twice[1]),
     ]
-    measured = [along.variances() for along in cross_fitted]
-    variance = np.mean([estimate for estimate, _ in measured], 0)
-    half_width = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    variance = both_halves([along.variances() for along in cross_fitted])
+    reach = np.sqrt(both_halves([along.mean_squares() for along in cross_fitted]))
     extents = [
         along.extents(half @ own.T)
         for along, half, own in zip(cross_fitted, differences, twice, strict=True)
     ]
     extent = np.sum([values for values, _ in extents], 0)
     covariance = np.sum([values for _, values in extents], 0)
-    interval = np.maximum(np.stack([variance - half_width, variance + half_width], 2), 0)
     return Comparison(
         directions=found,
         projections=projections,
         explained=singular**2 / (difference**2).sum(),
-        variance_a=np.maximum(variance[0], 0),
-        variance_b=np.maximum(variance[1], 0),
-        interval_a=interval[0],
-        interval_b=interval[1],
+        variance_a=variance[0, :, 0],
+        variance_b=variance[1, :, 0],
+        interval_a=variance[0, :, 1:],
+        interval_b=variance[1, :, 1:],
+        reach_a=reach[0],
+        reach_b=models.scale * reach[1],
         b_follows=ratios(extent, covariance, FREEDOM),
         a_follows=ratios(extent[::-1], covariance[:, ::-1, ::-1], FREEDOM),
         asymmetry=asymmetry(a, models.scale * b, found),
@@ -126,6 +126,17 @@ def contrast(
         overlap=overlap(twice[0], twice[1], examples),
         agreement=agreement(ridge, models, covariances, p_any),
     )
+
+
+def both_halves(measured: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The mean of what was measured on each half of the models, with its 95% interval.
+
+    measured: estimates and standard errors, [2 x k] each, of what is 0 or more, and so are the
+    numbers returned: float64 [2 x k x 3].
+    """
+    mean = np.mean([estimate for estimate, _ in measured], 0)
+    half_width = T_CRITICAL * np.linalg.norm([error for _, error in measured], axis=0) / 2
+    return np.maximum(np.stack([mean, mean - half_width, mean + half_width], 2), 0)
 
 
 def rotated(

@@ -50,13 +50,13 @@ def write(
     models: what a contrast reads: masks of all subsets, bit-packed, and the margins of all models
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
-    (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
-    `<way>.second_follows`, how far the way's second algorithm goes for the first (`b_follows`),
-    bool [directions], and the examples at both ends of each direction, int64 [directions x
-    examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
-    training and test examples). What is not known is NaN: intervals, p_value, critical_value,
-    stability and overlap with the method `residual`. A contrast adds `power.<field of Power>` and
-    `agreement.<field of Agreement>`.
+    (variances, their intervals and reaches always by algorithm: `variance_a` is a's),
+    `<way>.significant`, bool [directions], `<way>.second_follows`, how far the way's second
+    algorithm goes for the first (`b_follows`), and the examples at both ends of each direction,
+    int64 [directions x examples], most extreme first: `train_high`, `train_low`, `test_high`,
+    `test_low` (indices of training and test examples). What is not known is NaN: intervals,
+    p_value, critical_value, stability and overlap with the method `residual`. A contrast adds
+    `power.<field of Power>` and `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
@@ -79,7 +79,7 @@ def write(
     for way, one in zip(WAYS, found, strict=True):
         arrays |= {f"{way}.{k}": v for k, v in _fields(one, targets, config["examples"]).items()}
         if way != WAYS[0]:
-            for name in ("variance", "interval"):
+            for name in ("variance", "interval", "reach"):
                 of_a, of_b = getattr(one, f"{name}_b"), getattr(one, f"{name}_a")
                 arrays |= {f"{way}.{name}_a": of_a, f"{way}.{name}_b": of_b}
     with artifacts.write(output, study.key("comparison", *pair)) as file:

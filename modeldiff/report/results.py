@@ -64,6 +64,8 @@ class Way:
     variance_b: np.ndarray
     interval_a: np.ndarray
     interval_b: np.ndarray
+    reach_a: np.ndarray
+    reach_b: np.ndarray
     train_high: np.ndarray
     train_low: np.ndarray
     test_high: np.ndarray

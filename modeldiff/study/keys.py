@@ -21,7 +21,7 @@ VERSIONS = {
     "grams": 1,
     "datamodels": 2,
     "scores": 1,
-    "comparison": 7,
+    "comparison": 8,
     "predictions": 1,
     "verification": 3,
     "trials": 1,
