@@ -108,7 +108,7 @@ def test_numbers_are_those_of_the_artifacts(study_json, loaded):
 def test_accuracy_in_blocks_leaves_failed_models_out(monkeypatch):
     rows = np.array([[1.0, -1], [np.nan, np.nan], [1, 1], [-1, -1], [2, 0]], np.float32)
     monkeypatch.setattr(results, "BLOCK", 4)
-    np.testing.assert_equal(results._accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
+    np.testing.assert_equal(results.accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
 
 
 def test_what_does_not_exist_is_null(loaded):
@@ -119,12 +119,13 @@ def test_what_does_not_exist_is_null(loaded):
         failed={str(i): "diverged" for i in range(120)},
         lds=dataclasses.replace(plain.lds, ceiling=math.nan),
     )
-    content = summary._algorithm(nothing)
+    bare = dataclasses.replace(loaded, algorithms={"plain": nothing, "masked": nothing})
+    whole = summary.summarise(bare)
+    content = whole["algorithms"]["plain"]
     assert content["accuracy"] == {"mean": None, "sd": None}
     assert content["lds"]["ceiling"] is None
     assert content["failed"] == 120
-    bare = dataclasses.replace(loaded, algorithms={"plain": nothing, "masked": nothing})
-    text = page.render(bare, json.loads(summary.text(summary.summarise(bare))))
+    text = page.render(bare, json.loads(summary.text(whole)))
     assert "120 of 120 subset models" in text
     assert "and 100 more" in text
 

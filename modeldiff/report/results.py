@@ -179,7 +179,7 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     return AlgorithmResults(
         name=name,
         failed=failed,
-        accuracy=_accuracy(rows),
+        accuracy=accuracy(rows),
         lds=quality,
         nonzeros=np.count_nonzero(found.weights, axis=1),
         estimator=found.estimator,
@@ -194,7 +194,7 @@ def _left_out(study: Study, folder: Path, name: str) -> int:
     return failed
 
 
-def _accuracy(rows: np.ndarray) -> np.ndarray:
+def accuracy(rows: np.ndarray) -> np.ndarray:
     """Share of margins [models x targets] above 0 per model; a block of rows at a time."""
     step = max(1, BLOCK // rows.shape[1])
     parts = [np.asarray(rows[i : i + step]) for i in range(0, len(rows), step)]
