@@ -2,7 +2,7 @@
 from modeldiff.report import names
 
 CATEGORIES = {
-    "variance": "1 Comparison",
+    "reach": "1 Comparison",
     "effect": "2 Verification",
     "direction": "3 Directions",
     "lds": "4 Datamodels",

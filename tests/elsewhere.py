@@ -114,7 +114,7 @@ def install() -> None:
     engine.PREDICT["elsewhere"] = regression.TARGET_BLOCK["elsewhere"] = 2**20
     # Inference mode does not take tensors of Python's; torch.tensor passes by every mode.
     engine.TrainedModels.logits = torch.no_grad()(engine.TrainedModels.logits.__wrapped__)
-    augment._channels = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)
+    augment.per_channel = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)
 
 
 def mixed(where: str, folder: Path) -> dict[str, np.ndarray]:

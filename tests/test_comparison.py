@@ -36,7 +36,8 @@ def rederived(a, b, k, rows):
     centred = r - r.mean(0)
     v = np.linalg.svd(centred)[2][:k]
     variances = [((unit(w) - unit(w).mean(0)) @ v.T) ** 2 for w in (a, b)]
-    return v, centred @ v.T, [x.mean(0) for x in variances], (centred**2).sum()
+    reaches = [np.sqrt(((t @ v.T) ** 2).mean(0)) for t in (t1, t2)]
+    return v, centred @ v.T, [x.mean(0) for x in variances], reaches, (centred**2).sum()
 
 
 @pytest.mark.parametrize("shape", [(60, 40), (30, 80)], ids=["tall", "wide"])
@@ -44,12 +45,15 @@ def rederived(a, b, k, rows):
 def test_it_is_the_papers(rows, shape):
     a, b = uneven(0, *shape)
     found = compare(a, b, directions=5, rows=rows)
-    v, projections, (var_a, var_b), total = rederived(a, b, 5, rows)
+    v, projections, (var_a, var_b), reaches, total = rederived(a, b, 5, rows)
     signs = np.sign((v * found.directions).sum(1))
     np.testing.assert_allclose(found.directions, v * signs[:, None], atol=1e-9)
     np.testing.assert_allclose(found.projections, projections * signs, atol=1e-8)
     np.testing.assert_allclose(found.variance_a, var_a, rtol=1e-9)
     np.testing.assert_allclose(found.variance_b, var_b, rtol=1e-9)
+    for reach, expected in zip((found.reach_a, found.reach_b), reaches, strict=True):
+        np.testing.assert_allclose(reach[:, 0], expected, rtol=1e-9)
+        assert np.isnan(reach[:, 1:]).all()
     np.testing.assert_allclose(found.explained, (projections**2).sum(0) / total, rtol=1e-9)
 
 
@@ -119,11 +123,11 @@ def test_the_published_class_keeps_its_keys_and_does_not_exchange_them(kind):
         assert found["projections"].shape == (60, 2)
         assert found["scores"]["A"] is scores_a
         assert found["scores"]["B"] is scores_b
-    v, _, (var_a, var_b), _ = rederived(a, b, 2, "raw")
+    v, _, (var_a, var_b), *_ = rederived(a, b, 2, "raw")
     np.testing.assert_allclose(abs(ab["directions"] @ v.T), np.eye(2), atol=1e-9)
     np.testing.assert_allclose(ab["variances"]["A"], var_a)
     np.testing.assert_allclose(ab["variances"]["B"], var_b)
-    _, _, (var_b, var_a), _ = rederived(b, a, 2, "raw")
+    _, _, (var_b, var_a), *_ = rederived(b, a, 2, "raw")
     np.testing.assert_allclose(ba["variances"]["A"], var_a)
     np.testing.assert_allclose(ba["variances"]["B"], var_b)
     by_unit_rows = ModelDiff(rows="unit").get_A_minus_B_from_scores(scores_a, scores_b, 2)

@@ -198,6 +198,7 @@ def test_a_planted_difference_is_found_and_nothing_else():
         assert set(np.argsort(-found.directions[0])[:3]) == set(group)
         assert set(np.argsort(-found.projections[:, 0])[:2]) == set(moved)
         assert found.asymmetry[0] > 0
+        assert found.reach_a[0, 1] > found.reach_b[0, 2]
         stability.append(found.stability[0])
     assert hits >= 8  # at level .05
     assert np.median(stability) > 0.6
@@ -222,6 +223,21 @@ def test_a_difference_in_scale_alone_is_none():
         for s in range(20)
     ]
     assert sum(significant) <= 4  # 1 expected
+
+
+def test_noise_adds_nothing_to_a_reach():
+    reaches, noisy = [], []
+    for seed in range(20):
+        masks, a, b = simulated(seed, nuisance=0.3)  # one linear model for both
+        a += 6 * np.random.default_rng((1, seed)).normal(size=a.shape)
+        found = contrast(masks, a, b, directions=1, permutations=19, seed=seed)
+        reaches.append((found.reach_a[0], found.reach_b[0]))
+        along = [plain_ridge(masks, y, 2.0) @ found.directions[0] for y in (a, b)]
+        noisy.append([np.sqrt((one**2).mean()) for one in along])
+    (a, low_a, high_a), (b, low_b, high_b) = np.transpose(reaches, (1, 2, 0))
+    assert np.divide(*np.mean(noisy, 0)) > 1.5  # so much noise is in the weights themselves
+    assert 0.9 < np.sqrt((a**2).mean() / (b**2).mean()) < 1.1
+    assert ((low_a <= high_b) & (low_b <= high_a)).sum() >= 18
 
 
 def test_how_far_the_other_algorithm_goes_along_a_direction():
@@ -253,7 +269,8 @@ def test_the_other_way_round_is_the_same_but_for_the_sign():
     one = contrast(masks, a, b, directions=3, permutations=19)
     other, reverse = contrast(masks, b, a, directions=3, permutations=19), one.reversed()
     np.testing.assert_array_equal(other.p_value, one.p_value)
-    for name in ("directions", "projections", "variance_a", "variance_b", "asymmetry"):
+    names = ("directions", "projections", "variance_a", "variance_b", "reach_a", "reach_b")
+    for name in (*names, "asymmetry"):
         expected, found = getattr(reverse, name), getattr(other, name)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 

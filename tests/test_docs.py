@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from modeldiff.cli import main
+from modeldiff.cli import main, users
 
 FENCED = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.S | re.M)
 
@@ -69,16 +69,34 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
     assert (checkout / "compared/comparison.html").exists()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs"])
-def test_every_command_that_is_named_exists_and_every_link_leads_somewhere(repository, name):
-    path = repository / name
-    for document in sorted(path.glob("*.md")) if path.is_dir() else [path]:
-        text = document.read_text()
-        for command in re.findall(r"^(?:    |\$ )?modeldiff ([a-z-]+)", text, re.M):
-            assert command in main.commands, f"{document.name}: modeldiff {command}"
-        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
-            if "://" not in link:
-                assert (document.parent / link).exists(), f"{document.name}: {link}"
+def documents(repository):
+    """The text of everything that a user reads, by its path."""
+    paths = [repository / "README.md", repository / "CONTRIBUTING.md"]
+    for folder in ("docs", "config", "examples"):
+        paths += (repository / folder).glob("*.md")
+    return {path: path.read_text() for path in paths}
+
+
+def test_every_command_that_is_named_exists_and_every_command_is_named(repository):
+    named = {
+        command: path.name
+        for path, text in documents(repository).items()
+        for command in re.findall(r"(?:^ *|\$ |`)modeldiff ([a-z][a-z-]*)", text, re.M)
+    }
+    assert not named.keys() - main.commands.keys(), named
+    assert not {command.name for command in users.COMMANDS} - named.keys()
+
+
+def test_every_link_leads_somewhere(repository):
+    links = [
+        (path, link)
+        for path, text in documents(repository).items()
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+        if "://" not in link
+    ]
+    assert {path.parent for path, _ in links} >= {repository, repository / "docs"}
+    lost = [(path.name, link) for path, link in links if not (path.parent / link).exists()]
+    assert not lost
 
 
 def test_completion_names_the_commands():

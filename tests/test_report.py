@@ -44,12 +44,14 @@ def test_summary_is_the_contract(study_json):
         assert [d["rank"] for d in way["directions"]] == list(range(1, 11))
         for d in way["directions"]:
             keys = ["rank", "variance_a", "variance_b", "interval_a", "interval_b"]
+            keys += ["reach_a", "reach_b"]
             keys += ["train_examples", "test_examples", "p_value", "significant"]
             keys += ["second_follows"]
             assert list(d) == keys
             assert all(low <= high for low, high in (d["interval_a"], d["interval_b"]))
+            assert all(a <= b <= c for b, a, c in (d["reach_a"], d["reach_b"]))
             assert d["significant"] is (d["p_value"] <= 0.05)
-            assert all(type(i) is int for k in keys[5:7] for i in d[k])
+            assert all(type(i) is int for k in keys[7:9] for i in d[k])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4
     assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])
@@ -59,7 +61,7 @@ def test_summary_is_the_contract(study_json):
 
 def test_same_study_same_bytes(study_json, tmp_path):
     folder = shutil.copytree(study_json.parent, tmp_path / "again")
-    files = ["summary.json", "figures/variance-plain-vs-masked.svg"]
+    files = ["summary.json", "figures/reach-plain-vs-masked.svg"]
     files += ["figures/direction-plain-vs-masked-a-minus-b-01.png"]
     before = [(folder / f).read_bytes() for f in files]
     report.write(folder / "study.json")
@@ -108,7 +110,7 @@ def test_numbers_are_those_of_the_artifacts(study_json, loaded):
 def test_accuracy_in_blocks_leaves_failed_models_out(monkeypatch):
     rows = np.array([[1.0, -1], [np.nan, np.nan], [1, 1], [-1, -1], [2, 0]], np.float32)
     monkeypatch.setattr(results, "BLOCK", 4)
-    np.testing.assert_equal(results._accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
+    np.testing.assert_equal(results.accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
 
 
 def test_what_does_not_exist_is_null(loaded):
@@ -119,12 +121,13 @@ def test_what_does_not_exist_is_null(loaded):
         failed={str(i): "diverged" for i in range(120)},
         lds=dataclasses.replace(plain.lds, ceiling=math.nan),
     )
-    content = summary._algorithm(nothing)
+    bare = dataclasses.replace(loaded, algorithms={"plain": nothing, "masked": nothing})
+    whole = summary.summarise(bare)
+    content = whole["algorithms"]["plain"]
     assert content["accuracy"] == {"mean": None, "sd": None}
     assert content["lds"]["ceiling"] is None
     assert content["failed"] == 120
-    bare = dataclasses.replace(loaded, algorithms={"plain": nothing, "masked": nothing})
-    text = page.render(bare, json.loads(summary.text(summary.summarise(bare))))
+    text = page.render(bare, json.loads(summary.text(whole)))
     assert "120 of 120 subset models" in text
     assert "and 100 more" in text
 

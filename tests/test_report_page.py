@@ -168,7 +168,7 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
             **{f: rng.random(k) for f in ("p_value", "overlap")},
             **{f: rng.random((k, 2)) for f in ("interval_a", "interval_b")},
-            second_follows=rng.random((k, 3)),
+            **{f: rng.random((k, 3)) for f in ("reach_a", "reach_b", "second_follows")},
             significant=rng.random(k) < 0.5,
             **{f"train_{end}": rng.integers(0, n_train, (k, 20)) for end in ("high", "low")},
             **{f"test_{end}": rng.integers(0, len(targets), (k, 20)) for end in ("high", "low")},
@@ -209,6 +209,18 @@ def test_two_pairs_share_a_page(loaded):
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert {"directions-0", "directions-1"} <= set(ids)
+
+
+def test_a_direction_stands_where_it_reaches(loaded):
+    way = loaded.pairs[0].ways[0]
+    reach = np.tile([0.2, 0.1, 0.3], (10, 1))
+    mine = dataclasses.replace(way, reach_a=reach, reach_b=reach / 4, variance_a=way.variance_b)
+    pair = dataclasses.replace(loaded.pairs[0], ways=(mine,))
+    spec = charts.scatter(pair, ["plain minus masked"])
+    assert {(p["x"], p["y"]) for p in spec["data"]["values"]} == {(0.2, 0.05)}
+    assert page.reach(mine, "a", 3) == "0.2 [0.1, 0.3]"
+    unknown = dataclasses.replace(mine, reach_a=reach * [1, np.nan, np.nan])
+    assert page.reach(unknown, "a", 3) == "0.2"
 
 
 def test_histograms_count_everything():

@@ -17,6 +17,7 @@ from modeldiff.jobs import status
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.components import Component
 from modeldiff.training import Member, engine, train, train_full, train_shard
+from modeldiff.training.models import MODELS
 from modeldiff.training.shard import failure, load_full, margin
 
 
@@ -119,15 +120,15 @@ def test_a_model_that_diverges_is_a_row_of_nan_with_its_cause(study, data, tmp_p
 
 def test_one_diverging_model_leaves_its_neighbours_as_they_are(study, data, monkeypatch, tmp_path):
     expected = np.load(shard(study, data, range(3), tmp_path))
-    build, calls = engine._build, iter(range(100))
+    build, calls = MODELS["mlp"], iter(range(100))
 
-    def poisoned(*arguments):
-        module = build(*arguments)
+    def poisoned(*arguments, **options):
+        module = build(*arguments, **options)
         if next(calls) == 2:  # call 0 asks whether the module can be stacked
             module[1].weight.data.fill_(torch.nan)
         return module
 
-    monkeypatch.setattr(engine, "_build", poisoned)
+    monkeypatch.setitem(MODELS, "mlp", poisoned)
     path = shard(study, data, range(3), tmp_path)
     rows = np.load(path)
     assert artifacts.record(path)["failed"] == {"1": "diverged: outputs are not finite"}
@@ -149,8 +150,8 @@ def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, 
     """All its log-odds are below 0, for it gives the right class a ninth of the probability."""
     labels = torch.from_numpy(data.test.labels[data.targets])
     sure = 0.1 * one_hot(labels, len(data.classes)).float()
-    trained = SimpleNamespace(logits=lambda _: sure[None])
-    monkeypatch.setattr("modeldiff.training.shard._progress", lambda *_: [trained])
+    trained = SimpleNamespace(logits=lambda _: sure[None], state={"weight": torch.zeros(1, 1)})
+    monkeypatch.setattr(engine, "train", lambda *_, **__: iter([trained]))
     path = shard(study, data, range(1), tmp_path)
     assert (np.load(path) < 0).all()
     assert artifacts.record(path)["failed"] == {}

@@ -94,11 +94,9 @@ def contrast(
     # Along the directions of each half, the other half's datamodels.
     along_first = Along.of(models, ridges[1], halves[1], first.directions)
     along_second = Along.of(models, ridges[0], halves[0], second.directions)
-    variance_1, error_1 = along_first.variances()
-    variance_2, error_2 = along_second.variances()
-    variance = np.mean([variance_1, variance_2], 0)
-    half_width = T_CRITICAL * np.linalg.norm([error_1, error_2], axis=0) / 2
-    interval = np.maximum(np.stack([variance - half_width, variance + half_width], 2), 0)
+    variance = both_halves(along_first.variances(), along_second.variances())
+    squares = both_halves(along_first.mean_squares(), along_second.mean_squares())
+    reach = np.sqrt(squares)
     extent_1, covariance_1 = along_first.extents(first.projections)
     extent_2, covariance_2 = along_second.extents(second.projections)
     extent = np.sum([extent_1, extent_2], 0)
@@ -107,10 +105,12 @@ def contrast(
         directions=axes,
         projections=projections,
         explained=singular**2 / (difference**2).sum(),
-        variance_a=np.maximum(variance[0], 0),
-        variance_b=np.maximum(variance[1], 0),
-        interval_a=interval[0],
-        interval_b=interval[1],
+        variance_a=variance[0, :, 0],
+        variance_b=variance[1, :, 0],
+        interval_a=variance[0, :, 1:],
+        interval_b=variance[1, :, 1:],
+        reach_a=reach[0],
+        reach_b=models.scale * reach[1],
         b_follows=ratios(extent, covariance, FREEDOM),
         a_follows=ratios(extent[::-1], covariance[:, ::-1, ::-1], FREEDOM),
         asymmetry=asymmetry(a, models.scale * b, axes),
@@ -149,6 +149,21 @@ class Half(NamedTuple):
         axes, _ = rotated(axes, difference @ axes.T, together)
         closest = nearest(directions, axes)
         return cls(closest, difference @ closest.T)
+
+
+Estimate = tuple[np.ndarray, np.ndarray]  # and its standard error, [2 x k] each
+
+
+def both_halves(first: Estimate, second: Estimate) -> np.ndarray:
+    """The mean of what was measured on each half of the models, with its 95% interval.
+
+    What is measured is 0 or more, and so are the numbers returned: float64 [2 x k x 3].
+    """
+    value_1, error_1 = first
+    value_2, error_2 = second
+    mean = np.mean([value_1, value_2], 0)
+    half_width = T_CRITICAL * np.linalg.norm([error_1, error_2], axis=0) / 2
+    return np.maximum(np.stack([mean, mean - half_width, mean + half_width], 2), 0)
 
 
 def rotated(

@@ -60,17 +60,19 @@ class Along:
     def variances(self) -> tuple[np.ndarray, np.ndarray]:
         """Variances over targets, less noise, and their standard errors: float64 [2 x k], twice.
 
-        Rows are divided by their norm, which is taken as fixed. What noise adds to a square is its
-        curvature over groups, which is subtracted.
+        Rows are divided by their norm, which is taken as fixed.
         """
         rows = self.values / self.norms[:, :, None]
         changes = self.moved / self.norms[:, None, :, None]
-        whole = rows.var(1)
-        without = (rows[:, None] - changes).var(2)
-        mean = without.mean(1)
-        estimate = whole - (GROUPS - 1) * (mean - whole)
-        squares = ((without - mean[:, None]) ** 2).sum(1)
-        return estimate, np.sqrt((GROUPS - 1) / GROUPS * squares)
+        return less_noise(rows.var(1), (rows[:, None] - changes).var(2))
+
+    def mean_squares(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean squares over targets, less noise, and their standard errors: float64 [2 x k], twice.
+
+        Of rows as they are: in the margins' units, squared.
+        """
+        without = self.values[:, None] - self.moved
+        return less_noise((self.values**2).mean(1), (without**2).mean(2))
 
     def extents(self, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far A and B extend along each direction: float64 [2 x k], covariances [k x 2 x 2].
@@ -82,6 +84,18 @@ class Along:
         extent = np.einsum("atk,tk->ak", self.values, targets)
         moved = np.einsum("agtk,tk->kag", self.moved, targets)
         return extent, GROUPS / (GROUPS - 1) * moved @ moved.transpose(0, 2, 1)
+
+
+def less_noise(whole: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a mean of squares would be without noise, and its standard error: [2 x k], twice.
+
+    whole: of all models, [2 x k]; without: of all but one group of them, [2 x GROUPS x k]. What
+    noise adds to a square is its curvature over groups, which is taken off.
+    """
+    mean = without.mean(1)
+    estimate = whole - (GROUPS - 1) * (mean - whole)
+    squares = ((without - mean[:, None]) ** 2).sum(1)
+    return estimate, np.sqrt((GROUPS - 1) / GROUPS * squares)
 
 
 def ratios(values: np.ndarray, covariance: np.ndarray, degrees: int) -> np.ndarray:

@@ -61,6 +61,8 @@ def compare(
         variance_b=variance_along(b, axes),
         interval_a=np.tile(unknown[:, None], 2),
         interval_b=np.tile(unknown[:, None], 2),
+        reach_a=reach(scaled_a, axes),
+        reach_b=reach(scaled_b, axes),
         b_follows=np.tile(unknown[:, None], 3),
         a_follows=np.tile(unknown[:, None], 3),
         asymmetry=asymmetry(scaled_a, scaled_b, axes),
@@ -93,6 +95,12 @@ def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Variance of the rows, at unit norm, along each direction: float64 [directions]."""
     along: np.ndarray = (scale(weights, "unit") @ directions.T).var(0)
     return along
+
+
+def reach(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Root mean square over rows along each direction, its interval unknown: [directions x 3]."""
+    unknown = np.full(len(directions), np.nan)
+    return np.stack([np.sqrt(np.square(weights @ directions.T).mean(0)), unknown, unknown], 1)
 
 
 def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarray:

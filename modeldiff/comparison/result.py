@@ -24,6 +24,10 @@ class Comparison:
         contrast: along the direction as one half of the models finds it, of the other half's
         datamodels, less what noise adds; the mean of both ways round.
     interval_a, interval_b: float64 [directions x 2], 95% intervals of these over models.
+    reach_a, reach_b: float64 [directions x 3], root mean square over targets of each algorithm's
+        weights, scaled as they were compared, along the direction: value and 95% interval over
+        models. It is that by which a direction is A's or B's (`asymmetry`); of a contrast in the
+        margins' units (less the penalty's pull), measured as the variances are, without noise.
     b_follows: float64 [directions x 3], how far B's datamodels extend along the direction as a
         multiple of how far A's do, over the targets that it moves: value and 95% interval over
         models, of margins as they are. 0: only A follows it. Clearly above 0: both do, so that they
@@ -40,8 +44,8 @@ class Comparison:
     stability: float64 [directions], |cosine| of the direction found in two halves of the models.
     overlap: float64 [directions], share of its strongest training examples that the halves share.
     Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
-    alone do not tell their noise); then there is no `agreement`: how alike the two are over all
-    directions.
+    alone do not tell their noise, which reaches then include); then there is no `agreement`: how
+    alike the two are over all directions.
     """
 
     directions: np.ndarray
@@ -51,6 +55,8 @@ class Comparison:
     variance_b: np.ndarray
     interval_a: np.ndarray
     interval_b: np.ndarray
+    reach_a: np.ndarray
+    reach_b: np.ndarray
     b_follows: np.ndarray
     a_follows: np.ndarray
     asymmetry: np.ndarray
@@ -92,6 +98,8 @@ class Comparison:
             variance_b=self.variance_a,
             interval_a=self.interval_b,
             interval_b=self.interval_a,
+            reach_a=self.reach_b,
+            reach_b=self.reach_a,
             b_follows=self.a_follows,
             a_follows=self.b_follows,
             asymmetry=-self.asymmetry,

@@ -50,13 +50,13 @@ def write(
     models: what a contrast reads: masks of all subsets, bit-packed, and the margins of all models
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
-    (variances and their intervals always by algorithm: `variance_a` is a's), `<way>.significant`,
-    `<way>.second_follows`, how far the way's second algorithm follows the first (`b_follows`),
-    bool [directions], and the examples at both ends of each direction, int64 [directions x
-    examples], most extreme first: `train_high`, `train_low`, `test_high`, `test_low` (indices of
-    training and test examples). What is not known is NaN: intervals, p_value, critical_value,
-    stability and overlap for the method `residual`. A contrast adds `power.<field of Power>` and
-    `agreement.<field of Agreement>`.
+    (variances, their intervals and reaches always by algorithm: `variance_a` is a's),
+    `<way>.significant`, bool [directions], `<way>.second_follows`, how far the way's second
+    algorithm follows the first (`b_follows`), and the examples at both ends of each direction,
+    int64 [directions x examples], most extreme first: `train_high`, `train_low`, `test_high`,
+    `test_low` (indices of training and test examples). What is not known is NaN: intervals,
+    p_value, critical_value, stability and overlap for the method `residual`. A contrast adds
+    `power.<field of Power>` and `agreement.<field of Agreement>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
@@ -80,6 +80,8 @@ def write(
         "variance_b": b_minus_a.variance_a,
         "interval_a": b_minus_a.interval_b,
         "interval_b": b_minus_a.interval_a,
+        "reach_a": b_minus_a.reach_b,
+        "reach_b": b_minus_a.reach_a,
     }
     arrays |= _named(WAYS[0], forward)
     arrays |= _named(WAYS[1], backward)

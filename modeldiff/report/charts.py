@@ -19,14 +19,14 @@ Spec = dict[str, Any]
 
 
 def scatter(pair: Pair, way_names: list[str]) -> Spec:
-    """Variances under both algorithms along all directions, both ways, with the diagonal."""
+    """How far both algorithms reach along all directions, both ways, with the diagonal."""
     points: list[dict[str, Any]] = [
         {
             "id": f"{w}-{i}",
             "way": way_names[w],
             "rank": i + 1,
-            "x": float(way.variance_a[i] * 100),
-            "y": float(way.variance_b[i] * 100),
+            "x": float(way.reach_a[i, 0]),
+            "y": float(way.reach_b[i, 0]),
             "chance": bool(way.p_value[i] == way.p_value[i] and not way.significant[i]),
         }
         for w, way in enumerate(pair.ways)
@@ -34,8 +34,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
     ]
     end = max(max(p["x"], p["y"]) for p in points) * 1.05
     at = {
-        "x": _field("x", f"Variance under {pair.a} (%)", scale={"domain": [0, end]}),
-        "y": _field("y", f"Variance under {pair.b} (%)", scale={"domain": [0, end]}),
+        "x": _field("x", f"Reach under {pair.a}", scale={"domain": [0, end]}),
+        "y": _field("y", f"Reach under {pair.b}", scale={"domain": [0, end]}),
     }
     way = {
         "field": "way",
@@ -45,7 +45,7 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
     }
     chosen = {"test": "datum.id === chosen"}
     return _spec(
-        f"Variance of each direction under {pair.a} (across) and {pair.b} (up). "
+        f"Reach along each direction under {pair.a} (across) and {pair.b} (up). "
         "Directions far from the diagonal are used by one algorithm only; "
         "faint ones do not stand out from chance.",
         380,
@@ -80,8 +80,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                     "tooltip": [
                         {"field": "way", "title": "Way"},
                         {"field": "rank", "title": "Direction"},
-                        {"field": "x", "title": f"% under {pair.a}", "format": ".2f"},
-                        {"field": "y", "title": f"% under {pair.b}", "format": ".2f"},
+                        {"field": "x", "title": f"Reach under {pair.a}", "format": ".2~r"},
+                        {"field": "y", "title": f"Reach under {pair.b}", "format": ".2~r"},
                     ],
                 },
             },

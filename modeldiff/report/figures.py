@@ -45,20 +45,20 @@ def write(results: Results) -> None:
                     figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def variance(results: Results, p: int) -> Figure:
-    """Variance of both algorithms' datamodels along each direction, both ways."""
+def reach(results: Results, p: int) -> Figure:
+    """How far both algorithms' datamodels reach along each direction, both ways."""
     pair = results.pairs[p]
     figure, axes = _figure(5.2, 4.8)
     largest = 0.0
     for way, colour, mark in zip(pair.ways, COLOURS, MARKS, strict=False):
-        x, y = way.variance_a * 100, way.variance_b * 100
+        x, y = way.reach_a[:, 0], way.reach_b[:, 0]
         largest = max(largest, x.max(), y.max())
         label = f"{way.first} minus {way.second}"
         axes.scatter(x, y, color=colour, marker=mark, s=34, label=label, zorder=3)
         for i in range(min(LABELLED, len(x))):
             axes.annotate(str(i + 1), (x[i], y[i]), (4, 4), textcoords="offset points", fontsize=8)
     axes.plot([0, largest * 1.05], [0, largest * 1.05], color="#777777", lw=1, ls="--")
-    axes.set(xlabel=f"Variance under {pair.a} (%)", ylabel=f"Variance under {pair.b} (%)")
+    axes.set(xlabel=f"Reach under {pair.a}", ylabel=f"Reach under {pair.b}")
     axes.set_title("Directions that set the algorithms apart", loc="left")
     axes.legend()
     return figure
@@ -111,7 +111,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
 
 
 DRAW: dict[str, Callable[..., Figure]] = {
-    "variance": variance,
+    "reach": reach,
     "effect": effect,
     "lds": lds,
 }

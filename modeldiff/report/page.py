@@ -45,7 +45,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         "agree": agree,
         "chance": chance,
         "followed": followed,
-        "spread": spread,
+        "reach": reach,
         "points": points,
         "percent": percent,
         "interval": interval,
@@ -170,8 +170,8 @@ def _about(results: Results, p: int, way: Way, i: int) -> str:
     """A direction in one line."""
     pair = results.pairs[p]
     return (
-        f"Variance {spread(way, 'a', i, 2)} under {pair.a}, "
-        f"{spread(way, 'b', i, 2)} under {pair.b}; {percent(way.explained[i])} of what "
+        f"Reach {reach(way, 'a', i)} under {pair.a}, "
+        f"{reach(way, 'b', i)} under {pair.b}; {percent(way.explained[i])} of what "
         f"differs. {chance(way, i)} Strongest test images: {_classes(results, way, i)}."
     )
 
@@ -227,12 +227,10 @@ def agree(agreement: Agreement | None) -> str:
     return f"Noise taken out, their datamodels agree to {agreed} (1: the same)."
 
 
-def spread(way: Way, side: str, i: int, digits: int = 1) -> str:
-    """A direction's variance under "a" or "b", with its interval where that is known."""
-    value = percent(getattr(way, f"variance_{side}")[i], digits)
-    low, high = getattr(way, f"interval_{side}")[i]
-    known = not np.isnan(low)
-    return f"{value} [{percent(low, digits)}, {percent(high, digits)}]" if known else value
+def reach(way: Way, side: str, i: int) -> str:
+    """How far algorithm "a" or "b" goes along a direction, with its interval where known."""
+    value, low, high = getattr(way, f"reach_{side}")[i]
+    return f"{value:.2g}" if np.isnan(low) else f"{value:.2g} [{low:.2g}, {high:.2g}]"
 
 
 def chance(way: Way, i: int) -> str:

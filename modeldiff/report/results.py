@@ -66,6 +66,8 @@ class Way:
     variance_b: np.ndarray
     interval_a: np.ndarray
     interval_b: np.ndarray
+    reach_a: np.ndarray
+    reach_b: np.ndarray
     train_high: np.ndarray
     train_low: np.ndarray
     test_high: np.ndarray
@@ -180,7 +182,7 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     return AlgorithmResults(
         name=name,
         failed=failed,
-        accuracy=_accuracy(rows),
+        accuracy=accuracy(rows),
         lds=quality,
         nonzeros=np.count_nonzero(found.weights, axis=1),
         estimator=found.estimator,
@@ -195,7 +197,7 @@ def _left_out(study: Study, folder: Path, name: str) -> int:
     return failed
 
 
-def _accuracy(rows: np.ndarray) -> np.ndarray:
+def accuracy(rows: np.ndarray) -> np.ndarray:
     """Share of margins [models x targets] above 0 per model; a block of rows at a time."""
     step = max(1, BLOCK // rows.shape[1])
     parts = [np.asarray(rows[i : i + step]) for i in range(0, len(rows), step)]

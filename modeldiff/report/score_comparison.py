@@ -16,14 +16,17 @@ SHOWN = 5  # directions, and examples of each, in the terminal
 def compare(
     a: np.ndarray, b: np.ndarray, *, directions: int, rows: str, examples: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Compare both ways: for each, the fields of `Comparison` (`variance_a` is always a's) and the
-    examples at both ends of each direction, int64 [directions x examples], most extreme first.
+    """Compare both ways: for each, the fields of `Comparison` (`variance_a`, `reach_a`: always a's)
+    and the examples at both ends of each direction, int64 [directions x examples], most extreme
+    first.
     """
     found = {}
     for way, (first, second) in zip(comparison.WAYS, ((a, b), (b, a)), strict=True):
         arrays = comparison.compare(first, second, directions=directions, rows=rows).arrays()
         if way != comparison.WAYS[0]:
-            arrays["variance_a"], arrays["variance_b"] = arrays["variance_b"], arrays["variance_a"]
+            for name in ("variance", "reach"):
+                of_a, of_b = arrays[f"{name}_b"], arrays[f"{name}_a"]
+                arrays |= {f"{name}_a": of_a, f"{name}_b": of_b}
         for what, scores in (("test", arrays["projections"].T), ("train", arrays["directions"])):
             both = [comparison.ends(own, examples) for own in scores]
             for side, end in enumerate(("high", "low")):

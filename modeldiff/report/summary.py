@@ -89,6 +89,8 @@ def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:
             "variance_b": number(way.variance_b[i]),
             "interval_a": [number(x) for x in way.interval_a[i]],
             "interval_b": [number(x) for x in way.interval_b[i]],
+            "reach_a": [number(x) for x in way.reach_a[i]],
+            "reach_b": [number(x) for x in way.reach_b[i]],
             "train_examples": way.train_high[i].tolist(),
             "test_examples": way.test_high[i].tolist(),
             "p_value": number(way.p_value[i]),

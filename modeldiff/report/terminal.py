@@ -49,9 +49,9 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         if first["p_value"] is not None and not first["significant"]:
             p += ", no more than chance gives"
         yield (
-            f"{pair['a']} minus {pair['b']}, direction 1 ({p}): variance "
-            f"{_percent(first['variance_a'])} under {pair['a']}, "
-            f"{_percent(first['variance_b'])} under {pair['b']}; training examples {examples} ..."
+            f"{pair['a']} minus {pair['b']}, direction 1 ({p}): reach "
+            f"{_short(first['reach_a'][0])} under {pair['a']}, "
+            f"{_short(first['reach_b'][0])} under {pair['b']}; training examples {examples} ..."
         )
     for proof in summary.get("proofs", ()):
         examples = ", ".join(map(str, proof["train_examples"][:EXAMPLES]))
@@ -88,6 +88,10 @@ def _percent(value: float | None) -> str:
 
 def _two(value: float | None) -> str:
     return "?" if value is None else f"{value:.2f}"
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2g}"
 
 
 def _points(value: float | None) -> str:

@@ -247,7 +247,7 @@ _TABLE = (
         inputs=_inputs("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
-        version=7,
+        version=8,
         milestone="comparison",
         traced=True,
     ),

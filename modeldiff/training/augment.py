@@ -112,13 +112,13 @@ def centre_crop(images: Tensor, *, size: int) -> Tensor:
 
 def normalise(images: Tensor, *, mean: list[float], sd: list[float]) -> Tensor:
     """Subtract each channel's mean and divide by its standard deviation."""
-    centre = _channels(tuple(mean), images.device)
-    scale = _channels(tuple(sd), images.device)
+    centre = per_channel(tuple(mean), images.device)
+    scale = per_channel(tuple(sd), images.device)
     return (images - centre) / scale
 
 
 @cache
-def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+def per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
     """A number per channel, [1 x C x 1 x 1]; cached, since a copy to a GPU waits for its work."""
     with torch.inference_mode(False):  # training may use it, whoever asked first
         return torch.tensor(values, device=device).view(1, -1, 1, 1)
@@ -185,7 +185,7 @@ def _grey(images: Tensor) -> Tensor:
     """Brightness as the eye weighs red, green and blue; [n x 1 x H x W]."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    weights = _channels((0.2989, 0.587, 0.114), images.device)
+    weights = per_channel((0.2989, 0.587, 0.114), images.device)
     return (images * weights).sum(1, keepdim=True)
 
 
