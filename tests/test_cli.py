@@ -331,3 +331,10 @@ def test_former_names_are_taken_and_said_to_be_former(call, config, capsys):
     config["comparison"]["permutations"] = 39
     with pytest.raises(UserError, match=r"comparison\.flips: is not a key"):
         Study.load(config)
+
+
+def test_a_former_value_is_taken_for_a_present_one_and_said_to_be_gone(config, capsys):
+    config["comparison"]["rows"] = "root"
+    assert Study.load(config).config["comparison"]["rows"] == "unit"
+    said = "modeldiff: comparison.rows: `root` is no more, `unit` is taken\n"
+    assert capsys.readouterr().err == said

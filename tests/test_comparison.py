@@ -30,8 +30,6 @@ def rederived(a, b, k, rows):
     t1, t2 = a, b
     if rows == "unit":
         t1, t2 = unit(a), unit(b)
-    if rows == "root":
-        t1, t2 = (np.array([r / np.sqrt(np.linalg.norm(r)) for r in w]) for w in (a, b))
     r = np.array([x - (x @ y) / (y @ y) * y for x, y in zip(t1, t2, strict=True)])
     centred = r - r.mean(0)
     v = np.linalg.svd(centred)[2][:k]
@@ -41,7 +39,7 @@ def rederived(a, b, k, rows):
 
 
 @pytest.mark.parametrize("shape", [(60, 40), (30, 80)], ids=["tall", "wide"])
-@pytest.mark.parametrize("rows", ["unit", "raw", "root"])
+@pytest.mark.parametrize("rows", ["unit", "raw"])
 def test_it_is_the_papers(rows, shape):
     a, b = uneven(0, *shape)
     found = compare(a, b, directions=5, rows=rows)

@@ -27,7 +27,7 @@ from modeldiff.jobs import status as states
 from modeldiff.planning import plan as plans
 from modeldiff.study import Study, config_file, validation
 
-ROWS = ("raw", "unit", "root")  # as in `comparison`, which takes half a second to import
+ROWS = ("raw", "unit")  # as in `comparison`, which takes half a second to import
 TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
 
 config_argument = click.argument("study", metavar="CONFIG", type=Config())

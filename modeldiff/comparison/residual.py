@@ -12,7 +12,7 @@ from modeldiff.comparison.result import Comparison, oriented
 from modeldiff.core.errors import UserError
 
 LARGEST = 1e150
-ROWS = ("unit", "raw", "root")
+ROWS = ("unit", "raw")
 
 
 def compare(
@@ -21,14 +21,12 @@ def compare(
     *,
     directions: int,
     rows: str = "unit",
-    method: str = "residual",
 ) -> Comparison:
     """Compare the datamodels of two algorithms on the same targets and training examples.
 
     weights_a, weights_b: [n_targets x n_train], finite, any float type.
-    rows: scaling before residuals are taken: "unit" norm (the paper's notebooks), "raw" (the
-        published package), "root" (divided by the root of the norm). Zero rows stay zero.
-    method: "residual"; the other, `contrast`, needs the margins and is a function of its own.
+    rows: scaling before residuals are taken: "unit" norm (the paper's notebooks), or "raw" (the
+        published package). Zero rows stay zero.
     Raises UserError for shapes that differ, values that are not finite, too many directions, or
     weights whose residuals are all equal.
     Memory: a few times the two arrays as float64, and min(n_targets, n_train) squared.
@@ -37,8 +35,8 @@ def compare(
     b = _checked(weights_b, "weights_b")
     if a.shape != b.shape:
         raise UserError(f"weights_a {a.shape} and weights_b {b.shape}: must have one shape")
-    if rows not in ROWS or method != "residual":
-        raise UserError(f"rows {rows!r}, method {method!r}: must be one of {ROWS}, 'residual'")
+    if rows not in ROWS:
+        raise UserError(f"rows: is {rows!r}; must be one of {ROWS}")
     most = min(a.shape[0] - 1, a.shape[1])
     if not 1 <= directions <= most:
         raise UserError(f"directions: {directions} of weights {a.shape}; must be 1 to {most}")
@@ -76,12 +74,12 @@ def compare(
 
 
 def scale(weights: np.ndarray, rows: str) -> np.ndarray:
-    """Rows divided by their norm ("unit"), by its root ("root"), or left ("raw")."""
+    """Rows divided by their norm ("unit"), or left ("raw")."""
     if rows == "raw":
         return weights
     norms = np.linalg.norm(weights, axis=1, keepdims=True)
     norms[norms == 0] = 1
-    return weights / (norms if rows == "unit" else np.sqrt(norms))
+    return weights / norms
 
 
 def residual(a: np.ndarray, b: np.ndarray) -> np.ndarray:
