@@ -29,7 +29,7 @@ from modeldiff.core import devices
 
 PAGE = ROOT / "docs" / "gpu.md"
 # Minutes that a part may take, so that one that hangs does not cost the others.
-MOST = {"alike": 2, "speed": 5, "sgd": 60, "regression": 60, "memory": 1}
+MOST = {"alike": 2, "speed": 5, "proof": 15, "sgd": 60, "regression": 60, "memory": 1}
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 

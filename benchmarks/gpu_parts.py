@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from floors import operations, rate
 from regression_paper import paper
 from training import FULL, ROOT, prepared, small
 
 from modeldiff import subsets, training, verification
+from modeldiff.attribution import influence_step
 from modeldiff.core import artifacts
 from modeldiff.dataset import Dataset
+from modeldiff.proof import step
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.validation import parse
 from modeldiff.training import engine, nets
@@ -155,6 +158,48 @@ def synchronised(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def proof(options: Options) -> Iterator[Row]:
+    """Low noise against high noise on all images: gradients propose, opposite halves prove."""
+    config = parse(SGD)
+    config["proof"] = {"proposers": 3, "proposals": 2, "models": 3}
+    for algorithm in config["algorithms"].values():
+        algorithm["precision"] = "bfloat16"
+        if options.tiny:
+            algorithm["model"] = {"name": "resnet9", "width": 8}
+    if options.tiny:
+        config["proof"] = {"proposers": 1, "proposals": 1, "models": 2}
+    study = study_of(config, options)
+    data = data_of(study, options, "cifar10")
+    pair = study.pairs[0]
+    where = {"device": options.device}
+    gradients = []
+    for name in pair:
+        start = time.perf_counter()
+        full = options.work / f"proposers-{name}.npz"
+        if not full.exists():
+            models = range(study.config["proof"]["proposers"])
+            training.train_full(study, name, data, models, full, **where)
+        trained = time.perf_counter()
+        path = options.work / f"gradients-{name}.npz"
+        influence_step.write(study, name, data, [full], path, **where)
+        gradients.append(path)
+        seconds = {"training": trained - start, "gradients": time.perf_counter() - trained}
+        yield {"algorithm": name} | seconds
+    proposals = options.work / "proposals.npz"
+    step.write_proposals(study, pair, (gradients[0], gradients[1]), proposals)
+    shards = []
+    for name in pair:
+        start = time.perf_counter()
+        path = options.work / f"retrained-{name}.npy"
+        models = range(study.retrained)
+        step.retrain(study, pair, name, data, proposals, models, path, **where)
+        shards.append(path)
+        yield {"algorithm": name, "retraining": time.perf_counter() - start}
+    table = options.work / "proof.csv"
+    step.write(study, pair, proposals, shards, table)
+    yield {"proofs": pd.read_csv(table).astype(object).to_dict("records")}
+
+
 def sgd(options: Options) -> Iterator[Row]:
     """Case study C: models of three settings on all images, one of each in turn while time lasts.
 
@@ -277,6 +322,7 @@ def full(device: str) -> Iterator[None]:
 PARTS = {
     "alike": alike,
     "speed": speed,
+    "proof": proof,
     "sgd": sgd,
     "regression": regression,
     "memory": memory,

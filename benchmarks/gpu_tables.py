@@ -54,6 +54,29 @@ def yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def proof(rows: Rows, out: Path) -> list[str]:
+    lines = ["| | training, s | gradients, s | retraining, s |", "|---|---|---|---|"]
+    for name in dict.fromkeys(row["algorithm"] for row in rows if "algorithm" in row):
+        cells = [name.replace("_", " ")]
+        for what in ("training", "gradients", "retraining"):
+            taken = [row[what] for row in rows if row.get("algorithm") == name and what in row]
+            cells.append(f"{taken[0]:.1f}" if taken else "-")
+        lines.append(f"| {' | '.join(cells)} |")
+    proofs = [one for row in rows for one in row.get("proofs", [])]
+    lines += ["", "| proposal | low noise | high noise | p, corrected | verdict |"]
+    lines += ["|---|---|---|---|---|"]
+    for one in proofs:
+        effects = []
+        for side in "ab":
+            bounds = f"[{one[f'{side}_low']:.1f}, {one[f'{side}_high']:.1f}]"
+            effects.append(f"{one[side]:+.1f} {bounds}")
+        lines.append(
+            f"| {one['source']}, {one['proposal']} | {' | '.join(effects)} "
+            f"| {one['adjusted']:.1e} | {one['verdict']} |"
+        )
+    return lines
+
+
 def sgd(rows: Rows, out: Path) -> list[str]:
     arrays = np.load(out / "sgd.npz")
     study = paper_sgd.Study.read(paper_sgd.PAGE.parents[1] / "config" / "cifar10-sgd.yaml")
@@ -116,6 +139,7 @@ def memory(rows: Rows, out: Path) -> list[str]:
 TABLES = {
     "alike": alike,
     "speed": speed,
+    "proof": proof,
     "sgd": sgd,
     "regression": regression,
     "memory": memory,

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-PARTS = ["alike", "speed", "sgd", "regression", "memory"]
+PARTS = ["alike", "speed", "proof", "sgd", "regression", "memory"]
 
 
 def test_every_part_runs_and_fills_its_table(repository, tmp_path):
@@ -22,6 +22,7 @@ def test_every_part_runs_and_fills_its_table(repository, tmp_path):
     assert full["trained_at_once"] == {"4": 4}
     assert full["difference"] < 1e-4
     assert measured["regression"]["rows"][-1]["gap"] < 1e-4
+    assert len(measured["proof"]["rows"][-1]["proofs"]) == 2
 
     again = subprocess.run(command, check=True, capture_output=True, text=True)
     assert again.stdout == ""  # nothing is left to do
