@@ -46,6 +46,7 @@ def follow(document: Path, folder: Path) -> None:
             assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
     follow(repository / "docs/tutorial.md", checkout)
     summary = json.loads((checkout / "results/mine/summary.json").read_text())
