@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from test_attributions import nets, scored
 from test_workflow import Workflow, jobs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def workflow(repository, ridge, tmp_path_factory):

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def scripts(repository):
     return sorted((repository / "benchmarks").glob("*.py"))

@@ -18,6 +18,8 @@ from modeldiff.jobs import sharding
 from modeldiff.study import Study
 from modeldiff.training import calibration
 
+pytestmark = pytest.mark.slow
+
 
 def asks(config, **training):
     config = small(config)

@@ -32,6 +32,8 @@ from modeldiff.study import Study, sizes
 from modeldiff.study.validation import parse
 from modeldiff.training.models import convnet
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[1] / "config"
 STUDIES = ("sgd", "augmentation", "pretraining")
 NAMES = sorted(p.stem for p in CONFIGS.glob("*.yaml") if set(p.stem.split("-")) & set(STUDIES))

@@ -9,6 +9,8 @@ import pytest
 from modeldiff.jobs.sharding import cut
 from modeldiff.study import Study
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = sorted(
     p for p in (Path(__file__).parents[1] / "config").glob("*.yaml") if p.name != "schema.yaml"
 )

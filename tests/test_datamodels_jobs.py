@@ -20,6 +20,8 @@ from modeldiff.study import Study
 from modeldiff.study.validation import parse
 from modeldiff.subsets import Masks
 
+pytestmark = pytest.mark.slow
+
 N, TARGETS = 80, 13
 
 

@@ -54,6 +54,7 @@ def edit(config: Path, shown: str) -> None:
     config.write_text(yaml.safe_dump(parts))
 
 
+@pytest.mark.slow
 def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
     follow(repository / "docs/tutorial.md", checkout)
     summary = json.loads((checkout / "results/mine/summary.json").read_text())

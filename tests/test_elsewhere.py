@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run(repository, room):
     command = [sys.executable, repository / "tests/elsewhere.py", room]

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FOUND = {
     "planted_digits": [
         r"direction 1 \(p = 0\.01\): 1[0-2] of 12 images at an end are planted",

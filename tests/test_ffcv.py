@@ -22,6 +22,8 @@ from modeldiff.training.loaders import InMemoryLoader
 pytest.importorskip("ffcv", reason="FFCV is not installed here")
 from modeldiff.training import ffcv
 
+pytestmark = pytest.mark.slow
+
 N = 250
 
 

@@ -6,6 +6,10 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 PARTS = ["alike", "speed", "proof", "sgd", "regression", "memory"]
 
 

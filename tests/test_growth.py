@@ -16,6 +16,8 @@ from modeldiff.jobs import sharding
 from modeldiff.planning import lds_forecast, power_forecast
 from modeldiff.study import Study
 
+pytestmark = pytest.mark.slow
+
 N_TRAIN, N_TARGETS, MODELS = 60, 40, 400
 HOW = {"estimator": "ridge", "penalty": 0.1}
 

@@ -162,6 +162,7 @@ THROUGH_SNAKEMAKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [*THROUGH_SNAKEMAKE, "command line"])
 def test_through_snakemake_it_is_one_line_too(repository, config, tmp_path, attack):
     text = yaml.safe_dump(config | THROUGH_SNAKEMAKE.get(attack, {}))

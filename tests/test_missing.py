@@ -13,6 +13,8 @@ from modeldiff.core.errors import UserError
 from modeldiff.jobs import missing
 from modeldiff.study import Study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lacking(config, tmp_path):

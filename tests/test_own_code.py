@@ -7,6 +7,8 @@ import pytest
 import yaml
 from test_workflow import Workflow, jobs
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 study: small
 dataset: {name: "mine:data"}

@@ -18,6 +18,8 @@ from modeldiff.proof import step
 from modeldiff.report import proofs
 from modeldiff.study import Study, stages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(repository, tmp_path_factory):

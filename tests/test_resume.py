@@ -17,6 +17,8 @@ from modeldiff.study import Study
 from modeldiff.study.validation import parse
 from modeldiff.training import train_shard
 
+pytestmark = pytest.mark.slow
+
 # `modeldiff train` that saves after every group and epoch; else it would after minutes.
 SAVES_ALWAYS = """
 from modeldiff.training import checkpoint

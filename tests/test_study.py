@@ -184,6 +184,7 @@ def test_the_error_names_the_overlay_that_holds_the_key(config, repository, tmp_
     assert str(caught.value).startswith(f"{overlay}: seed: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [[], ["-n"]], ids=["run", "dry-run"])
 @pytest.mark.parametrize(
     ("path", "value", "words"),

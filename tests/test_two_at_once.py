@@ -8,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import small
 
 from modeldiff.study.validation import parse
+
+pytestmark = pytest.mark.slow
 
 
 def start(repository, folder, study, *wanted):

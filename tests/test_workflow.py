@@ -16,6 +16,8 @@ from conftest import small
 
 from modeldiff.study.validation import parse
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path("results/small")
 
 

@@ -22,6 +22,8 @@ from conftest import small
 
 from modeldiff.study.validation import parse
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("cluster.sh")
 
 
