@@ -13,7 +13,7 @@ from modeldiff import transformations
 from modeldiff.comparison import WAYS
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.report import page, results, summary
+from modeldiff.report import page_content, results, summary
 from modeldiff.study import Study
 from modeldiff.study.validation import parse
 from modeldiff.training.shard import load_full
@@ -259,13 +259,13 @@ def test_the_page_and_the_summary_show_what_to_try(hostile_json, study_json):
                     k: row[k] for k in row if k in entry and k != "options"
                 }
     assert json.loads(json.dumps(content)) == content
-    shown = page._content(loaded)["pairs"][0]["ways"][0]["candidates"]
+    shown = page_content.collect(loaded)["pairs"][0]["ways"][0]["candidates"]
     first = content["comparisons"][0]["directions"][0]["candidates"][0]
     assert len(shown["tables"]) == 10
     assert shown["tables"][0][0][0].startswith(first["transformation"])
     assert shown["tables"][0][0][1] == first["class"] in report_studies.HOSTILE
     assert f"for all {first['attempts']} attempts at once" in shown["about"]
     assert "a person decides" in shown["about"]
-    plain = page._content(results.read(study_json))["pairs"][0]["ways"][0]
+    plain = page_content.collect(results.read(study_json))["pairs"][0]["ways"][0]
     assert "candidates" not in plain
     assert "candidates" not in (study_json.parent / "summary.json").read_text()
