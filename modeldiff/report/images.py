@@ -18,20 +18,23 @@ def embed(splits: dict[str, tuple[Images, Iterable[int]]]) -> dict[str, dict[int
     """Data URIs of the chosen examples of each split, at the best quality that fits `BUDGET`:
     as they are, then as JPEG of falling size.
     """
-    wanted = {name: (images, sorted(set(map(int, c)))) for name, (images, c) in splits.items()}
-    largest = max(max(images.images.shape[2:]) for images, _ in wanted.values())
+    wanted: dict[str, tuple[Images, list[int]]] = {}
+    largest = 0
+    for name, (images, chosen) in splits.items():
+        wanted[name] = (images, sorted({int(i) for i in chosen}))
+        largest = max(largest, *images.images.shape[2:])
     sides = [None, *dict.fromkeys(min(side, largest) for side in SIDES)]
     for side in sides:
-        found: dict[str, dict[int, str]] = {name: {} for name in wanted}
+        uris: dict[str, dict[int, str]] = {name: {} for name in wanted}
         size = 0
         for name, i, uri in _encoded(wanted, side):
-            found[name][i] = uri
+            uris[name][i] = uri
             size += len(uri)
             if size > BUDGET and side != sides[-1]:
                 break
         else:
             break
-    return found
+    return uris
 
 
 def _encoded(
@@ -44,7 +47,8 @@ def _encoded(
 
 def uri(image: np.ndarray, side: int | None = None) -> str:
     """A data URI of one image, uint8 [channels x height x width]."""
-    picture, file = Image.fromarray(pixels(image)), io.BytesIO()
+    picture = Image.fromarray(pixels(image))
+    file = io.BytesIO()
     if side is None:
         picture.save(file, "PNG", optimize=True)
     else:

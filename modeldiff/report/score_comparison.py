@@ -19,38 +19,49 @@ def compare(
     """Compare both ways: for each, the fields of `Comparison` (`variance_a` is always a's) and the
     examples at both ends of each direction, int64 [directions x examples], most extreme first.
     """
-    found = {}
-    for way, (first, second) in zip(comparison.WAYS, ((a, b), (b, a)), strict=True):
-        arrays = comparison.compare(first, second, directions=directions, rows=rows).arrays()
-        if way != comparison.WAYS[0]:
-            arrays["variance_a"], arrays["variance_b"] = arrays["variance_b"], arrays["variance_a"]
-        for what, scores in (("test", arrays["projections"].T), ("train", arrays["directions"])):
-            both = [comparison.ends(own, examples) for own in scores]
-            for side, end in enumerate(("high", "low")):
-                arrays[f"{what}_{end}"] = np.stack([ends[side] for ends in both])
-        found[way] = arrays
-    return found
+    a_minus_b, b_minus_a = comparison.WAYS
+    forth = comparison.compare(a, b, directions=directions, rows=rows).arrays()
+    back = comparison.compare(b, a, directions=directions, rows=rows).arrays()
+    of_first = back["variance_a"]
+    back["variance_a"] = back["variance_b"]
+    back["variance_b"] = of_first
+    for arrays in (forth, back):
+        _add_ends(arrays, "test", arrays["projections"].T, examples)
+        _add_ends(arrays, "train", arrays["directions"], examples)
+    return {a_minus_b: forth, b_minus_a: back}
+
+
+def _add_ends(arrays: dict[str, np.ndarray], what: str, scores: np.ndarray, examples: int) -> None:
+    """Add the examples at both ends of each direction, by scores [directions x examples]."""
+    highs = []
+    lows = []
+    for of_direction in scores:
+        high, low = comparison.ends(of_direction, examples)
+        highs.append(high)
+        lows.append(low)
+    arrays[f"{what}_high"] = np.stack(highs)
+    arrays[f"{what}_low"] = np.stack(lows)
 
 
 def summary(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
     """The comparison as a study's `summary.json` has it."""
-    ways = [
-        {
-            "way": way,
-            "directions": [
-                {
-                    "rank": i + 1,
-                    "variance_a": float(of["variance_a"][i]),
-                    "variance_b": float(of["variance_b"][i]),
-                    "train_examples": of["train_high"][i].tolist(),
-                    "test_examples": of["test_high"][i].tolist(),
-                }
-                for i in range(len(of["directions"]))
-            ],
-        }
-        for way, of in found.items()
-    ]
-    return {"comparisons": [{"a": names[0], "b": names[1]} | way for way in ways]}
+    a, b = names
+    comparisons = []
+    for way, arrays in found.items():
+        directions = [_direction(arrays, i) for i in range(len(arrays["directions"]))]
+        comparisons.append({"a": a, "b": b, "way": way, "directions": directions})
+    return {"comparisons": comparisons}
+
+
+def _direction(arrays: dict[str, np.ndarray], i: int) -> dict[str, Any]:
+    """Direction `i` (from 0) as JSON values."""
+    return {
+        "rank": i + 1,
+        "variance_a": float(arrays["variance_a"][i]),
+        "variance_b": float(arrays["variance_b"][i]),
+        "train_examples": arrays["train_high"][i].tolist(),
+        "test_examples": arrays["test_high"][i].tolist(),
+    }
 
 
 def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
@@ -58,7 +69,8 @@ def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> It
     for (way, of), first in zip(found.items(), names, strict=True):
         yield f"{first} minus {names[way == comparison.WAYS[0]]}"
         for i in range(min(SHOWN, len(of["directions"]))):
-            a, b = of["variance_a"][i], of["variance_b"][i]
+            a = of["variance_a"][i]
+            b = of["variance_b"][i]
             targets = of["test_high"][i][:SHOWN].tolist()
             train = of["train_high"][i][:SHOWN].tolist()
             yield (
@@ -73,8 +85,16 @@ def write(
     """Write `comparison.npz`, `summary.json` and the page `comparison.html`."""
     folder = Path(folder)
     with artifacts.atomic_write(folder / "comparison.npz") as file:
-        flat = {f"{way}.{k}": v for way, of in found.items() for k, v in of.items()}
-        artifacts.write_arrays(file, flat)
+        artifacts.write_arrays(file, _flat(found))
     artifacts.write_json(folder / "summary.json", summary(found, names))
     with artifacts.atomic_write(folder / "comparison.html") as file:
         file.write(comparison_page.render(found, names).encode())
+
+
+def _flat(found: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of both ways under names such as `a-minus-b.directions`."""
+    flat = {}
+    for way, arrays in found.items():
+        for name, array in arrays.items():
+            flat[f"{way}.{name}"] = array
+    return flat
