@@ -105,24 +105,37 @@ class MarginGradients:
         state = {name: tensor[model] for name, tensor in trained.state.items()}
         self.device = next(iter(state.values())).device
         self.module.to(self.device).eval()
-        learned = {name for name, p in self.module.named_parameters() if p.requires_grad}
-        self.parameters = {name: state[name] for name in state if name in learned}
-        self.fixed = {name: state[name] for name in state if name not in learned}
+        learned = set()
+        for name, parameter in self.module.named_parameters():
+            if parameter.requires_grad:
+                learned.add(name)
+        self.parameters: dict[str, Tensor] = {}
+        self.fixed: dict[str, Tensor] = {}
+        for name, tensor in state.items():
+            if name in learned:
+                self.parameters[name] = tensor
+            else:
+                self.fixed[name] = tensor
         self.count = sum(parameter.numel() for parameter in self.parameters.values())
         kept = dimensions or FEATURES // n_train
-        self.projection = Projection(self.count, kept, self.device) if kept < self.count else None
+        self.projection: Projection | None = None
+        if kept < self.count:
+            self.projection = Projection(self.count, kept, self.device)
 
     def of(self, data: Images, rows: range) -> tuple[Tensor, Tensor]:
         """Gradients [rows x dimensions] and margins [rows] of these examples, float32."""
-        gradients, margins = [], []
+        gradients = []
+        margins = []
         at_once = min(EXAMPLES, max(1, AT_ONCE // self.count))
         for start in range(rows.start, rows.stop, at_once):
             some = slice(start, min(start + at_once, rows.stop))
             images = to_float(torch.from_numpy(data.images[some]).to(self.device))
             labels = torch.from_numpy(data.labels[some]).to(self.device)
             with user_code.running(self.algorithm.model.name, "gradients of single examples"):
-                found, values = self._batch(prepare(self.algorithm, images), labels)
-            gradients.append(found if self.projection is None else self.projection.of(found))
+                of_batch, values = self._batch(prepare(self.algorithm, images), labels)
+            if self.projection is not None:
+                of_batch = self.projection.of(of_batch)
+            gradients.append(of_batch)
             margins.append(values)
         return torch.cat(gradients), torch.cat(margins)
 
@@ -164,8 +177,10 @@ class Projection:
 
     def of(self, gradients: Tensor) -> Tensor:
         """Of gradients [n x parameters]: [n x dimensions]."""
-        parts = gradients.split([len(signs) for signs in self.signs], dim=1)
-        projected = [part @ signs for part, signs in zip(parts, self.signs, strict=True)]
+        parts = gradients.split(list(map(len, self.signs)), dim=1)
+        projected = []
+        for part, signs in zip(parts, self.signs, strict=True):
+            projected.append(part @ signs)
         return torch.cat(projected, 1)
 
 
