@@ -13,14 +13,17 @@ LABELLED = 3  # first directions, that carry their rank in the scatter
 TEMPLATE = Path(__file__).with_name("comparison.html.jinja")
 
 
-def render(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> str:
-    """One self-contained HTML page, without scripts; `found` is what `scores.compare` returns."""
+def render(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> str:
+    """One self-contained HTML page, without scripts.
+
+    ways: as `score_comparison.compare` returns them.
+    """
     a, b = names
-    forth, back = found.values()
-    ways = {f"{a} minus {b}": forth, f"{b} minus {a}": back}
+    forth, back = ways.values()
+    titled = {f"{a} minus {b}": forth, f"{b} minus {a}": back}
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text("utf-8"))
-    drawing = Markup(vl_convert.vegalite_to_svg(_scatter(ways, names)))
-    return template.render(a=a, b=b, ways=ways, shown=SHOWN, drawing=drawing)
+    drawing = Markup(vl_convert.vegalite_to_svg(_scatter(titled, names)))
+    return template.render(a=a, b=b, ways=titled, shown=SHOWN, drawing=drawing)
 
 
 def _scatter(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def _add_ends(arrays: dict[str, np.ndarray], what: str, scores: np.ndarray, exam
     arrays[f"{what}_low"] = np.stack(lows)
 
 
-def summary(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
+def summary(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
     """The comparison as a study's `summary.json` has it."""
     a, b = names
     comparisons = []
-    for way, arrays in found.items():
+    for way, arrays in ways.items():
         directions = [_direction(arrays, i) for i in range(len(arrays["directions"]))]
         comparisons.append({"a": a, "b": b, "way": way, "directions": directions})
     return {"comparisons": comparisons}
@@ -64,37 +64,35 @@ def _direction(arrays: dict[str, np.ndarray], i: int) -> dict[str, Any]:
     }
 
 
-def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
+def lines(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
     """The first directions for people."""
-    for (way, of), first in zip(found.items(), names, strict=True):
-        yield f"{first} minus {names[way == comparison.WAYS[0]]}"
-        for i in range(min(SHOWN, len(of["directions"]))):
-            a = of["variance_a"][i]
-            b = of["variance_b"][i]
-            targets = of["test_high"][i][:SHOWN].tolist()
-            train = of["train_high"][i][:SHOWN].tolist()
-            yield (
-                f"  {i + 1}: variance {a:.2%} and {b:.2%}; targets {' '.join(map(str, targets))}; "
-                f"training examples {' '.join(map(str, train))}"
-            )
+    a, b = names
+    titles = (f"{a} minus {b}", f"{b} minus {a}")
+    for title, arrays in zip(titles, ways.values(), strict=True):
+        yield title
+        for i in range(min(SHOWN, len(arrays["directions"]))):
+            variances = f"{arrays['variance_a'][i]:.2%} and {arrays['variance_b'][i]:.2%}"
+            targets = " ".join(map(str, arrays["test_high"][i][:SHOWN].tolist()))
+            train = " ".join(map(str, arrays["train_high"][i][:SHOWN].tolist()))
+            yield f"  {i + 1}: variance {variances}; targets {targets}; training examples {train}"
 
 
 def write(
-    found: dict[str, dict[str, np.ndarray]], names: tuple[str, str], folder: str | Path
+    ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str], folder: str | Path
 ) -> None:
     """Write `comparison.npz`, `summary.json` and the page `comparison.html`."""
     folder = Path(folder)
     with artifacts.atomic_write(folder / "comparison.npz") as file:
-        artifacts.write_arrays(file, _flat(found))
-    artifacts.write_json(folder / "summary.json", summary(found, names))
+        artifacts.write_arrays(file, _flat(ways))
+    artifacts.write_json(folder / "summary.json", summary(ways, names))
     with artifacts.atomic_write(folder / "comparison.html") as file:
-        file.write(comparison_page.render(found, names).encode())
+        file.write(comparison_page.render(ways, names).encode())
 
 
-def _flat(found: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _flat(ways: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays of both ways under names such as `a-minus-b.directions`."""
     flat = {}
-    for way, arrays in found.items():
+    for way, arrays in ways.items():
         for name, array in arrays.items():
             flat[f"{way}.{name}"] = array
     return flat

@@ -82,7 +82,7 @@ def _training_jobs(models: dict[str, tuple[int, int]], shard: int) -> int:
 
 
 def _divided(number: int, by: int) -> int:
-    """Rounded up."""
+    """`number` / `by`, rounded up."""
     return -(-number // by)
 
 
