@@ -38,7 +38,8 @@ CONFIGS = Path(__file__).parents[1] / "config"
 STUDIES = ("sgd", "augmentation", "pretraining")
 NAMES = sorted(p.stem for p in CONFIGS.glob("*.yaml") if set(p.stem.split("-")) & set(STUDIES))
 NAMES.append("cifar10-mini")  # with its own net
-ROOMS = "dataset beton subsets train margins datamodels comparison predictions verification report"
+ROOMS = "dataset beton subsets train margins datamodels comparison predictions verification "
+ROOMS += "gradients proposals retrain proof report"
 
 
 def cut(name: str, folder: Path) -> dict:
@@ -49,6 +50,8 @@ def cut(name: str, folder: Path) -> dict:
     config["training"] = {"shard": 110, "width": 55}
     config["comparison"] |= {"directions": 3, "examples": 5}
     config["verification"]["models"] = 4
+    if "proof" in config:
+        config["proof"] = {"proposers": 2, "proposals": 1, "models": 2}
     for transformation in config["verification"]["transformations"].values():
         if "row" in transformation:
             transformation |= {"row": 3, "column": 5}  # within images that are this small

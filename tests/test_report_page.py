@@ -13,6 +13,7 @@ from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import Dataset, Images
 from modeldiff.report import charts, images, page, summary
 from modeldiff.report.results import Results
+from modeldiff.report.words import chance
 
 pytest_plugins = ["report_fixtures"]
 
@@ -124,7 +125,7 @@ def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded)
             significant=np.full(10, significant),
             second_follows=np.tile([value, low, high], (10, 1)),
         )
-        return page.chance(way, 0)
+        return chance(way, 0)
 
     assert "masked follows it too, 0.50 [0.40, 0.60] times as far as plain." in words(0.5, 0.4, 0.6)
     assert "masked is not seen to follow it (0.01 [-0.03, 0.04] times" in words(0.01, -0.03, 0.04)

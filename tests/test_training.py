@@ -13,7 +13,7 @@ from modeldiff import subsets, training
 from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import as_float
-from modeldiff.jobs import status
+from modeldiff.jobs import job_logs
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.components import Component
 from modeldiff.training import Member, engine, train, train_full, train_shard
@@ -177,7 +177,7 @@ def test_the_bar_names_the_epoch_between_two_models(study, data, tmp_path, monke
     epochs = study.algorithms["plain"].epochs
     for epoch in range(1, epochs + 1):
         assert any("| 0/2 [" in bar and f" epoch {epoch}/{epochs}]" in bar for bar in said)
-        assert all(status.BAR.search(bar) for bar in said if "epoch" in bar)
+        assert all(job_logs.BAR.search(bar) for bar in said if "epoch" in bar)
     # tqdm then shows the mean so far; its smoothed rate leaves out epochs that ended no model.
     assert set(bars[0].rates) == {None}
 

@@ -113,7 +113,9 @@ class MarginGradients:
             tensors[name] = stacked[model]
         self.count = sum(parameter.numel() for parameter in self.parameters.values())
         kept = dimensions or FEATURES // n_train
-        self.projection = Projection(self.count, kept, self.device) if kept < self.count else None
+        self.projection: Projection | None = None
+        if kept < self.count:
+            self.projection = Projection(self.count, kept, self.device)
 
     def of(self, data: Images, rows: range) -> tuple[Tensor, Tensor]:
         """Gradients [rows x dimensions] and margins [rows] of these examples, float32."""
@@ -170,8 +172,10 @@ class Projection:
 
     def of(self, gradients: Tensor) -> Tensor:
         """Of gradients [n x parameters]: [n x dimensions]."""
-        parts = gradients.split([len(signs) for signs in self.signs], dim=1)
-        projected = [part @ signs for part, signs in zip(parts, self.signs, strict=True)]
+        parts = gradients.split(list(map(len, self.signs)), dim=1)
+        projected = []
+        for part, signs in zip(parts, self.signs, strict=True):
+            projected.append(part @ signs)
         return torch.cat(projected, 1)
 
 

@@ -95,7 +95,7 @@ def _arrays(path: Path, size: int) -> dict[Any, Any]:
                 from safetensors.torch import load_file
             except ModuleNotFoundError:
                 raise UserError(f"{path}: needs a package: pip install safetensors") from None
-            return {k: _numpy(v) for k, v in load_file(path).items()}
+            return {name: _numpy(tensor) for name, tensor in load_file(path).items()}
     raise UserError(f"{path}: is of kind {path.suffix or 'unknown'}; must be {KINDS}")
 
 

@@ -44,12 +44,12 @@ def data(study: Study) -> Iterator[str]:
     if not fingerprints.is_own(study.dataset.name):
         return
     try:
-        found = dataset.differences(study, manifest)
+        other = dataset.differences(study, manifest)
     except CorruptArtifact:  # nothing was prepared, or of other settings: it will be made again
         return
-    if found:
+    if other:
         yield (
-            f"{study.dataset.name} gives other {' and '.join(found)} than those prepared: a new "
+            f"{study.dataset.name} gives other {' and '.join(other)} than those prepared: a new "
             "`dataset.code`, e.g. v2, has them prepared, and all models trained, again"
         )
 
@@ -80,8 +80,11 @@ def _trained_again(before: Study, study: Study) -> str:
         ("training", study.fitted, "models"),
         ("full", study.trained, "full-data models"),
     ):
-        stale = {name: _stale(before, study, stage, name) for name in names}
-        stale = {name: models for name, models in stale.items() if models}
+        stale = {}
+        for name in names:
+            models = _stale(before, study, stage, name)
+            if models:
+                stale[name] = models
         if stale:
             parts.append(f"{sum(stale.values()):,} {what} of {' and '.join(stale)}")
     return f"{' and '.join(parts)} are trained again" if parts else "no model is trained again"

@@ -32,22 +32,26 @@ def read(study: Study, name: str) -> FinishedModels | None:
     folder = Path(study.folder)
     made = sharding.finished(study, "training", name, folder)
     key = study.key("training", name)
-    shards = [folder / stages.path("shards", name, start, made[start]) for start in sorted(made)]
-    if not shards:
+    if not made:
         return None
+    shards = []
+    models: list[int] = []
+    for start, stop in sorted(made.items()):
+        shards.append(folder / stages.path("shards", name, start, stop))
+        models += range(start, stop)
     prepared = folder / stages.path("dataset")
     try:
         manifest = dataset.read_manifest(prepared, study.key("dataset"))
-        shape = study.n_subsets, manifest["train"]
+        shape = (study.n_subsets, manifest["train"])
         masks = Masks.open(folder / stages.path("masks"), study.key("subsets"), shape)
     except CorruptArtifact:
         return None
-    models = np.concatenate([np.arange(a, made[a]) for a in sorted(made)])
     with tempfile.TemporaryDirectory() as temporary:
         gathered = Path(temporary) / "margins.npy"
         margins.gather(shards, key, gathered, key, dataset.digest(prepared))
         rows, _ = margins.read(gathered, key)  # stays mapped when its name is gone
-    return FinishedModels(models, np.array([study.subset_of(m) for m in models]), rows, masks)
+    subset = np.array([study.subset_of(model) for model in models])
+    return FinishedModels(models=np.array(models), subset=subset, margins=rows, masks=masks)
 
 
 class Rows:

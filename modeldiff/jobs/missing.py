@@ -11,8 +11,10 @@ import numpy as np
 from modeldiff import dataset, margins
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
-from modeldiff.jobs import sharding, status
+from modeldiff.jobs import job_logs, sharding
 from modeldiff.study import Study, stages
+
+SHOWN = 5  # ranges of models that are named
 
 
 def lines(study: Study) -> Iterator[str]:
@@ -25,7 +27,7 @@ def lines(study: Study) -> Iterator[str]:
             )
         elif study.config["training"]["allow_missing"] is None:
             again += "; `training.allow_missing: 1%` would let the study finish without a few"
-        cause = next(filter(None, (_cause(study, name, r) for r in ranges)), "see the logs")
+        cause = _first_cause(study, name, ranges) or "see the logs"
         yield f"models {_words(ranges)} of {name} are missing ({cause}): {again}"
 
 
@@ -35,20 +37,21 @@ def skip_missing(study: Study) -> Iterator[str]:
     Its models count as failed from then on. Raises UserError, and writes nothing, if an algorithm
     lacks more than `training.allow_missing` of its models.
     """
-    found = _unfinished(study)
-    for name, ranges in found.items():
-        if (why := _too_many(study, name, ranges)) is not None:
+    lacking = _unfinished(study)
+    for name, ranges in lacking.items():
+        why = _too_many(study, name, ranges)
+        if why is not None:
             raise UserError(why)
     manifest = Path(study.folder) / stages.path("dataset")
     targets = len(dataset.read_manifest(manifest, study.key("dataset"))["targets"])
-    for name, ranges in found.items():
+    for name, ranges in lacking.items():
         written = []
         for models in ranges:
             cause = margins.MISSING + (_cause(study, name, models) or "its job did not finish")
             facts = {
                 "algorithm": name,
                 "models": [models.start, models.stop],
-                "failed": {str(m): cause for m in models},
+                "failed": dict.fromkeys(map(str, models), cause),
                 "margin": study.config["training"]["margin"],
                 "data": dataset.digest(manifest),
             }
@@ -56,9 +59,8 @@ def skip_missing(study: Study) -> Iterator[str]:
             with artifacts.write(path, study.key("training", name), **facts) as file:
                 np.save(file, np.full((len(models), targets), np.nan, np.float32))
             written.append(f"{path}*")
-        written.append(
-            f"{study.folder}/{stages.path('margins', name)}"
-        )  # which Snakemake then makes anew
+        margins_path = f"{study.folder}/{stages.path('margins', name)}"
+        written.append(margins_path)  # which Snakemake then makes anew
         yield (
             f"models {_words(ranges)} of {name} are given up: the same Snakemake command finishes "
             f"the study without them; to train them after all, first: rm -f {' '.join(written)}"
@@ -67,30 +69,28 @@ def skip_missing(study: Study) -> Iterator[str]:
 
 def _unfinished(study: Study) -> dict[str, list[range]]:
     """What each algorithm lacks of its models on subsets, if it lacks any."""
-    found = {}
+    lacking = {}
     for name in study.fitted:
         try:
             ranges = sharding.unfinished(study, "training", name, study.folder)
         except CorruptArtifact:  # it was not even measured
             ranges = [range(study.models)]
         if ranges:
-            found[name] = ranges
-    return found
+            lacking[name] = ranges
+    return lacking
 
 
 def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
     """Why these models cannot be given up; None if they can. Models given up before count, too."""
     text = study.config["training"]["allow_missing"]
     share = float(text.rstrip("%")) / 100 if text else 0.0
-    records = [
-        artifacts.record(_shard(study, name, r))
-        for r in sharding.cut(study, "training", name, study.folder)
-        if r not in ranges
-    ]
-    before = sum(
-        cause.startswith(margins.MISSING) for r in records for cause in r["failed"].values()
-    )
-    missing = before + sum(map(len, ranges))
+    missing = sum(map(len, ranges))
+    for models in sharding.cut(study, "training", name, study.folder):
+        if models not in ranges:
+            record = artifacts.record(_shard(study, name, models))
+            for cause in record["failed"].values():
+                if cause.startswith(margins.MISSING):
+                    missing += 1
     if missing <= share * study.models:
         return None
     return (
@@ -100,10 +100,19 @@ def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
     )
 
 
+def _first_cause(study: Study, name: str, ranges: list[range]) -> str:
+    """The last word of the first job that left one."""
+    for models in ranges:
+        cause = _cause(study, name, models)
+        if cause:
+            return cause
+    return ""
+
+
 def _cause(study: Study, name: str, models: range) -> str:
     """The last word of the job that should have trained the models."""
     log = Path(study.folder) / stages.log("training", name, models.start, models.stop)
-    return status.last_word(log).removeprefix("modeldiff: ")
+    return job_logs.last_word(log).removeprefix("modeldiff: ")
 
 
 def _shard(study: Study, name: str, models: range) -> Path:
@@ -112,5 +121,7 @@ def _shard(study: Study, name: str, models: range) -> Path:
 
 def _words(ranges: list[range]) -> str:
     """`60-119, 180-239`; of many the first."""
-    words = [f"{r.start}-{r.stop - 1}" for r in ranges[:5]]
-    return ", ".join(words) + (f" and {len(ranges) - 5} more jobs'" if len(ranges) > 5 else "")
+    words = ", ".join(f"{models.start}-{models.stop - 1}" for models in ranges[:SHOWN])
+    if len(ranges) > SHOWN:
+        words += f" and {len(ranges) - SHOWN} more jobs'"
+    return words

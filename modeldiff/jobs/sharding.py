@@ -49,7 +49,11 @@ def calibration(study: Study, name: str, path: str | Path) -> Calibration:
         content = json.loads(Path(path).read_text())
         if content["key"] != study.key("calibration", name):
             raise CorruptArtifact(f"{path}: was made from other settings")
-        return Calibration(**{k: content[k] for k in Calibration.__dataclass_fields__})
+        return Calibration(
+            width=content["width"],
+            seconds_per_model=content["seconds_per_model"],
+            seconds_per_job=content["seconds_per_job"],
+        )
     except (OSError, ValueError, KeyError, TypeError):
         raise CorruptArtifact(
             f"{path}: is no readable calibration; remove it and run again"
@@ -71,10 +75,10 @@ def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -
     if per in ("models", "retrained"):
         *pair, name = names
         ranges = cut(study, stage, name, folder, tuple(pair))
-        return [(*names, r.start, r.stop) for r in ranges]
+        return [(*names, models.start, models.stop) for models in ranges]
     if per == "targets":
         parts = study.config["datamodels"]["jobs"]
-        return [(*names, i, parts) for i in range(parts) if parts > 1]
+        return [(*names, i, parts) for i in range(parts)] if parts > 1 else []
     return [names]
 
 
@@ -95,7 +99,9 @@ def cut(
     else:
         models = study.full_models if name in study.trained else 0
     made = finished(study, stage, name, folder, pair)
-    size, starts, start = _size(study, stage, name, folder), sorted(made), 0
+    size = _size(study, stage, name, folder)
+    starts = sorted(made)
+    start = 0
     while start < models:
         stop = made.get(start, models + 1)
         if stop > models:
@@ -108,7 +114,11 @@ def cut(
 def unfinished(study: Study, stage: str, name: str, folder: str | Path) -> list[range]:
     """Those of `cut` whose result is not there."""
     made = finished(study, stage, name, folder)
-    return [r for r in cut(study, stage, name, folder) if made.get(r.start) != r.stop]
+    unmade = []
+    for models in cut(study, stage, name, folder):
+        if made.get(models.start) != models.stop:
+            unmade.append(models)
+    return unmade
 
 
 def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
@@ -116,14 +126,14 @@ def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
     config = study.config["training"]
     if config["minutes_per_job"] is None:
         return int(config["shard"])
-    found = calibration(study, name, Path(folder) / stages.path("calibration", name))
+    calibrated = calibration(study, name, Path(folder) / stages.path("calibration", name))
     examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
     share = study.alpha / examples[stage]
-    seconds = 60 * config["minutes_per_job"] - found.seconds_per_job
+    seconds = 60 * config["minutes_per_job"] - calibrated.seconds_per_job
     models = study.models if stage == "training" else study.config["verification"]["models"]
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
-    size = max(fewest, 1, int(share * seconds / found.seconds_per_model))
-    return size - size % found.width if size > found.width else size
+    size = max(fewest, 1, int(share * seconds / calibrated.seconds_per_model))
+    return size - size % calibrated.width if size > calibrated.width else size
 
 
 def finished(
@@ -136,7 +146,8 @@ def finished(
     for path in every.parent.glob(every.name) if every.parent.is_dir() else ():
         if (match := NAME.fullmatch(path.name)) is None:
             continue
-        start, stop = int(match[1]), int(match[2])
+        start = int(match[1])
+        stop = int(match[2])
         try:
             if artifacts.record(path)["key"] == key:
                 made[start] = max(stop, made.get(start, 0))

@@ -5,25 +5,24 @@ and made for the study's settings; the models of an unfinished job are known fro
 in its log.
 """
 
-import re
 import threading
 import time
 from calendar import timegm
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from modeldiff import margins
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
-from modeldiff.jobs import sharding
+from modeldiff.jobs import job_logs, sharding
+from modeldiff.jobs.job_logs import Stretch
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES, Names, Stage
 
-BAR = re.compile(r"(\d+)/\d+ \[([\d:]+)<")  # tqdm: 250/500 [00:05<00:05, 48.2model/s]
-TAIL = 4096  # bytes of a log that are read
 QUIET = 120.0  # seconds without a word of a job that are nothing to speak of
 MANY = 5.0  # nor are so many times the seconds of a model
 
@@ -34,14 +33,6 @@ class Silent(NamedTuple):
     log: str
     model: int
     seconds: float
-
-
-class Stretch(NamedTuple):
-    """One job's training: from when to when (seconds since 1970), and how many models."""
-
-    start: float
-    stop: float
-    models: int
 
 
 @dataclass
@@ -99,30 +90,45 @@ def read(folder: str | Path) -> Status:
     study = Study.recorded(path)
     stretches: dict[str, list[Stretch]] = {}
     stopped: dict[str, str] = {}
-    found = {n: _algorithm(study, folder, n, stretches, stopped) for n in study.names}
-    jobs = _at_a_time([s for own in stretches.values() for s in own])
-    for name, own in found.items():
-        models = sum(s.models for s in stretches[name])
-        if models:
-            own.seconds_per_model = sum(s.stop - s.start for s in stretches[name]) / models
-        left = own.models - own.trained - own.running
-        if left == 0:
-            own.seconds_left = 0.0
-        elif own.seconds_per_model is not None and jobs:
-            own.seconds_left = left * own.seconds_per_model / jobs
-        patience = max(QUIET, MANY * (own.seconds_per_model or 0.0))
-        own.silent = [each for each in own.silent if each.seconds > patience]
+    algorithms: dict[str, Progress] = {}
+    for name in study.names:
+        algorithms[name] = _algorithm(study, folder, name, stretches, stopped)
+    jobs = _at_a_time(list(chain(*stretches.values())))
+    for name, progress in algorithms.items():
+        _forecast(progress, stretches[name], jobs)
     page = folder / stages.path("report")
-    times = [own.seconds_left for own in found.values()]
-    known = [t for t in times if t is not None]
     return Status(
         study=study.name,
-        algorithms=found,
+        algorithms=algorithms,
         report=str(page) if _record(page, study.key("report")) else None,
         jobs_at_a_time=jobs,
-        seconds_left=sum(known) if len(known) == len(times) else None,
+        seconds_left=_seconds_left(algorithms),
         stopped=stopped,
     )
+
+
+def _forecast(progress: Progress, stretches: list[Stretch], jobs: float | None) -> None:
+    """Fill in how long a model takes and what is left, and forget silences that mean nothing."""
+    models = sum(stretch.models for stretch in stretches)
+    if models:
+        progress.seconds_per_model = _seconds(stretches) / models
+    left = progress.models - progress.trained - progress.running
+    if left == 0:
+        progress.seconds_left = 0.0
+    elif progress.seconds_per_model is not None and jobs:
+        progress.seconds_left = left * progress.seconds_per_model / jobs
+    patience = max(QUIET, MANY * (progress.seconds_per_model or 0.0))
+    progress.silent = [silent for silent in progress.silent if silent.seconds > patience]
+
+
+def _seconds_left(algorithms: dict[str, Progress]) -> float | None:
+    """Of all algorithms; None if it is unknown of one."""
+    total = 0.0
+    for progress in algorithms.values():
+        if progress.seconds_left is None:
+            return None
+        total += progress.seconds_left
+    return total
 
 
 def _algorithm(
@@ -133,39 +139,42 @@ def _algorithm(
     stopped: dict[str, str],
 ) -> Progress:
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
-    found = Progress(
+    progress = Progress(
         models=study.models if name in study.fitted else 0,
         full_models=study.full_models if name in study.trained else 0,
     )
-    of, key = stretches.setdefault(name, []), study.key("training", name)
+    of_jobs = stretches.setdefault(name, [])
+    key = study.key("training", name)
     causes: list[str] = []
     for models in _cut(study, "training", name, folder):
         job = name, models.start, models.stop
         record = _record(folder / stages.path("shards", *job), key)
         if record is not None:
-            found.trained += len(models)
+            progress.trained += len(models)
             causes += record["failed"].values()
             fresh = len(models) - record.get("resumed_at", 0)
             if fresh and "models_per_second" in record:
                 stop = timegm(time.strptime(record["made"], "%Y-%m-%dT%H:%M:%SZ"))
-                of.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
+                of_jobs.append(Stretch(stop - fresh / record["models_per_second"], stop, fresh))
             continue
         log = folder / stages.log("training", *job)
-        done, said, silence = _progress(log, of)
-        found.running += done
+        done, said, silence = job_logs.progress(log, of_jobs)
+        progress.running += done
         if said:
             stopped[str(log)] = said
         elif silence is not None:
-            found.silent.append(Silent(str(log), models.start + done, silence))
+            progress.silent.append(Silent(str(log), models.start + done, silence))
     gathered = _record(folder / stages.path("margins", name), study.key("margins", name))
     if gathered is not None:  # which models are far below the others is known only then
         causes = list(gathered["failed"].values())
-    found.failed, found.reasons = len(causes), margins.reasons(causes)
+    progress.failed = len(causes)
+    progress.reasons = margins.reasons(causes)
     for models in _cut(study, "full", name, folder):
         path = folder / stages.path("checkpoints", name, models.start, models.stop)
-        found.full += len(models) * (_record(path, study.key("full", name)) is not None)
-    found.room = _first_missing(study, folder, name, found)
-    return found
+        if _record(path, study.key("full", name)) is not None:
+            progress.full += len(models)
+    progress.room = _first_missing(study, folder, name, progress)
+    return progress
 
 
 def _cut(study: Study, stage: str, name: str, folder: Path) -> list[range]:
@@ -176,21 +185,24 @@ def _cut(study: Study, stage: str, name: str, folder: Path) -> list[range]:
         return []
 
 
-def _first_missing(study: Study, folder: Path, name: str, found: Progress) -> str:
+def _first_missing(study: Study, folder: Path, name: str, progress: Progress) -> str:
     """What `status` calls the first stage whose result an algorithm waits for, or "done"."""
     for stage in STAGES.values():
         if not stage.milestone:
             continue
         if stage.name == "training":  # its jobs were counted
-            done = found.trained == found.models
+            done = progress.trained == progress.models
         else:
-            done = all(
-                _record(folder / stages.path(stage.main, *of), study.key(stage.name, *of))
-                for of in _waited_for(study, stage, name)
-            )
+            done = all(_made(study, folder, stage, of) for of in _waited_for(study, stage, name))
         if not done:
             return stage.milestone
     return "done"
+
+
+def _made(study: Study, folder: Path, stage: Stage, of: Names) -> bool:
+    """Whether a stage's result is there."""
+    path = folder / stages.path(stage.main, *of)
+    return _record(path, study.key(stage.name, *of)) is not None
 
 
 def _waited_for(study: Study, stage: Stage, name: str) -> list[Names]:
@@ -211,69 +223,43 @@ def _record(path: Path, key: str) -> dict[str, Any] | None:
     return record if record["key"] == key and path.exists() else None
 
 
-def _progress(log: Path, stretches: list[Stretch]) -> tuple[int, str, float | None]:
-    """Models that an unfinished job has trained, its last word if it has ended, and for how many
-    seconds it has said nothing; None if there is no log.
-
-    The last word of a job that a user's function has ended stands above that function's traceback.
-    """
-    try:
-        with open(log, "rb") as file:
-            stop = file.seek(0, 2)
-            file.seek(max(0, stop - TAIL))
-            lines = [x for x in re.split(r"[\r\n]+", file.read().decode(errors="replace")) if x]
-            changed = log.stat().st_mtime
-    except OSError:
-        return 0, "", None
-    bars = [(i, bar) for i, line in enumerate(lines) if (bar := BAR.search(line))]
-    done, after = 0, lines
-    if bars:
-        last, bar = bars[-1]
-        seconds = 0
-        for part in bar[2].split(":"):
-            seconds = 60 * seconds + int(part)
-        done, after = int(bar[1]), lines[last + 1 :]
-        if done and seconds:
-            stretches.append(Stretch(changed - seconds, changed, done))
-    # The last line is a bar while the job runs, and after it was killed outright.
-    said = [line.strip() for line in after]
-    own = [line for line in said if line.startswith("modeldiff: ")]
-    word = (own or said or [""])[-1]
-    return done, word, time.time() - changed
-
-
-def last_word(log: Path) -> str:
-    """The last line of a job's log, unless it is a progress bar."""
-    return _progress(log, [])[1]
-
-
 def _at_a_time(stretches: list[Stretch]) -> float | None:
     """Jobs that ran side by side, on average over the time in which any ran."""
-    busy, end = 0.0, float("-inf")
+    busy = 0.0
+    end = float("-inf")
     for start, stop, _ in sorted(stretches):
         busy += max(0.0, stop - max(start, end))
         end = max(end, stop)
-    return sum(s.stop - s.start for s in stretches) / busy if busy else None
+    return _seconds(stretches) / busy if busy else None
+
+
+def _seconds(stretches: list[Stretch]) -> float:
+    """How long they are together."""
+    return sum(stretch.stop - stretch.start for stretch in stretches)
 
 
 def lines(status: Status) -> Iterator[str]:
     """A table for people."""
     yield f"{'':16} {'trained':>13} {'failed':>6} {'per second':>10} {'left':>8} {'full':>9}  room"
-    for name, own in status.algorithms.items():
-        trained = f"{own.trained + own.running}/{own.models}"
+    for name, progress in status.algorithms.items():
+        trained = f"{progress.trained + progress.running}/{progress.models}"
+        full = f"{progress.full}/{progress.full_models}"
         yield (
-            f"{name:16} {trained:>13} {own.failed:>6} {_rate(own, status):>10} "
-            f"{_time(own.seconds_left):>8} {f'{own.full}/{own.full_models}':>9}  {own.room}"
+            f"{name:16} {trained:>13} {progress.failed:>6} {_rate(progress, status):>10} "
+            f"{_time(progress.seconds_left):>8} {full:>9}  {progress.room}"
         )
-    for name, own in status.algorithms.items():
-        if own.failed:
-            yield f"failed: {own.failed} of {name}: {margins.reasons_in_words(own.reasons)}"
-    if any(own.failed for own in status.algorithms.values()):
+    failed = False
+    for name, progress in status.algorithms.items():
+        if progress.failed:
+            failed = True
+            reasons = margins.reasons_in_words(progress.reasons)
+            yield f"failed: {progress.failed} of {name}: {reasons}"
+    if failed:
         yield f"        {margins.SELECTION}"
     for log, said in status.stopped.items():
         yield f"stopped: {log}: {said}"
-    for name, own in status.algorithms.items():
-        for log, model, seconds in own.silent:
+    for name, progress in status.algorithms.items():
+        for log, model, seconds in progress.silent:
             yield (
                 f"no progress for {_time(seconds)}: {log}: model {model} of {name}; if its job "
                 "still runs, it may hang: stopped, it keeps what is finished"
@@ -285,14 +271,17 @@ def lines(status: Status) -> Iterator[str]:
 def line(status: Status) -> str:
     """The training of all algorithms in one line."""
     parts = []
-    compared = {name: own for name, own in status.algorithms.items() if own.models}
-    for name, own in compared.items():
-        trained = own.trained + own.running
-        why = margins.reasons_in_words(own.reasons)
-        more = f", {own.failed} failed ({why})" if own.failed else ""
-        if 0 < trained < own.models:
-            more += f", {_rate(own, status)}/s, {_time(own.seconds_left)} left"
-        parts.append(f"{name} {trained}/{own.models} models{more}")
+    for name, progress in status.algorithms.items():
+        if not progress.models:
+            continue
+        trained = progress.trained + progress.running
+        part = f"{name} {trained}/{progress.models} models"
+        if progress.failed:
+            why = margins.reasons_in_words(progress.reasons)
+            part += f", {progress.failed} failed ({why})"
+        if 0 < trained < progress.models:
+            part += f", {_rate(progress, status)}/s, {_time(progress.seconds_left)} left"
+        parts.append(part)
     return "; ".join(parts)
 
 
@@ -303,13 +292,16 @@ def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) ->
     """
 
     def watch() -> None:
-        said, training = "", True
+        said = ""
+        training = True
         while training:
             start = time.monotonic()
             with suppress(UserError):
-                found = read(folder)
-                training = any(own.room == "training" for own in found.algorithms.values())
-                if (now := line(found)) != said:
+                status = read(folder)
+                rooms = [progress.room for progress in status.algorithms.values()]
+                training = "training" in rooms
+                now = line(status)
+                if now != said:
                     said = now
                     say(said)
             time.sleep(max(every, 20 * (time.monotonic() - start)))
@@ -317,10 +309,10 @@ def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) ->
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _rate(own: Progress, status: Status) -> str:
-    if not own.seconds_per_model or not status.jobs_at_a_time:
+def _rate(progress: Progress, status: Status) -> str:
+    if not progress.seconds_per_model or not status.jobs_at_a_time:
         return "-"
-    return f"{status.jobs_at_a_time / own.seconds_per_model:.3g}"
+    return f"{status.jobs_at_a_time / progress.seconds_per_model:.3g}"
 
 
 def _time(seconds: float | None) -> str:

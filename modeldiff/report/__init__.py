@@ -10,11 +10,11 @@ def write(study: str | Path) -> None:
     from modeldiff.report import figures, page, results, summary
     from modeldiff.study import stages
 
-    found = results.read(study)
-    key = found.study.key("report")
-    figures.write(found)
-    content = summary.summarise(found)
-    with artifacts.write(found.folder / stages.path("summary"), key) as file:
+    loaded = results.read(study)
+    key = loaded.study.key("report")
+    figures.write(loaded)
+    content = summary.summarise(loaded)
+    with artifacts.write(loaded.folder / stages.path("summary"), key) as file:
         file.write(summary.text(content))
-    with artifacts.write(found.folder / stages.path("report"), key) as file:
-        file.write(page.render(found, content).encode())
+    with artifacts.write(loaded.folder / stages.path("report"), key) as file:
+        file.write(page.render(loaded, content).encode())

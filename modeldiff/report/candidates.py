@@ -13,8 +13,9 @@ def proposed(pair: Pair, way: Way, i: int) -> list[dict[str, Any]]:
     `apart`, whether the interval leaves out 0.
     """
     table = pair.candidates
-    own = table[(table["way"] == way.name) & (table["direction"] == i + 1)]
-    return [
-        row | {"options": json.loads(row["options"]), "apart": row["low"] > 0 or row["high"] < 0}
-        for row in own.head(MOST).to_dict("records")
-    ]
+    of_direction = table[(table["way"] == way.name) & (table["direction"] == i + 1)]
+    rows = of_direction.head(MOST).to_dict("records")
+    for row in rows:
+        row["options"] = json.loads(row["options"])
+        row["apart"] = row["low"] > 0 or row["high"] < 0
+    return rows

@@ -20,19 +20,8 @@ Spec = dict[str, Any]
 
 def scatter(pair: Pair, way_names: list[str]) -> Spec:
     """How far both algorithms reach along all directions, both ways, with the diagonal."""
-    points: list[dict[str, Any]] = [
-        {
-            "id": f"{w}-{i}",
-            "way": way_names[w],
-            "rank": i + 1,
-            "x": float(way.reach_a[i, 0]),
-            "y": float(way.reach_b[i, 0]),
-            "chance": bool(way.p_value[i] == way.p_value[i] and not way.significant[i]),
-        }
-        for w, way in enumerate(pair.ways)
-        for i in range(len(way.directions))
-    ]
-    end = max(max(p["x"], p["y"]) for p in points) * 1.05
+    points = _points(pair, way_names)
+    end = max(max(point["x"], point["y"]) for point in points) * 1.05
     at = {
         "x": _field("x", f"Reach under {pair.a}", scale={"domain": [0, end]}),
         "y": _field("y", f"Reach under {pair.b}", scale={"domain": [0, end]}),
@@ -87,6 +76,23 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
             },
         ],
     )
+
+
+def _points(pair: Pair, way_names: list[str]) -> list[dict[str, Any]]:
+    """A point for each direction."""
+    points = []
+    for w, way in enumerate(pair.ways):
+        for i in range(len(way.directions)):
+            point = {
+                "id": f"{w}-{i}",
+                "way": way_names[w],
+                "rank": i + 1,
+                "x": float(way.reach_a[i, 0]),
+                "y": float(way.reach_b[i, 0]),
+                "chance": way.explained_by_chance(i),
+            }
+            points.append(point)
+    return points
 
 
 def lds(algorithm: AlgorithmResults) -> Spec:
@@ -150,14 +156,13 @@ def sparsity(algorithm: AlgorithmResults) -> Spec:
 def histogram(values: np.ndarray, title: str, description: str) -> Spec:
     """Counts of test examples in 30 equal bins."""
     counts, edges = np.histogram(values, bins=30)
-    rows = [
-        {"x": float(low), "end": float(high), "n": int(n)}
-        for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
-    ]
+    bars = []
+    for i, count in enumerate(counts):
+        bars.append({"x": float(edges[i]), "end": float(edges[i + 1]), "n": int(count)})
     return _spec(
         description,
         220,
-        data={"values": rows},
+        data={"values": bars},
         layer=[
             {
                 "mark": {"type": "bar", "style": "count", "binSpacing": 1},
@@ -180,11 +185,16 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
         & (table["over"] == "both")
     ]
     target = rows["class"].iloc[0]
-    points = [
-        {"algorithm": r["algorithm"], "x": r["strength"]}
-        | {k: r[k] * 100 for k in ("effect", "low", "high")}
-        for r in rows.to_dict("records")
-    ]
+    points = []
+    for row in rows.to_dict("records"):
+        point = {
+            "algorithm": row["algorithm"],
+            "x": row["strength"],
+            "effect": row["effect"] * 100,
+            "low": row["low"] * 100,
+            "high": row["high"] * 100,
+        }
+        points.append(point)
     names = rows["algorithm"].unique().tolist()
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": names}}
     colour = {"color": who | {"legend": LEGEND}}
@@ -224,11 +234,15 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
 
 def proof(proved: Proved) -> Spec:
     """Effects of a proposal under both algorithms, with intervals."""
-    rows = [
-        {"algorithm": name, "effect": proved.row[k]}
-        | {"low": proved.row[f"{k}_low"], "high": proved.row[f"{k}_high"]}
-        for name, k in ((proved.a, "a"), (proved.b, "b"))
-    ]
+    rows = []
+    for name, side in ((proved.a, "a"), (proved.b, "b")):
+        row = {
+            "algorithm": name,
+            "effect": proved.row[side],
+            "low": proved.row[f"{side}_low"],
+            "high": proved.row[f"{side}_high"],
+        }
+        rows.append(row)
     who = {"field": "algorithm", "type": "nominal", "title": None}
     colour = {"color": who | {"scale": {"domain": [proved.a, proved.b]}, "legend": None}}
     title = "Margins raised by the first half instead of the second"

@@ -9,35 +9,28 @@ import vl_convert
 from markupsafe import Markup
 
 SHOWN = 12  # examples listed at the positive end
+LABELLED = 3  # first directions, that carry their rank in the scatter
 TEMPLATE = Path(__file__).with_name("comparison.html.jinja")
 
 
-def render(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> str:
-    """One self-contained HTML page, without scripts; `found` is what `scores.compare` returns."""
+def render(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> str:
+    """One self-contained HTML page, without scripts.
+
+    ways: as `score_comparison.compare` returns them.
+    """
     a, b = names
-    ways = dict(zip((f"{a} minus {b}", f"{b} minus {a}"), found.values(), strict=True))
+    forth, back = ways.values()
+    titled = {f"{a} minus {b}": forth, f"{b} minus {a}": back}
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text("utf-8"))
-    drawing = Markup(vl_convert.vegalite_to_svg(_scatter(ways, names)))
-    return template.render(a=a, b=b, ways=ways, shown=SHOWN, drawing=drawing)
+    drawing = Markup(vl_convert.vegalite_to_svg(_scatter(titled, names)))
+    return template.render(a=a, b=b, ways=titled, shown=SHOWN, drawing=drawing)
 
 
 def _scatter(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
     """Variance under both, of every direction, with the diagonal: a Vega-Lite specification."""
-    points: list[dict[str, Any]] = [
-        {"x": float(x) * 100, "y": float(y) * 100, "rank": i + 1, "way": way}
-        for way, of in ways.items()
-        for i, (x, y) in enumerate(zip(of["variance_a"], of["variance_b"], strict=True))
-    ]
-    end = max(max(p["x"], p["y"]) for p in points) * 1.05
-    axes = {
-        at: {
-            "field": at,
-            "type": "quantitative",
-            "title": f"Variance under {name} (%)",
-            "scale": {"domain": [0, end]},
-        }
-        for at, name in zip("xy", names, strict=True)
-    }
+    points = _points(ways)
+    end = max(max(point["x"], point["y"]) for point in points) * 1.05
+    axes = {"x": _axis("x", names[0], end), "y": _axis("y", names[1], end)}
     way = {"field": "way", "type": "nominal", "legend": {"title": None, "orient": "top"}}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -56,9 +49,30 @@ def _scatter(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> 
                 "encoding": axes | {"color": way, "shape": way},
             },
             {
-                "data": {"values": [p for p in points if p["rank"] <= 3]},
+                "data": {"values": [point for point in points if point["rank"] <= LABELLED]},
                 "mark": {"type": "text", "dx": 10, "dy": -8},
                 "encoding": axes | {"text": {"field": "rank"}},
             },
         ],
+    }
+
+
+def _points(ways: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """A point for each direction, in per cent."""
+    points = []
+    for way, arrays in ways.items():
+        for i in range(len(arrays["variance_a"])):
+            x = float(arrays["variance_a"][i]) * 100
+            y = float(arrays["variance_b"][i]) * 100
+            points.append({"x": x, "y": y, "rank": i + 1, "way": way})
+    return points
+
+
+def _axis(field: str, name: str, end: float) -> dict[str, Any]:
+    """The axis of one algorithm's variance."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": f"Variance under {name} (%)",
+        "scale": {"domain": [0, end]},
     }

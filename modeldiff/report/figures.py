@@ -51,7 +51,8 @@ def reach(results: Results, p: int) -> Figure:
     figure, axes = _figure(5.2, 4.8)
     largest = 0.0
     for way, colour, mark in zip(pair.ways, COLOURS, MARKS, strict=False):
-        x, y = way.reach_a[:, 0], way.reach_b[:, 0]
+        x = way.reach_a[:, 0]
+        y = way.reach_b[:, 0]
         largest = max(largest, x.max(), y.max())
         label = f"{way.first} minus {way.second}"
         axes.scatter(x, y, color=colour, marker=mark, s=34, label=label, zorder=3)
@@ -91,9 +92,11 @@ def effect(results: Results, p: int, transformation: str) -> Figure:
     rows = rows[rows["measure"] == "softmax"]
     names = zip(rows["algorithm"].unique(), cycle(COLOURS), cycle(MARKS), strict=False)
     for name, colour, mark in names:
-        own = rows[rows["algorithm"] == name]
-        x, y = own["strength"].to_numpy(), own["effect"].to_numpy() * 100
-        low, high = own["low"].to_numpy() * 100, own["high"].to_numpy() * 100
+        of_algorithm = rows[rows["algorithm"] == name]
+        x = of_algorithm["strength"].to_numpy()
+        y = of_algorithm["effect"].to_numpy() * 100
+        low = of_algorithm["low"].to_numpy() * 100
+        high = of_algorithm["high"].to_numpy() * 100
         axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(x, y, color=colour, marker=mark, label=name)
     axes.axhline(0, color="#777777", lw=1)

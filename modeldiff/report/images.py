@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -18,33 +19,39 @@ def embed(splits: dict[str, tuple[Images, Iterable[int]]]) -> dict[str, dict[int
     """Data URIs of the chosen examples of each split, at the best quality that fits `BUDGET`:
     as they are, then as JPEG of falling size.
     """
-    wanted = {name: (images, sorted(set(map(int, c)))) for name, (images, c) in splits.items()}
-    largest = max(max(images.images.shape[2:]) for images, _ in wanted.values())
+    wanted: dict[str, tuple[Images, list[int]]] = {}
+    largest = 0
+    for name, (images, chosen) in splits.items():
+        wanted[name] = (images, sorted({int(i) for i in chosen}))
+        largest = max(largest, *images.images.shape[2:])
     sides = [None, *dict.fromkeys(min(side, largest) for side in SIDES)]
-    for side in sides:
-        found: dict[str, dict[int, str]] = {name: {} for name in wanted}
-        size = 0
-        for name, i, uri in _encoded(wanted, side):
-            found[name][i] = uri
-            size += len(uri)
-            if size > BUDGET and side != sides[-1]:
-                break
-        else:
-            break
-    return found
+    for side in sides[:-1]:
+        uris, fit = _encoded(wanted, side, BUDGET)
+        if fit:
+            return uris
+    uris, _ = _encoded(wanted, sides[-1], math.inf)
+    return uris
 
 
 def _encoded(
-    wanted: dict[str, tuple[Images, list[int]]], side: int | None
-) -> Iterator[tuple[str, int, str]]:
+    wanted: dict[str, tuple[Images, list[int]]], side: int | None, budget: float
+) -> tuple[dict[str, dict[int, str]], bool]:
+    """Data URIs of this size, and whether they fit the budget; it stops where they do not."""
+    uris: dict[str, dict[int, str]] = {name: {} for name in wanted}
+    size = 0
     for name, (images, chosen) in wanted.items():
         for i in chosen:
-            yield name, i, uri(images.images[i], side)
+            uris[name][i] = uri(images.images[i], side)
+            size += len(uris[name][i])
+            if size > budget:
+                return uris, False
+    return uris, True
 
 
 def uri(image: np.ndarray, side: int | None = None) -> str:
     """A data URI of one image, uint8 [channels x height x width]."""
-    picture, file = Image.fromarray(pixels(image)), io.BytesIO()
+    picture = Image.fromarray(pixels(image))
+    file = io.BytesIO()
     if side is None:
         picture.save(file, "PNG", optimize=True)
     else:

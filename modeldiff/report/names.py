@@ -20,7 +20,8 @@ class FigureFile(NamedTuple):
 def figures(study: Study) -> Iterator[FigureFile]:
     """All figures of the study, in the order of the page."""
     for p, (a, b) in enumerate(study.pairs):
-        pair, labels = f"{a}-vs-{b}", {"pair": f"{a} and {b}"}
+        pair = f"{a}-vs-{b}"
+        labels = {"pair": f"{a} and {b}"}
         yield FigureFile("reach", f"reach-{pair}.svg", (p,), labels)
         for t in study.transformations if study.verified(a, b) else ():
             more = labels | {"transformation": t}

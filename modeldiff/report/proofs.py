@@ -70,13 +70,15 @@ def read(study: Study, folder: Path, a: str, b: str) -> tuple[Proved, ...]:
     path = artifacts.verify(folder / stages.path("proof", a, b), study.key("proof", a, b))
     with artifacts.reading(path, "table of proofs"):
         rows = pd.read_csv(path)[list(COLUMNS)].to_dict("records")
-        found = [_signed(Proved(a, b, *one)) for one in zip(proposals, rows, strict=True)]
-    order = sorted(found, key=lambda one: (not one.differs, -abs(one.row["difference"])))
-    return tuple(order)
+        proofs = []
+        for proposal, row in zip(proposals, rows, strict=True):
+            proofs.append(_signed(Proved(a, b, proposal, row)))
+    return tuple(sorted(proofs, key=lambda one: (not one.differs, -abs(one.row["difference"]))))
 
 
 def _signed(proved: Proved) -> Proved:
-    row, proposal = proved.row, proved.proposal
+    row = proved.row
+    proposal = proved.proposal
     larger = row["a"] if proved.follower == proved.a else row["b"]
     if not larger < 0:
         return proved
@@ -91,7 +93,7 @@ def _signed(proved: Proved) -> Proved:
 
 def strips(proved: Proved, targets: np.ndarray) -> list[list[Any]]:
     """Its images as the page's script reads them: [split, end, [[example, weight], ...]]."""
-    found: list[list[Any]] = []
+    strips: list[list[Any]] = []
     for split, weights, names in (
         ("train", proved.proposal.examples, None),
         ("test", proved.proposal.targets, targets),
@@ -102,8 +104,8 @@ def strips(proved: Proved, targets: np.ndarray) -> list[list[Any]]:
             for place in chosen:
                 example = int(place if names is None else names[place])
                 examples.append([example, float(f"{weights[place]:.3g}")])
-            found.append([split, end, examples])
-    return found
+            strips.append([split, end, examples])
+    return strips
 
 
 def summary(proved: Proved) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from modeldiff.core import artifacts
 from modeldiff.jobs import sharding
 from modeldiff.report.results import Pair, Results
 from modeldiff.study import Study, stages
-from modeldiff.study.stages import STAGES
+from modeldiff.study.stages import STAGES, Stage
 
 
 class Room(NamedTuple):
@@ -27,35 +27,41 @@ def rooms(results: Results) -> list[Room]:
 
     Of the study's own jobs: the folder may also hold what those of earlier settings took.
     """
-    study, found = results.study, []
+    measured = []
     for stage in STAGES.values():
         if stage.name == "report":  # under way
             continue
-        tables = []
-        for of in stage.of(study):
-            for job in sharding.jobs(study, stage.name, of, results.folder):
-                path = results.folder / stages.benchmark(stage.name, *job)
-                if path.exists():
-                    tables.append(pd.read_csv(path, sep="\t"))
+        tables = _benchmarks(results, stage)
         if tables:
             table = pd.concat(tables)
             peak = pd.to_numeric(table["max_rss"], errors="coerce").max()
             seconds = float(table["s"].sum())
-            found.append(Room(stage.title, len(table), seconds, float(peak)))
-    return found
+            measured.append(Room(stage.title, len(table), seconds, float(peak)))
+    return measured
+
+
+def _benchmarks(results: Results, stage: Stage) -> list[pd.DataFrame]:
+    """What Snakemake measured of each job of a stage."""
+    tables = []
+    for of in stage.of(results.study):
+        for job in sharding.jobs(results.study, stage.name, of, results.folder):
+            path = results.folder / stages.benchmark(stage.name, *job)
+            if path.exists():
+                tables.append(pd.read_csv(path, sep="\t"))
+    return tables
 
 
 def origins(results: Results) -> list[dict[str, Any]]:
     """What made the artifacts: each code, versions and hardware once, with the files it made."""
-    found: dict[str, dict[str, Any]] = {}
+    by_maker: dict[str, dict[str, Any]] = {}
     for path in _artifacts(results):
         record = artifacts.record(path)
         made = {k: record.get(k) for k in ("code", "versions", "hardware")}
-        entry = found.setdefault(repr(made), made | {"files": [], "from": "9", "to": ""})
+        entry = by_maker.setdefault(repr(made), made | {"files": [], "from": "9", "to": ""})
         entry["files"].append(path.relative_to(results.folder).as_posix())
         entry["from"] = min(entry["from"], record["made"])
         entry["to"] = max(entry["to"], record["made"])
-    return list(found.values())
+    return list(by_maker.values())
 
 
 def _artifacts(results: Results) -> Iterator[Path]:
@@ -70,18 +76,21 @@ def _artifacts(results: Results) -> Iterator[Path]:
 
 def differences(study: Study, pair: Pair) -> list[tuple[str, dict[str, str]]]:
     """The settings in which a pair's training differs: dotted key, and its value for each."""
-    entries = study.config["algorithms"]
-    flat = {
-        name: dict(_flat({k: v for k, v in entries[name].items() if k != "scores"}))
-        for name in (pair.a, pair.b)
-        if name in study.trained
-    }
-    keys = dict.fromkeys(key for entry in flat.values() for key in entry)
-    return [
-        (key, {name: entry.get(key, "\N{EN DASH}") for name, entry in flat.items()})
-        for key in keys
-        if len({entry.get(key) for entry in flat.values()}) > 1
-    ]
+    recipes: dict[str, dict[str, str]] = {}
+    for name in (pair.a, pair.b):
+        if name in study.trained:
+            recipe = dict(study.config["algorithms"][name])
+            recipe.pop("scores", None)
+            recipes[name] = dict(_flat(recipe))
+    keys: dict[str, None] = {}  # in the order of the config
+    for recipe in recipes.values():
+        keys |= dict.fromkeys(recipe)
+    differing = []
+    for key in keys:
+        values = {name: recipe.get(key, "\N{EN DASH}") for name, recipe in recipes.items()}
+        if len(set(values.values())) > 1:
+            differing.append((key, values))
+    return differing
 
 
 def _flat(entry: Any, at: str = "") -> Iterator[tuple[str, str]]:
@@ -99,5 +108,8 @@ def part(entry: Any) -> str:
     """A part of a config: its name, and its options in brackets."""
     if not isinstance(entry, dict):
         return str(entry)
-    options = ", ".join(f"{k} {v}" for k, v in entry.items() if k != "name" and v is not None)
-    return f"{entry['name']} ({options})" if options else str(entry["name"])
+    options = []
+    for key, value in entry.items():
+        if key != "name" and value is not None:
+            options.append(f"{key} {value}")
+    return f"{entry['name']} ({', '.join(options)})" if options else str(entry["name"])

@@ -153,8 +153,10 @@ def read(path: str | Path) -> Results:
     The study is the one that was run: the user's own code may have changed since.
     Raises CorruptArtifact, naming the file, for what is missing, damaged, or of other settings.
     """
-    study, folder = Study.recorded(path), Path(path).parent
-    manifest, key = folder / stages.path("dataset"), study.key("dataset")
+    study = Study.recorded(path)
+    folder = Path(path).parent
+    manifest = folder / stages.path("dataset")
+    key = study.key("dataset")
     data = dataset.read(manifest, key)
     return Results(
         study=study,
@@ -162,32 +164,38 @@ def read(path: str | Path) -> Results:
         data=data,
         planted=dataset.read_manifest(manifest, key)["planted"],
         algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
-        scores={
-            name: artifacts.record(folder / stages.path("scores", name))["sources"]
-            for name in study.compared
-            if name in study.scores
-        },
+        scores=_scores(study, folder),
         left_out={name: _left_out(study, folder, name) for name in study.shown},
         pairs=tuple(_pair(study, folder, data, a, b) for a, b in study.pairs),
     )
 
 
 def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
-    gathered, fitted = stages.path("margins", name), stages.path("datamodels", name)
-    rows, failed = margins.read(folder / gathered, study.key("margins", name))
-    found = step.read(folder / fitted, study.key("datamodels", name))
-    lds = artifacts.arrays(folder / stages.path("lds", name), study.key("datamodels", name))
-    with artifacts.reading(lds.path, "file of scores of datamodels"):
-        quality = _lds(lds, rows.shape[1])
+    gathered = folder / stages.path("margins", name)
+    rows, failed = margins.read(gathered, study.key("margins", name))
+    key = study.key("datamodels", name)
+    fitted = step.read(folder / stages.path("datamodels", name), key)
+    arrays = artifacts.arrays(folder / stages.path("lds", name), key)
+    with artifacts.reading(arrays.path, "file of scores of datamodels"):
+        lds = _lds(arrays, rows.shape[1])
     return AlgorithmResults(
         name=name,
         failed=failed,
         accuracy=accuracy(rows),
-        lds=quality,
-        nonzeros=np.count_nonzero(found.weights, axis=1),
-        estimator=found.estimator,
-        unconverged=len(found.unconverged),
+        lds=lds,
+        nonzeros=np.count_nonzero(fitted.weights, axis=1),
+        estimator=fitted.estimator,
+        unconverged=len(fitted.unconverged),
     )
+
+
+def _scores(study: Study, folder: Path) -> dict[str, dict[str, str]]:
+    sources = {}
+    for name in study.compared:
+        if name in study.scores:
+            record = artifacts.record(folder / stages.path("scores", name))
+            sources[name] = record["sources"]
+    return sources
 
 
 def _left_out(study: Study, folder: Path, name: str) -> int:
@@ -199,61 +207,78 @@ def _left_out(study: Study, folder: Path, name: str) -> int:
 
 def accuracy(rows: np.ndarray) -> np.ndarray:
     """Share of margins [models x targets] above 0 per model; a block of rows at a time."""
-    step = max(1, BLOCK // rows.shape[1])
-    parts = [np.asarray(rows[i : i + step]) for i in range(0, len(rows), step)]
-    means = [np.where(np.isnan(p).any(1), np.nan, (p > 0).mean(1)) for p in parts]
-    return np.concatenate(means)
+    at_once = max(1, BLOCK // rows.shape[1])
+    shares = []
+    for start in range(0, len(rows), at_once):
+        part = np.asarray(rows[start : start + at_once])
+        failed = np.isnan(part).any(1)
+        shares.append(np.where(failed, np.nan, (part > 0).mean(1)))
+    return np.concatenate(shares)
 
 
 def _lds(arrays: artifacts.Arrays, targets: int) -> Lds:
-    content: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Lds)}
-    per_target = {k: v.reshape(targets) for k, v in content.items() if k.endswith("per_target")}
-    return Lds(**{k: v.item() for k, v in content.items() if k not in per_target} | per_target)
+    content: dict[str, Any] = {}
+    for field in fields(Lds):
+        value = arrays[field.name]
+        per_target = field.name.endswith("per_target")
+        content[field.name] = value.reshape(targets) if per_target else value.item()
+    return Lds(**content)
 
 
 def _weights(study: Study, folder: Path, data: Dataset, name: str) -> np.ndarray:
-    shape = len(data.targets), len(data.train.labels)
+    shape = (len(data.targets), len(data.train.labels))
     path = folder / stages.path(study.weights(name), name)
     return comparison.weights(study, name, path, shape)
 
 
 def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
-    table, compared = (
-        folder / stages.path("effects", a, b),
-        folder / stages.path("comparison", a, b),
-    )
-    effects = artifacts.verify(table, study.key("verification", a, b))
+    effects = folder / stages.path("effects", a, b)
+    artifacts.verify(effects, study.key("verification", a, b))
+    compared = folder / stages.path("comparison", a, b)
     arrays = artifacts.arrays(compared, study.key("comparison", a, b))
-    ways = []
-    for way in comparison.WAYS:
-        first, second = (a, b) if way == comparison.WAYS[0] else (b, a)
-        names = [f.name for f in fields(Way)[3:]]
-        ways.append(Way(way, first, second, **{n: arrays[f"{way}.{n}"] for n in names}))
+    a_minus_b, b_minus_a = comparison.WAYS
+    ways = (_way(a_minus_b, a, b, arrays), _way(b_minus_a, b, a, arrays))
     with artifacts.reading(arrays.path, "comparison"):
-        power, agreement = _part(Power, "power", arrays), _part(Agreement, "agreement", arrays)
-    weights = (_weights(study, folder, data, name) for name in (a, b))
-    candidates = pd.DataFrame()
-    if (a, b) in study.tried:
-        path, key = folder / stages.path("candidates", a, b), study.key("candidates", a, b)
-        candidates = _table(artifacts.verify(path, key), CANDIDATES)
+        power = _part(Power, "power", arrays)
+        agreement = _part(Agreement, "agreement", arrays)
+    cosines = _cosines(_weights(study, folder, data, a), _weights(study, folder, data, b))
     return Pair(
-        a,
-        b,
-        tuple(ways),
-        _cosines(*weights),
-        _table(effects, EFFECTS),
-        power,
-        agreement,
-        candidates,
-        proofs.read(study, folder, a, b),
+        a=a,
+        b=b,
+        ways=ways,
+        cosines=cosines,
+        effects=_table(effects, EFFECTS),
+        power=power,
+        agreement=agreement,
+        candidates=_candidates(study, folder, a, b),
+        proofs=proofs.read(study, folder, a, b),
     )
 
 
-def _part(kind: Any, name: str, arrays: Any) -> Any:
+def _way(name: str, first: str, second: str, arrays: artifacts.Arrays) -> Way:
+    content = {}
+    for field in fields(Way)[3:]:  # those after the three names
+        content[field.name] = arrays[f"{name}.{field.name}"]
+    return Way(name, first, second, **content)
+
+
+def _part(kind: Any, name: str, arrays: artifacts.Arrays) -> Any:
     """What a comparison's file holds beside the directions of both ways, if it does."""
-    names = [f.name for f in fields(kind)]
-    known = f"{name}.{names[0]}" in arrays
-    return kind(**{k: arrays[f"{name}.{k}"].item() for k in names}) if known else None
+    names = [field.name for field in fields(kind)]
+    if f"{name}.{names[0]}" not in arrays:
+        return None
+    content = {}
+    for field in names:
+        content[field] = arrays[f"{name}.{field}"].item()
+    return kind(**content)
+
+
+def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:
+    if (a, b) not in study.tried:
+        return pd.DataFrame()
+    path = folder / stages.path("candidates", a, b)
+    artifacts.verify(path, study.key("candidates", a, b))
+    return _table(path, CANDIDATES)
 
 
 def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -261,7 +286,8 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     with artifacts.reading(path, f"table of {path.stem}"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
         table = table[[*columns]]
-        return table.astype({name: types[name] for name in table if name in types})
+        typed = [name for name in columns if name in types]
+        return table.astype({name: types[name] for name in typed})
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

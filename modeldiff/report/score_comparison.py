@@ -20,64 +20,81 @@ def compare(
     and the examples at both ends of each direction, int64 [directions x examples], most extreme
     first.
     """
-    found = {}
-    for way, (first, second) in zip(comparison.WAYS, ((a, b), (b, a)), strict=True):
-        arrays = comparison.compare(first, second, directions=directions, rows=rows).arrays()
-        if way != comparison.WAYS[0]:
-            for name in ("variance", "reach"):
-                of_a, of_b = arrays[f"{name}_b"], arrays[f"{name}_a"]
-                arrays |= {f"{name}_a": of_a, f"{name}_b": of_b}
-        for what, scores in (("test", arrays["projections"].T), ("train", arrays["directions"])):
-            both = [comparison.ends(own, examples) for own in scores]
-            for side, end in enumerate(("high", "low")):
-                arrays[f"{what}_{end}"] = np.stack([ends[side] for ends in both])
-        found[way] = arrays
-    return found
+    a_minus_b, b_minus_a = comparison.WAYS
+    forth = comparison.compare(a, b, directions=directions, rows=rows).arrays()
+    back = comparison.compare(b, a, directions=directions, rows=rows).arrays()
+    for name in ("variance", "reach"):  # by algorithm, whatever the way
+        of_first = back[f"{name}_a"]
+        back[f"{name}_a"] = back[f"{name}_b"]
+        back[f"{name}_b"] = of_first
+    for arrays in (forth, back):
+        _add_ends(arrays, "test", arrays["projections"].T, examples)
+        _add_ends(arrays, "train", arrays["directions"], examples)
+    return {a_minus_b: forth, b_minus_a: back}
 
 
-def summary(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
+def _add_ends(arrays: dict[str, np.ndarray], what: str, scores: np.ndarray, examples: int) -> None:
+    """Add the examples at both ends of each direction, by scores [directions x examples]."""
+    highs = []
+    lows = []
+    for of_direction in scores:
+        high, low = comparison.ends(of_direction, examples)
+        highs.append(high)
+        lows.append(low)
+    arrays[f"{what}_high"] = np.stack(highs)
+    arrays[f"{what}_low"] = np.stack(lows)
+
+
+def summary(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> dict[str, Any]:
     """The comparison as a study's `summary.json` has it."""
-    ways = [
-        {
-            "way": way,
-            "directions": [
-                {
-                    "rank": i + 1,
-                    "variance_a": float(of["variance_a"][i]),
-                    "variance_b": float(of["variance_b"][i]),
-                    "train_examples": of["train_high"][i].tolist(),
-                    "test_examples": of["test_high"][i].tolist(),
-                }
-                for i in range(len(of["directions"]))
-            ],
-        }
-        for way, of in found.items()
-    ]
-    return {"comparisons": [{"a": names[0], "b": names[1]} | way for way in ways]}
+    a, b = names
+    comparisons = []
+    for way, arrays in ways.items():
+        directions = [_direction(arrays, i) for i in range(len(arrays["directions"]))]
+        comparisons.append({"a": a, "b": b, "way": way, "directions": directions})
+    return {"comparisons": comparisons}
 
 
-def lines(found: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
+def _direction(arrays: dict[str, np.ndarray], i: int) -> dict[str, Any]:
+    """Direction `i` (from 0) as JSON values."""
+    return {
+        "rank": i + 1,
+        "variance_a": float(arrays["variance_a"][i]),
+        "variance_b": float(arrays["variance_b"][i]),
+        "train_examples": arrays["train_high"][i].tolist(),
+        "test_examples": arrays["test_high"][i].tolist(),
+    }
+
+
+def lines(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Iterator[str]:
     """The first directions for people."""
-    for (way, of), first in zip(found.items(), names, strict=True):
-        yield f"{first} minus {names[way == comparison.WAYS[0]]}"
-        for i in range(min(SHOWN, len(of["directions"]))):
-            a, b = of["variance_a"][i], of["variance_b"][i]
-            targets = of["test_high"][i][:SHOWN].tolist()
-            train = of["train_high"][i][:SHOWN].tolist()
-            yield (
-                f"  {i + 1}: variance {a:.2%} and {b:.2%}; targets {' '.join(map(str, targets))}; "
-                f"training examples {' '.join(map(str, train))}"
-            )
+    a, b = names
+    titles = (f"{a} minus {b}", f"{b} minus {a}")
+    for title, arrays in zip(titles, ways.values(), strict=True):
+        yield title
+        for i in range(min(SHOWN, len(arrays["directions"]))):
+            variances = f"{arrays['variance_a'][i]:.2%} and {arrays['variance_b'][i]:.2%}"
+            targets = " ".join(map(str, arrays["test_high"][i][:SHOWN].tolist()))
+            train = " ".join(map(str, arrays["train_high"][i][:SHOWN].tolist()))
+            yield f"  {i + 1}: variance {variances}; targets {targets}; training examples {train}"
 
 
 def write(
-    found: dict[str, dict[str, np.ndarray]], names: tuple[str, str], folder: str | Path
+    ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str], folder: str | Path
 ) -> None:
     """Write `comparison.npz`, `summary.json` and the page `comparison.html`."""
     folder = Path(folder)
     with artifacts.atomic_write(folder / "comparison.npz") as file:
-        flat = {f"{way}.{k}": v for way, of in found.items() for k, v in of.items()}
-        artifacts.write_arrays(file, flat)
-    artifacts.write_json(folder / "summary.json", summary(found, names))
+        artifacts.write_arrays(file, _flat(ways))
+    artifacts.write_json(folder / "summary.json", summary(ways, names))
     with artifacts.atomic_write(folder / "comparison.html") as file:
-        file.write(comparison_page.render(found, names).encode())
+        file.write(comparison_page.render(ways, names).encode())
+
+
+def _flat(ways: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of both ways under names such as `a-minus-b.directions`."""
+    flat = {}
+    for way, arrays in ways.items():
+        for name, array in arrays.items():
+            flat[f"{way}.{name}"] = array
+    return flat

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
+from modeldiff.datamodels import Lds
 from modeldiff.report import proofs
 from modeldiff.report.candidates import proposed
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
@@ -26,105 +27,172 @@ def summarise(results: Results) -> dict[str, Any]:
     return {
         "study": results.study.name,
         "version": __version__,
-        "algorithms": {name: _entry(results, name) for name in results.study.compared},
-        "comparisons": [
-            {
-                "a": pair.a,
-                "b": pair.b,
-                "way": way.name,
-                "directions": _directions(pair, way),
-                "agreement": _agreement(pair),
-            }
-            for pair in results.pairs
-            for way in pair.ways
-        ],
-        "proofs": [proofs.summary(one) for pair in results.pairs for one in pair.proofs],
+        "algorithms": _algorithms(results),
+        "comparisons": _comparisons(results.pairs),
+        "proofs": _proofs(results.pairs),
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
     }
 
 
-def _entry(results: Results, name: str) -> dict[str, Any]:
-    """What is known of an algorithm; of scores from elsewhere only which files they are."""
-    if name in results.algorithms:
-        return _algorithm(results.algorithms[name])
+def _algorithms(results: Results) -> dict[str, dict[str, Any]]:
+    """What is known of each algorithm that is compared."""
+    entries = {}
+    for name in results.study.compared:
+        if name in results.algorithms:
+            entries[name] = _algorithm(results.algorithms[name])
+        else:
+            entries[name] = _given(results.scores[name])
+    return entries
+
+
+def _algorithm(algorithm: AlgorithmResults) -> dict[str, Any]:
+    """An algorithm that datamodels are fitted to."""
+    missing = 0
+    for cause in algorithm.failed.values():
+        if cause.startswith(margins.MISSING):
+            missing += 1
+    return {
+        "models": algorithm.models,
+        "failed": len(algorithm.failed),
+        "missing": missing,
+        "accuracy": _accuracy(algorithm.accuracy),
+        "lds": _lds(algorithm.lds),
+    }
+
+
+def _accuracy(of_models: np.ndarray) -> dict[str, float | None]:
+    """Mean and standard deviation over the models that did not fail."""
+    known = of_models[~np.isnan(of_models)]
+    return {
+        "mean": number(known.mean()) if len(known) else None,
+        "sd": number(known.std(ddof=1)) if len(known) > 1 else None,
+    }
+
+
+def _lds(lds: Lds) -> dict[str, Any]:
+    """How well datamodels predict."""
+    return {
+        "mean": number(lds.mean),
+        "low": number(lds.low),
+        "high": number(lds.high),
+        "ceiling": number(lds.ceiling),
+        "silent": lds.n_silent,  # targets whose datamodel predicts nothing
+    }
+
+
+def _given(files: dict[str, str]) -> dict[str, Any]:
+    """An algorithm whose scores come from elsewhere: only the files are known."""
     return {
         "models": 0,
         "failed": 0,
         "missing": 0,
         "accuracy": dict.fromkeys(("mean", "sd")),
         "lds": dict.fromkeys(("mean", "low", "high", "ceiling", "silent")),
-        "scores": results.scores[name],
+        "scores": files,
     }
 
 
-def _algorithm(algorithm: AlgorithmResults) -> dict[str, Any]:
-    fit = algorithm.accuracy[~np.isnan(algorithm.accuracy)]
-    lds = algorithm.lds
-    return {
-        "models": algorithm.models,
-        "failed": len(algorithm.failed),
-        "missing": sum(c.startswith(margins.MISSING) for c in algorithm.failed.values()),
-        "accuracy": {
-            "mean": number(fit.mean()) if len(fit) else None,
-            "sd": number(fit.std(ddof=1)) if len(fit) > 1 else None,
-        },
-        "lds": {k: number(getattr(lds, k)) for k in ("mean", "low", "high", "ceiling")}
-        | {"silent": lds.n_silent},  # targets whose datamodel predicts nothing
-    }
-
-
-def _agreement(pair: Pair) -> dict[str, Any] | None:
-    if pair.agreement is None:
-        return None
-    numbers = {k: number(v) for k, v in asdict(pair.agreement).items()}
-    return numbers | {"differ": pair.agreement.differ}
+def _comparisons(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
+    """Each pair, both ways."""
+    comparisons = []
+    for pair in pairs:
+        for way in pair.ways:
+            comparison = {
+                "a": pair.a,
+                "b": pair.b,
+                "way": way.name,
+                "directions": _directions(pair, way),
+                "agreement": _agreement(pair),
+            }
+            comparisons.append(comparison)
+    return comparisons
 
 
 def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:
-    return [
-        {
+    """Each direction of a way, with its candidates if any are asked for."""
+    directions = []
+    for i in range(len(way.directions)):
+        direction = {
             "rank": i + 1,
             "variance_a": number(way.variance_a[i]),
             "variance_b": number(way.variance_b[i]),
-            "interval_a": [number(x) for x in way.interval_a[i]],
-            "interval_b": [number(x) for x in way.interval_b[i]],
-            "reach_a": [number(x) for x in way.reach_a[i]],
-            "reach_b": [number(x) for x in way.reach_b[i]],
+            "interval_a": numbers(way.interval_a[i]),
+            "interval_b": numbers(way.interval_b[i]),
+            "reach_a": numbers(way.reach_a[i]),
+            "reach_b": numbers(way.reach_b[i]),
             "train_examples": way.train_high[i].tolist(),
             "test_examples": way.test_high[i].tolist(),
             "p_value": number(way.p_value[i]),
             "significant": bool(way.significant[i]),
-            "second_follows": [number(x) for x in way.second_follows[i]],
+            "second_follows": numbers(way.second_follows[i]),
         }
-        | ({"candidates": _candidates(pair, way, i)} if len(pair.candidates) else {})
-        for i in range(len(way.directions))
-    ]
+        if len(pair.candidates):
+            direction["candidates"] = _candidates(pair, way, i)
+        directions.append(direction)
+    return directions
 
 
 def _candidates(pair: Pair, way: Way, i: int) -> list[dict[str, Any]]:
-    """The intervals [low, high] hold for all `attempts` at once."""
-    names = ("transformation", "options", "strength", "class")
-    numbers = ("effect_a", "effect_b", "difference", "low", "high")
-    return [
-        {k: row[k] for k in names}
-        | {k: number(row[k]) for k in numbers}
-        | {"apart": row["apart"], "attempts": row["attempts"]}
-        for row in proposed(pair, way, i)
-    ]
+    """Candidates for direction `i`; [low, high] holds for all `attempts` at once."""
+    candidates = []
+    for row in proposed(pair, way, i):
+        candidate = {
+            "transformation": row["transformation"],
+            "options": row["options"],
+            "strength": row["strength"],
+            "class": row["class"],
+            "effect_a": number(row["effect_a"]),
+            "effect_b": number(row["effect_b"]),
+            "difference": number(row["difference"]),
+            "low": number(row["low"]),
+            "high": number(row["high"]),
+            "apart": row["apart"],
+            "attempts": row["attempts"],
+        }
+        candidates.append(candidate)
+    return candidates
+
+
+def _agreement(pair: Pair) -> dict[str, Any] | None:
+    """How alike the two algorithms are; None where it was not tested."""
+    if pair.agreement is None:
+        return None
+    entry: dict[str, Any] = {}
+    for name, value in asdict(pair.agreement).items():
+        entry[name] = number(value)
+    entry["differ"] = pair.agreement.differ
+    return entry
+
+
+def _proofs(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
+    """What retraining says of each proposal."""
+    entries = []
+    for pair in pairs:
+        entries += [proofs.summary(proved) for proved in pair.proofs]
+    return entries
 
 
 def _effects(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
     """Mean softmax, the interval over models and images; an algorithm of two pairs stands once."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
     for pair in pairs:
         table = pair.effects
         chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
         for row in chosen.to_dict("records"):
-            entry = {k: row[k] for k in ("transformation", "strength", "class", "algorithm")}
-            entry |= {k: number(row[k]) for k in ("effect", "low", "high")}
-            found.setdefault(tuple(entry.values())[:4], entry)
-    return list(found.values())
+            condition = {
+                "transformation": row["transformation"],
+                "strength": row["strength"],
+                "class": row["class"],
+                "algorithm": row["algorithm"],
+            }
+            effect = {
+                "effect": number(row["effect"]),
+                "low": number(row["low"]),
+                "high": number(row["high"]),
+            }
+            entries.setdefault(tuple(condition.values()), condition | effect)
+    return list(entries.values())
 
 
 def _planted(results: Results, planted: dict[str, list[int]]) -> dict[str, Any]:
@@ -134,12 +202,12 @@ def _planted(results: Results, planted: dict[str, list[int]]) -> dict[str, Any]:
     way = results.pairs[0].ways[0]
     train = np.isin(np.arange(way.directions.shape[1]), planted["train_examples"])
     test = np.isin(results.data.targets, planted["test_examples"])
-    scores = [_precision(train, v) for v in way.directions[:PLANT_RANKS]]
-    best = int(np.argmax(scores))
+    of_directions = [_precision(train, v) for v in way.directions[:PLANT_RANKS]]
+    best = int(np.argmax(of_directions))
     return {
         "train_examples": planted["train_examples"],
         "test_examples": planted["test_examples"],
-        "train_ap": number(scores[best]),
+        "train_ap": number(of_directions[best]),
         "test_ap": number(_precision(test, way.projections[:, best])),
         "rank": best + 1,
     }
@@ -153,6 +221,11 @@ def _precision(positive: np.ndarray, scores: np.ndarray) -> float:
 def number(value: float) -> float | None:
     """A JSON number; JSON has no NaN and no infinity."""
     return float(value) if math.isfinite(value) else None
+
+
+def numbers(values: np.ndarray) -> list[float | None]:
+    """The same of several, e.g. an interval's two ends."""
+    return [number(value) for value in values]
 
 
 def text(content: dict[str, Any]) -> bytes:

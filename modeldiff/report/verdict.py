@@ -1,5 +1,6 @@
 """What the first screen says, in numbers. The planted truth, if there is one, has no part in it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +34,18 @@ class Tested:
         """Whether the feature is (delta, epsilon)-distinguishing, as far as the intervals tell: the
         mover moves by delta or more, and the other, the same way, by epsilon or less.
         """
-        a, b = self.mover["algorithm"], self.other["algorithm"]
+        a = self.mover["algorithm"]
+        b = self.other["algorithm"]
         if not self.apart:
             return "the intervals overlap, so this feature is not shown to tell the two apart"
-        up = self.mover["effect"] > 0
-        delta, least, epsilon = self.mover["low"], self.other["low"], self.other["high"]
-        if not up:
-            delta, least, epsilon = -self.mover["high"], -self.other["high"], -self.other["low"]
+        if self.mover["effect"] > 0:
+            delta = self.mover["low"]
+            least = self.other["low"]
+            epsilon = self.other["high"]
+        else:
+            delta = -self.mover["high"]
+            least = -self.other["high"]
+            epsilon = -self.other["low"]
         if delta <= 0:
             return f"the intervals lie apart, but {a} is not shown to move"
         bounds = f"{a} moves by {delta * 100:.1f} points or more, {b} "
@@ -70,10 +76,15 @@ class Verdict:
 
 def verdict(results: Results) -> Verdict:
     """Choose what stands first."""
-    found = [(p, t) for p, pair in enumerate(results.pairs) for t in tested(results, pair)]
-    if not found:
+    p = 0
+    strongest: Tested | None = None
+    for number, pair in enumerate(results.pairs):
+        for feature in tested(results, pair):
+            if strongest is None or feature.gap > strongest.gap:
+                p = number
+                strongest = feature
+    if strongest is None:
         return Verdict(0, 0, None)
-    p, strongest = max(found, key=lambda item: item[1].gap)
     way = int(strongest.mover["algorithm"] != results.pairs[p].a)
     ways = results.pairs[p].ways
     seen = ways[way].significant[0]
@@ -85,21 +96,20 @@ def tested(results: Results, pair: Pair) -> list[Tested]:
     """Every feature that was tested on both algorithms of a pair, at full strength."""
     table = pair.effects
     chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
-    found: list[Tested] = []
+    features: list[Tested] = []
     if not {pair.a, pair.b} <= {*results.study.trained}:
-        return found
+        return features
     for name in results.study.transformations:
         rows = chosen[chosen["transformation"] == name]
         rows = rows[rows["algorithm"].isin([pair.a, pair.b])]
         full = rows[rows["strength"] == rows["strength"].max()].to_dict("records")
         mover, other = sorted(full, key=lambda row: -abs(row["effect"]))
-        found.append(Tested(name, mover["class"], mover, other))
-    return found
+        features.append(Tested(name, mover["class"], mover, other))
+    return features
 
 
 def classes(results: Results, way: Way, i: int, shown: int) -> str:
     """The classes of a direction's strongest test examples, most frequent first."""
     labels = results.data.test.labels[way.test_high[i][:shown]].tolist()
-    counts = {label: labels.count(label) for label in dict.fromkeys(labels)}
-    order = sorted(counts, key=lambda label: -counts[label])
-    return ", ".join(f"{counts[c]} of class {results.data.classes[c]}" for c in order)
+    counted = Counter(labels).most_common()  # of equal counts the first met comes first
+    return ", ".join(f"{n} of class {results.data.classes[label]}" for label, n in counted)

@@ -30,19 +30,29 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
 
     With `code` in an algorithm or in the data set, that text stands for the user's own parts.
     """
-    found: Fingerprints = {}
+    result: Fingerprints = {}
     for entry, stated, parts in _entries(config):
-        own = [part for part in parts if is_own(part["name"])]
-        built_in = [part for part in parts if not is_own(part["name"])]
-        content = _files(part[k] for part in built_in for k in FILES if k in part)
-        if own and not stated:
-            from modeldiff.study import user_sources  # only where it is needed: it reads sources
-
-            content |= user_sources.fingerprints(part["name"] for part in own)
-            content |= _files(part[k] for part in own for k in part if k not in NO_OPTIONS)
+        content: dict[str, str] = {}
+        for part in parts:
+            if not is_own(part["name"]):
+                content |= _files([part.get(key) for key in FILES])
+        if not stated:
+            content |= _of_users([part for part in parts if is_own(part["name"])])
         if content:
-            found[entry] = content
-    return found
+            result[entry] = content
+    return result
+
+
+def _of_users(parts: list[Mapping[str, Any]]) -> dict[str, str]:
+    """The fingerprints of the sources of the user's own parts, and of files in their options."""
+    if not parts:
+        return {}
+    from modeldiff.study import user_sources  # only where it is needed: it reads sources
+
+    content = user_sources.fingerprints(part["name"] for part in parts)
+    for part in parts:
+        content |= _files([value for key, value in part.items() if key not in NO_OPTIONS])
+    return content
 
 
 def is_own(name: str) -> bool:
@@ -57,12 +67,16 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, list[Mappin
     feature = [{"name": plant["feature"]}] if plant else []
     yield "dataset", "code" in dataset, [dataset, *feature]
     for name, algorithm in config["algorithms"].items():
-        used = [algorithm[k] for k in ("model",) if k in algorithm] + algorithm["preprocess"]
-        trained = [algorithm[k] for k in ("train",) if k in algorithm]
-        trained += algorithm.get("augment", [])
-        yield f"algorithms.{name}", "code" in algorithm, used + trained
+        stated = "code" in algorithm
+        used = [*algorithm["preprocess"]]
+        if "model" in algorithm:
+            used.insert(0, algorithm["model"])
+        trained = [*algorithm.get("augment", [])]
+        if "train" in algorithm:
+            trained.insert(0, algorithm["train"])
+        yield f"algorithms.{name}", stated, used + trained
         if algorithm.get("scores", {}).get("name") == "trak":
-            yield f"scores.{name}", "code" in algorithm, used
+            yield f"scores.{name}", stated, used
     yield "estimator", False, [{"name": config["datamodels"]["estimator"]}]
     for name, transformation in config["verification"]["transformations"].items():
         yield f"transformations.{name}", False, [transformation]
@@ -70,7 +84,11 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, list[Mappin
 
 def _files(values: Iterable[Any]) -> dict[str, str]:
     """Fingerprints of the files that these values, or values in them, are paths of."""
-    return {text: _content(Path(text)) for text in _texts(list(values)) if _is_file(text)}
+    content = {}
+    for text in _texts(list(values)):
+        if _is_file(text):
+            content[text] = _content(Path(text))
+    return content
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -106,11 +124,11 @@ def record_path(study: str | Path) -> Path:
     return Path(study).with_suffix(".code.json")
 
 
-def write(study: str | Path, found: Fingerprints) -> None:
+def write(study: str | Path, fingerprints: Fingerprints) -> None:
     """Write them beside the checked study; nothing where there are none."""
     path = record_path(study)
-    if found:
-        artifacts.write_json(path, found)
+    if fingerprints:
+        artifacts.write_json(path, fingerprints)
     else:
         path.unlink(missing_ok=True)
 
@@ -149,6 +167,9 @@ def changed(before: Fingerprints, after: Fingerprints) -> list[str]:
     """The modules, packages and files whose fingerprints differ in any entry, sorted."""
     names: set[str] = set()
     for entry in before.keys() | after.keys():
-        old, new = before.get(entry, {}), after.get(entry, {})
-        names |= {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        old = before.get(entry, {})
+        new = after.get(entry, {})
+        for name in old.keys() | new.keys():
+            if old.get(name) != new.get(name):
+                names.add(name)
     return sorted(names)

@@ -15,13 +15,17 @@ def files(study: "Study", name: str, given: str, *of: str) -> list[Names]:
     given: what the input is called in the stage's rule. of: whose result they go into, as for
     `Study.key`. None where one of them is not made in this study.
     """
-    stage, found = STAGES[name], []
+    stage = STAGES[name]
+    read = []
     for file in stage.inputs[given]:
         for names in _whose(study, stage, file, of):
-            if names not in MAKERS[file].of(study) and file != WEIGHTS:
+            if file == WEIGHTS:
+                read.append((study.weights(*names), *names))
+            elif names in MAKERS[file].of(study):
+                read.append((file, *names))
+            else:
                 return []
-            found.append((study.weights(*names) if file == WEIGHTS else file, *names))
-    return found
+    return read
 
 
 def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
@@ -30,21 +34,23 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
     of: whose result, as for `Study.key`.
     """
     stage = STAGES[name]
-    own = {"version": stage.version} | stage.settings(study, *of)
+    result = {"version": stage.version} | stage.settings(study, *of)
     for file in stage.settings_of:
-        maker, found = MAKERS[file], []
+        maker = MAKERS[file]
+        of_each = []
         for names in _whose(study, stage, file, of):
             made_by = study.weights(*names) if file == WEIGHTS else maker.name
-            found.append(settings(study, made_by, *names))
+            of_each.append(settings(study, made_by, *names))
         of_both = stage.per == "pair" and maker.per != "pair"
-        own[maker.name] = found if of_both else found[0]
+        result[maker.name] = of_each if of_both else of_each[0]
     if name == "subsets":
         # The data set's settings stand beside the subsets' own, not under a name: another place
         # would be another key, and everybody's masks made again. Versions only rise, so that
         # their sum changes with either.
-        data = own.pop("dataset")
-        own |= data | {"version": data["version"] + stage.version - 1}
-    return own
+        data = result.pop("dataset")
+        result |= data
+        result["version"] = data["version"] + stage.version - 1
+    return result
 
 
 def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names]:

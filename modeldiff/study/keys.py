@@ -18,8 +18,8 @@ Settings = dict[str, Any]
 
 def dataset(study: "Study") -> Settings:
     """Which data, and what is planted into them."""
-    own = {"seed": study.seed, "dataset": study.config["dataset"]}
-    return own | _code(study, "dataset")
+    data = {"seed": study.seed, "dataset": study.config["dataset"]}
+    return data | _code(study, "dataset")
 
 
 def beton(study: "Study") -> Settings:
@@ -34,25 +34,28 @@ def subsets(study: "Study") -> Settings:
 
 def calibration(study: "Study", name: str) -> Settings:
     """What a job is given to train with."""
-    return {k: study.config["training"][k] for k in ("gpu", "threads", "width")}
+    training = study.config["training"]
+    return {"gpu": training["gpu"], "threads": training["threads"], "width": training["width"]}
 
 
 def full(study: "Study", name: str) -> Settings:
     """How an algorithm trains a model."""
-    entry = study.config["algorithms"][name]
-    recipe = {k: v for k, v in entry.items() if k != "scores"}
-    own = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    recipe = _without(study.config["algorithms"][name], "scores")
+    how = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
     jpeg = study.config["training"]["jpeg"]
     if study.beton and jpeg:  # else both loaders give the same
-        own["jpeg"] = jpeg
-    return own
+        how["jpeg"] = jpeg
+    return how
 
 
 def training(study: "Study", name: str) -> Settings:
     """The same, which subsets, and what a margin is."""
     drawn = study.config.get("subsets", NO_SUBSETS)
-    own = {k: drawn[k] for k in ("alpha", "evaluation")}
-    return full(study, name) | own | {"margin": study.config["training"]["margin"]}
+    return full(study, name) | {
+        "alpha": drawn["alpha"],
+        "evaluation": drawn["evaluation"],
+        "margin": study.config["training"]["margin"],
+    }
 
 
 def margins(study: "Study", name: str) -> Settings:
@@ -80,12 +83,12 @@ def scores(study: "Study", name: str) -> Settings:
 
 def comparison(study: "Study", a: str, b: str) -> Settings:
     """How pairs are compared; not which others are."""
-    return {k: v for k, v in study.config["comparison"].items() if k != "pairs"}
+    return _without(study.config["comparison"], "pairs")
 
 
 def predictions(study: "Study", name: str) -> Settings:
     """Which features are shown, and to how many models."""
-    shown = {k: v for k, v in study.config["verification"].items() if k != "candidates"}
+    shown = _without(study.config["verification"], "candidates")
     entries = [f"transformations.{label}" for label in study.transformations]
     return {"verification": shown} | _code(study, *entries)
 
@@ -127,8 +130,13 @@ def nothing(study: "Study", *of: str) -> Settings:
 
 def _code(study: "Study", *entries: str) -> Settings:
     """The fingerprints of these entries of the config, if there are any."""
-    found = {entry: study.code[entry] for entry in entries if entry in study.code}
-    return {"code": found} if found else {}
+    code = {entry: study.code[entry] for entry in entries if entry in study.code}
+    return {"code": code} if code else {}
+
+
+def _without(entry: Mapping[str, Any], left_out: str) -> Settings:
+    """An entry of the config without one of its keys."""
+    return {key: value for key, value in entry.items() if key != left_out}
 
 
 def digest(settings: Mapping[str, Any]) -> str:

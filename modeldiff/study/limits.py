@@ -42,18 +42,19 @@ def warnings(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _shard(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Too many training jobs: of an algorithm, whose files one command gathers, or in all."""
-    shard, models = config["training"]["shard"], _models(config)
+    shard = config["training"]["shard"]
+    models = _models(config)
     for name, counts in models.items():
         file = stages.path("shards", name, counts[0], counts[0])
         most = COMMAND // len(f"{config['results']}/{config['study']}/{file} ".encode())
         if max(counts) > most * shard:
-            needed = -(-max(counts) // most)
-            what = f"is {shard}, which makes {-(-max(counts) // shard):,} jobs of {name}"
+            needed = _divided(max(counts), most)
+            what = f"is {shard}, which makes {_divided(max(counts), shard):,} jobs of {name}"
             yield ("training", "shard"), f"{what}; {needed:,} or more would be right"
     total = sum(sum(counts) for counts in models.values())
-    trained = sum(-(-n // shard) for counts in models.values() for n in counts)
-    if trained > MOST_JOBS:
-        what = f"is {shard}, which makes {trained:,} training jobs; Snakemake can plan"
+    training_jobs = _training_jobs(models, shard)
+    if training_jobs > MOST_JOBS:
+        what = f"is {shard}, which makes {training_jobs:,} training jobs; Snakemake can plan"
         yield ("training", "shard"), f"{what} {MOST_JOBS:,}: {2 * total // MOST_JOBS:,} is right"
 
 
@@ -61,22 +62,39 @@ def jobs(config: Mapping[str, Any]) -> int:
     """Jobs of a checked config, about; those that train as far as they do not follow from a
     measurement.
     """
-    training, models = config["training"], _models(config)
-    shard = training["shard"]
-    trained = sum(-(-n // shard) for counts in models.values() for n in counts)
-    fits = config["datamodels"]["jobs"] * sum(counts[0] > 0 for counts in models.values())
-    others = 4 * len(models) + 4 * len(config["comparison"]["pairs"])
-    return fits + others + (trained if training["minutes_per_job"] is None else 0)
+    training = config["training"]
+    models = _models(config)
+    planned = 4 * len(models) + 4 * len(config["comparison"]["pairs"])
+    for on_subsets, _ in models.values():
+        if on_subsets > 0:
+            planned += config["datamodels"]["jobs"]
+    if training["minutes_per_job"] is None:
+        planned += _training_jobs(models, training["shard"])
+    return planned
+
+
+def _training_jobs(models: dict[str, tuple[int, int]], shard: int) -> int:
+    """Jobs that train all models."""
+    total = 0
+    for on_subsets, on_all in models.values():
+        total += _divided(on_subsets, shard) + _divided(on_all, shard)
+    return total
+
+
+def _divided(number: int, by: int) -> int:
+    """`number` / `by`, rounded up."""
+    return -(-number // by)
 
 
 def _models(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """Models of each algorithm that are trained on subsets, and on all data."""
-    compared = {name for pair in config["comparison"]["pairs"] for name in pair}
-    on_subsets = config["subsets"]["models"] if "subsets" in config else 0
-    found = {}
+    compared = set().union(*config["comparison"]["pairs"])
+    drawn = config["subsets"]["models"] if "subsets" in config else 0
+    models = {}
     for name, entry in config["algorithms"].items():
         fitted = name in compared and "scores" not in entry
         trained = "train" in entry or "optimizer" in entry
+        on_subsets = drawn if fitted else 0
         on_all = config["verification"]["models"] if trained else 0
-        found[name] = (on_subsets if fitted else 0, on_all)
-    return found
+        models[name] = (on_subsets, on_all)
+    return models

@@ -19,25 +19,26 @@ def rank(error: ValidationError) -> tuple[int, int]:
 def explain(error: ValidationError) -> tuple[KeyPath, str]:
     """Where a schema error is and, in words, what would be right."""
     path = tuple(error.absolute_path)
-    value, rule = error.instance, error.validator_value
+    value = error.instance
+    rule = error.validator_value
     match error.validator:
         case "additionalProperties":
             known = list(error.schema["properties"])
-            unknown = next(k for k in value if k not in known)
+            unknown = next(key for key in value if key not in known)
             near = _nearest(unknown, known, 1)
             hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
             return (*path, unknown), f"is not a key; {hint}"
         case "required":
-            missing = next(k for k in rule if k not in value)
+            missing = next(key for key in rule if key not in value)
             return (*path, missing), "is missing"
         case "type":
             must = f"must be {_type_words(rule)}{_number_hint(value, rule)}"
             return path, f"is {shown(value)}; {must}"
         case "enum" | "anyOf":
-            options, own = (rule, "") if error.validator == "enum" else _choice(rule)
+            options, other = (rule, "") if error.validator == "enum" else _choice(rule)
             near = _nearest(value, options, 1)
             hint = f" (did you mean `{near[0]}`?)" if near else ""
-            return path, f"is {shown(value)}; must be {any_of(value, options)}{own}{hint}"
+            return path, f"is {shown(value)}; must be {any_of(value, options)}{other}{hint}"
         case "pattern":
             return path, f"is {shown(value)}; must be {error.schema['description']}"
         case None:
@@ -61,7 +62,8 @@ def explain(error: ValidationError) -> tuple[KeyPath, str]:
 
 def _choice(rule: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Any], str]:
     """The names of an `anyOf`, and in words what else it takes."""
-    names, other = rule[0]["enum"], rule[-1]
+    names = rule[0]["enum"]
+    other = rule[-1]
     if other.get("type") == "integer":
         return names, f" or a whole number from {other['minimum']} to {other['maximum']:,}"
     return names, " or `package.module:name`"
@@ -69,7 +71,8 @@ def _choice(rule: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Any], str]:
 
 def _nearest(value: Any, options: Sequence[Any], most: int, cutoff: float = 0.6) -> list[str]:
     """The options that are written most like `value`."""
-    return difflib.get_close_matches(str(value)[:VALUE], [str(o) for o in options], most, cutoff)
+    written = list(map(str, options))
+    return difflib.get_close_matches(str(value)[:VALUE], written, most, cutoff)
 
 
 def any_of(value: Any, options: Sequence[Any], between: str = " or ") -> str:
@@ -81,9 +84,17 @@ def any_of(value: Any, options: Sequence[Any], between: str = " or ") -> str:
 
 
 def _type_words(rule: str | list[str]) -> str:
-    names = {"object": "keys with values", "array": "a list", "null": "null", "string": "text"}
-    names |= {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    return " or ".join(names[r] for r in ([rule] if isinstance(rule, str) else rule))
+    words = {
+        "object": "keys with values",
+        "array": "a list",
+        "null": "null",
+        "string": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+    }
+    types = [rule] if isinstance(rule, str) else rule
+    return " or ".join(words[name] for name in types)
 
 
 def _number_hint(value: Any, rule: str | list[str]) -> str:

@@ -39,18 +39,19 @@ class Algorithm:
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Algorithm":
         """From a checked config entry."""
-        parts = {k: Component.of(entry[k]) if k in entry else None for k in _PARTS}
         return cls(
             model=Component.of(entry["model"]),
-            preprocess=tuple(Component.of(step) for step in entry["preprocess"]),
-            augment=tuple(Component.of(step) for step in entry.get("augment", ())),
+            preprocess=tuple(map(Component.of, entry["preprocess"])),
+            augment=tuple(map(Component.of, entry.get("augment", ()))),
             flip_average=entry["flip_average"],
+            train=_component(entry, "train"),
+            optimizer=_component(entry, "optimizer"),
+            schedule=_component(entry, "schedule"),
             epochs=entry.get("epochs", 0),
             batch=entry.get("batch", 0),
             label_smoothing=entry.get("label_smoothing", 0.0),
             precision=entry.get("precision", "float32"),
             ema=entry.get("ema"),
-            **parts,
         )
 
     @property
@@ -59,7 +60,9 @@ class Algorithm:
         return self.train is not None or self.optimizer is not None
 
 
-_PARTS = ("train", "optimizer", "schedule")
+def _component(entry: Mapping[str, Any], key: str) -> Component | None:
+    """The part under a key that an entry may leave out."""
+    return Component.of(entry[key]) if key in entry else None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,16 @@ class Plant:
     train: int
     test: float  # share of all test images
 
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Plant":
+        """From a checked config entry."""
+        return cls(
+            feature=Component(entry["feature"], {}),
+            label=entry["class"],
+            train=entry["train"],
+            test=entry["test"],
+        )
+
 
 @dataclass(frozen=True)
 class Transformation:
@@ -79,6 +92,15 @@ class Transformation:
     part: Component
     target: str  # class name
     strengths: tuple[float, ...]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Transformation":
+        """From a checked config entry."""
+        return cls(
+            part=Component.of(entry, "class", "strengths"),
+            target=entry["class"],
+            strengths=tuple(entry["strengths"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -120,9 +142,19 @@ class Study:
     def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
         drawn = checked.get("subsets", keys.NO_SUBSETS)
-        entries, evaluation = checked["algorithms"], drawn["evaluation"]
+        evaluation = drawn["evaluation"]
         dataset = checked["dataset"]
         plant = dataset.get("plant")
+        algorithms = {}
+        scores = {}
+        for name, entry in checked["algorithms"].items():
+            if "model" in entry:
+                algorithms[name] = Algorithm.of(entry)
+            if "scores" in entry:
+                scores[name] = Component.of(entry["scores"])
+        transformations = {}
+        for name, entry in checked["verification"]["transformations"].items():
+            transformations[name] = Transformation.of(entry)
         return cls(
             config=checked,
             code=code,
@@ -131,23 +163,15 @@ class Study:
             seed=checked["seed"],
             dataset=Component.of(dataset, "plant", "verification_share", "code"),
             verification_share=dataset["verification_share"],
-            plant=plant
-            and Plant(
-                Component(plant["feature"], {}), plant["class"], plant["train"], plant["test"]
-            ),
+            plant=Plant.of(plant) if plant else None,
             alpha=drawn["alpha"],
             models=drawn["models"],
             evaluation_subsets=evaluation["subsets"],
             repeats=evaluation["repeats"],
-            algorithms={k: Algorithm.of(v) for k, v in entries.items() if "model" in v},
-            scores={k: Component.of(v["scores"]) for k, v in entries.items() if "scores" in v},
+            algorithms=algorithms,
+            scores=scores,
             pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
-            transformations={
-                k: Transformation(
-                    Component.of(v, "class", "strengths"), v["class"], tuple(v["strengths"])
-                )
-                for k, v in checked["verification"]["transformations"].items()
-            },
+            transformations=transformations,
             candidates=checked["verification"].get("candidates", 0),
         )
 
@@ -190,7 +214,7 @@ class Study:
     @property
     def compared(self) -> tuple[str, ...]:
         """The algorithms of pairs. Others get no datamodels: they show effects in between."""
-        paired = {name for pair in self.pairs for name in pair}
+        paired = set().union(*self.pairs)
         return tuple(name for name in self.names if name in paired)
 
     @property
@@ -201,7 +225,7 @@ class Study:
     @property
     def trained(self) -> tuple[str, ...]:
         """Those that say how to train: they show effects, by models trained on all data."""
-        return tuple(name for name, own in self.algorithms.items() if own.trained)
+        return tuple(name for name, entry in self.algorithms.items() if entry.trained)
 
     @property
     def full_models(self) -> int:
@@ -218,8 +242,7 @@ class Study:
     @property
     def proved(self) -> tuple[tuple[str, str], ...]:
         """The pairs whose differences are proposed and proved, if asked for: both are trained."""
-        asked = self.pairs if "proof" in self.config else ()
-        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+        return self._both_trained() if "proof" in self.config else ()
 
     @property
     def proposals(self) -> int:
@@ -235,15 +258,18 @@ class Study:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
         as they are trained.
         """
-        compared, trained = set(self.compared), set(self.trained)
-        others = [name for name in self.names if name not in compared]
-        return tuple(name for name in (a, b, *others) if name in trained)
+        others = [name for name in self.names if name not in self.compared]
+        return tuple(name for name in (a, b, *others) if name in self.trained)
 
     @property
     def tried(self) -> tuple[tuple[str, str], ...]:
         """The pairs that candidates are proposed for, if asked for: both sides must be trained."""
-        asked = self.pairs if self.candidates else ()
-        return tuple(pair for pair in asked if {*pair} <= {*self.trained})
+        return self._both_trained() if self.candidates else ()
+
+    def _both_trained(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of algorithms that both say how to train."""
+        trained = set(self.trained)
+        return tuple(pair for pair in self.pairs if trained.issuperset(pair))
 
     def weights(self, name: str) -> str:
         """What an algorithm is compared by, as its stage and its file are called."""
@@ -288,7 +314,10 @@ class Study:
     @property
     def regression(self) -> dict[str, Any]:
         """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
-        return {k: v for k, v in self.config["datamodels"].items() if k not in ("jobs", "memory")}
+        settings = dict(self.config["datamodels"])
+        for elsewhere in ("jobs", "memory"):
+            settings.pop(elsewhere, None)
+        return settings
 
     def key(self, stage: str, *of: str) -> str:
         """Short hash of all settings that a result depends on: same key, same result.

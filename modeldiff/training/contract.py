@@ -30,7 +30,7 @@ def check_module(part: str, of: str, module: object) -> None:
     if not isinstance(module, nn.Module):
         raise user_code.refused(part, of, module, "a torch module")
     parameters = list(module.parameters())
-    if any(is_lazy(parameter) for parameter in parameters):
+    if any(map(is_lazy, parameters)):
         came = "returned a module with lazy layers"
         raise user_code.refused(part, of, came, "one whose parameters already have their shapes")
     if not any(parameter.requires_grad for parameter in parameters):
@@ -42,16 +42,20 @@ def check_module(part: str, of: str, module: object) -> None:
             raise user_code.refused(part, of, came, "float32")
 
 
-def check_layout(part: str, of: str, found: Mapping[str, Tensor], first: nn.Module) -> None:
+def check_layout(part: str, of: str, state: Mapping[str, Tensor], first: nn.Module) -> None:
     """UserError unless a module's tensors are, by name, shape and type, those of the `first`."""
-    wanted = {name: user_code.described(tensor) for name, tensor in tensors(first).items()}
-    came = {name: user_code.described(tensor) for name, tensor in found.items()}
-    for name in (*wanted, *came):
-        if came.get(name) != wanted.get(name):
-            left = f"left the module with {name} {came.get(name, 'missing')}"
-            raise user_code.refused(
-                part, of, left, f"{wanted.get(name, 'without it')}, as at first"
-            )
+    before = _described(tensors(first))
+    after = _described(state)
+    for name in (*before, *after):
+        if after.get(name) != before.get(name):
+            left = f"left the module with {name} {after.get(name, 'missing')}"
+            wanted = f"{before.get(name, 'without it')}, as at first"
+            raise user_code.refused(part, of, left, wanted)
+
+
+def _described(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Shape and type of each tensor."""
+    return {name: user_code.described(tensor) for name, tensor in state.items()}
 
 
 def check_trained(
@@ -59,8 +63,9 @@ def check_trained(
 ) -> None:
     """UserError if a training function left all tensors as they were `before`."""
     after = tensors(module)
-    if any(not torch.equal(after[name], tensor) for name, tensor in before.items()):
-        return
+    for name, tensor in before.items():
+        if not torch.equal(after[name], tensor):
+            return
     wanted = "the given module, trained in place"
     if isinstance(returned, nn.Module) and returned is not module:
         raise user_code.refused(part, of, "trained and returned another module", wanted)
@@ -92,13 +97,16 @@ def simple(module: nn.Module) -> bool:
     """Whether nothing forbids a stack: batch statistics are written in place, which vmap cannot do,
     and dropout would depend on the position in the stack.
     """
-    noisy = any(isinstance(part, _DropoutNd) for part in module.modules())
-    return not noisy and next(module.buffers(), None) is None
+    for part in module.modules():
+        if isinstance(part, _DropoutNd):
+            return False
+    return next(module.buffers(), None) is None
 
 
 def _try_alone(algorithm: Algorithm, make: Make, images: Tensor, classes: int) -> None:
     """A step of training, unless that is by the user's own function, then the module in use."""
-    part, shape = algorithm.model.name, (len(images), classes)
+    part = algorithm.model.name
+    shape = (len(images), classes)
     module = make(1).to(images.device)
     if algorithm.train is None:
         with user_code.running(part, "in training"):

@@ -88,21 +88,26 @@ def fit(
     examples in all. group: what the models are. kept: where the state is saved from time to time,
     and loaded from. ended: called after each epoch with the number of epochs so far.
     """
-    algorithm, net = step.algorithm, step.net
+    algorithm = step.algorithm
+    net = step.net
     assert algorithm.schedule is not None
     which = torch.arange(len(group), device=device)[:, None]
     average = optim.Average(net.tensors, algorithm.ema) if algorithm.ema else None
     generators = [torch.default_generator]
     if device != "cpu":
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
-    course, start = TrainingState(step, average, generators), 0
-    if kept is not None and (saved := kept.midway(len(group))):
-        start = course.load(saved)
+    course = TrainingState(step, average, generators)
+    start = 0
+    if kept is not None:
+        saved = kept.midway(len(group))
+        if saved:
+            start = course.load(saved)
+    identities = [member.identity for member in group]
     per_epoch = -(-len(group[0].examples) // algorithm.batch)
     done = start * per_epoch
     for epoch in range(start, algorithm.epochs):
         order = np.stack([shuffled(member, epoch) for member in group])
-        random = augment.draws(algorithm, [member.identity for member in group], epoch, n_train)
+        random = augment.draws(algorithm, identities, epoch, n_train)
         drawn = _moved(random, device)
         for images, labels, rows in loader.epoch(_moved(order, device), algorithm.batch):
             rate = optim.learning_rate(algorithm.schedule, done, algorithm.epochs * per_epoch)
@@ -128,4 +133,6 @@ def shuffled(member: Member, epoch: int) -> np.ndarray:
 def _moved(array: np.ndarray, device: str) -> Tensor:
     """Copy to a GPU from pinned memory: the host prepares the next epoch while the GPU computes."""
     tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device != "cpu" else tensor
+    if device == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,16 @@ def train_shard(
         raise UserError(
             f"models {models.start}:{models.stop}: must be a range within 0:{study.models}"
         )
-    masks = subsets.draw(
-        len(data.train.labels), [study.subset_of(m) for m in models], study.alpha, study.seed
-    )
-    members = [
-        Member((study.seed, name, m), np.flatnonzero(mask), f"model {m} of {name}")
-        for m, mask in zip(models, masks, strict=True)
-    ]
+    drawn = [study.subset_of(model) for model in models]
+    masks = subsets.draw(len(data.train.labels), drawn, study.alpha, study.seed)
+    members = []
+    for model, mask in zip(models, masks, strict=True):
+        member = Member(
+            identity=(study.seed, name, model),
+            examples=np.flatnonzero(mask),
+            label=f"model {model} of {name}",
+        )
+        members.append(member)
     write_margins(study, name, data, members, models, output, study.key("training", name), device)
 
 
@@ -72,10 +75,12 @@ def write_margins(
 
     models: their numbers. key: of the output. Otherwise as `train_shard`.
     """
-    images, labels = data.test.images[data.targets], data.test.labels[data.targets]
+    images = data.test.images[data.targets]
+    labels = data.test.labels[data.targets]
     how = _how(study, data, models, device)
     with resumable(output, key, *how) as done:
-        resumed, start = len(done.rows), time.time()
+        resumed = len(done.rows)
+        start = time.time()
         groups: dict[int, int] = {}  # how many groups of how many models
         for trained in _progress(study, name, data, members, device, done):
             logits = trained.logits(images).cpu()
@@ -83,9 +88,11 @@ def write_margins(
             group = margin(logits, targets, _kind(study)).numpy()
             # Log-odds above 0 ask for more than to be right.
             right = margin(logits, targets, "max").numpy()
-            failed = {i: cause for i, row in enumerate(right) if (cause := failure(row, labels))}
-            group[list(failed)] = np.nan
-            done.failed |= {str(models[len(done.rows) + i]): c for i, c in failed.items()}
+            for i, row in enumerate(right):
+                cause = failure(row, labels)
+                if cause is not None:
+                    group[i] = np.nan
+                    done.failed[str(models[len(done.rows) + i])] = cause
             done.rows.extend(group)
             groups[len(group)] = groups.get(len(group), 0) + 1
             done.save_if_due()
@@ -114,33 +121,49 @@ def train_full(
     `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
-    members = [
-        Member((study.seed, name, "full", m), everything, f"full-data model {m} of {name}")
-        for m in models
-    ]
-    key, how = study.key("full", name), _how(study, data, models, device)
-    own = engine.architecture(
-        study.algorithms[name], data.train.images.shape[1:], len(data.classes)
-    )
-    layout = {each: tensor.detach().numpy() for each, tensor in tensors(own).items()}
+    members = []
+    for model in models:
+        member = Member(
+            identity=(study.seed, name, "full", model),
+            examples=everything,
+            label=f"full-data model {model} of {name}",
+        )
+        members.append(member)
+    key = study.key("full", name)
+    how = _how(study, data, models, device)
+    algorithm = study.algorithms[name]
+    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    layout = {each: tensor.detach().numpy() for each, tensor in tensors(module).items()}
     with resumable(output, key, *how) as done:
         for trained in _progress(study, name, data, members, device, done):
             arrays = [trained.state[each].cpu().contiguous().numpy() for each in layout]
-            # A model is a row of the bytes of its tensors, which are of several types.
-            done.rows.extend(
-                np.concatenate([array[i].reshape(-1).view(np.uint8) for array in arrays])
-                for i in range(len(arrays[0]))
-            )
+            done.rows.extend(_packed(arrays))
             done.save_if_due()
         finish()
-        state, start = {}, 0
-        for each, like in layout.items():
-            bytes_ = np.stack([row[start : start + like.nbytes] for row in done.rows])
-            state[each] = bytes_.view(like.dtype).reshape(-1, *like.shape)
-            start += like.nbytes
         facts = {"models": [models.start, models.stop], "data": data.digest}
         with artifacts.write(output, key, **facts) as file:
-            artifacts.write_arrays(file, state)
+            artifacts.write_arrays(file, _unpacked(done.rows, layout))
+
+
+def _packed(arrays: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Each model as the bytes of its tensors, which are of several types."""
+    for model in range(len(arrays[0])):
+        parts = [array[model].reshape(-1).view(np.uint8) for array in arrays]
+        yield np.concatenate(parts)
+
+
+def _unpacked(
+    rows: Sequence[np.ndarray], layout: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Tensors with a leading model axis, of the names, types and shapes of `layout`."""
+    state = {}
+    start = 0
+    for name, like in layout.items():
+        stop = start + like.nbytes
+        content = np.stack([row[start:stop] for row in rows])
+        state[name] = content.view(like.dtype).reshape(-1, *like.shape)
+        start = stop
+    return state
 
 
 def load_full(
@@ -161,7 +184,9 @@ def load_full(
             return
         arrays = artifacts.arrays(path, study.key("full", name))
         dataset.check_trained_on(path, data.digest)
-        state = {k: torch.from_numpy(v[:first]).to(device) for k, v in arrays.items()}
+        state = {}
+        for each, array in arrays.items():
+            state[each] = torch.from_numpy(array[:first]).to(device)
         first -= len(next(iter(state.values())))
         yield TrainedModels(algorithm, module, state, batched, str(path))
 
@@ -174,10 +199,12 @@ def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
     """
     if not np.isfinite(margins).all():
         return "diverged: outputs are not finite"
-    right = [float((margins[labels == c] > 0).mean()) for c in np.unique(labels)]
-    accuracy = sum(right) / len(right)
-    if accuracy <= 1 / len(right) + 1e-9:
-        return f"no better than chance: mean accuracy over {len(right)} classes {accuracy:.3f}"
+    correct = margins > 0
+    of_classes = [float(correct[labels == label].mean()) for label in np.unique(labels)]
+    classes = len(of_classes)
+    accuracy = sum(of_classes) / classes
+    if accuracy <= 1 / classes + 1e-9:
+        return f"no better than chance: mean accuracy over {classes} classes {accuracy:.3f}"
     return None
 
 
@@ -201,7 +228,8 @@ def _progress(
     done: Partial,
 ) -> Iterator[TrainedModels]:
     """Train those that are not in `done`, with a progress bar on standard error."""
-    first, algorithm = len(done.rows), study.algorithms[name]
+    first = len(done.rows)
+    algorithm = study.algorithms[name]
     # An epoch shows, but counts no model: hence no smoothing, which would forget its time.
     shown = {"unit": "model", "mininterval": 1, "miniters": 0, "smoothing": 0}
     with tqdm(total=len(members), initial=first, desc=name, **shown) as bar:
