@@ -11,7 +11,7 @@ import report_studies
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, images, page, summary
+from modeldiff.report import charts, images, page, summary, words
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
 
@@ -219,9 +219,9 @@ def test_a_direction_stands_where_it_reaches(loaded):
     pair = dataclasses.replace(loaded.pairs[0], ways=(mine,))
     spec = charts.scatter(pair, ["plain minus masked"])
     assert {(p["x"], p["y"]) for p in spec["data"]["values"]} == {(0.2, 0.05)}
-    assert page.reach(mine, "a", 3) == "0.2 [0.1, 0.3]"
+    assert words.reach(mine, "a", 3) == "0.2 [0.1, 0.3]"
     unknown = dataclasses.replace(mine, reach_a=reach * [1, np.nan, np.nan])
-    assert page.reach(unknown, "a", 3) == "0.2"
+    assert words.reach(unknown, "a", 3) == "0.2"
 
 
 def test_histograms_count_everything():
