@@ -136,11 +136,4 @@ def memory(rows: Rows, out: Path) -> list[str]:
     return lines
 
 
-TABLES = {
-    "alike": alike,
-    "speed": speed,
-    "proof": proof,
-    "sgd": sgd,
-    "regression": regression,
-    "memory": memory,
-}
+TABLES = {table.__name__: table for table in (alike, speed, proof, sgd, regression, memory)}

@@ -1,6 +1,7 @@
 """Proposals and proofs of a study: in the workflow, on the page, and what is refused."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def finished(repository, tmp_path_factory):
-    """The proofs of a small study of the planted digits, by Snakemake."""
+    """A small study of the planted digits that proposes and proves, by Snakemake."""
     folder = tmp_path_factory.mktemp("proof")
     config = yaml.safe_load((repository / "config/config.yaml").read_text())
     config |= {"study": "small", "results": str(folder)}
@@ -32,9 +33,8 @@ def finished(repository, tmp_path_factory):
     config["proof"] = {"proposers": 3, "proposals": 1, "models": 3}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    target = folder / "small/plain-vs-masked/proof.csv"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet"]
-    command += ["--snakefile", repository / "Snakefile", "--configfile", path, "--", target]
+    command += ["--snakefile", repository / "Snakefile", "--configfile", path]
     subprocess.run(command, check=True, cwd=folder, capture_output=True)
     return folder / "small", path
 
@@ -43,7 +43,7 @@ def test_the_planted_difference_is_proposed_and_proved(finished):
     folder, config = finished
     study = Study.read(config)
     table = pd.read_csv(folder / "plain-vs-masked/proof.csv")
-    assert list(table.columns) == list(proofs.COLUMNS)
+    assert list(table.columns) == list(step.COLUMNS)
     assert list(table.source) == ["influence", "predictive"]
     first = table.iloc[0]
     assert first.adjusted < 0.01
@@ -93,11 +93,22 @@ def test_the_page_orders_and_signs_what_is_proved(finished):
         assert larger > 0
         assert one.row["a_low"] <= one.row["a"] <= one.row["a_high"]
     assert "plain follows it" in found[0].words
-    entry = json.loads(json.dumps(proofs.summary(found[0]), allow_nan=False))
-    assert entry["needed"] is None
-    assert len(entry["train_examples"]) == proofs.SHOWN
-    splits = [(split, end) for split, end, _ in proofs.strips(found[0], np.arange(448))]
-    assert splits == [("train", "high"), ("train", "low"), ("test", "high"), ("test", "low")]
+
+
+def test_the_summary_and_the_page_show_every_proposal(finished):
+    folder, _ = finished
+    entries = json.loads((folder / "summary.json").read_text())["proofs"]
+    assert [set(step.COLUMNS) < set(entry) for entry in entries] == [True, True]
+    first = entries[0]
+    assert (first["a_name"], first["b_name"], first["needed"]) == ("plain", "masked", None)
+    html = (folder / "report.html").read_text()
+    content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)[1]
+    shown = json.loads(content)["pairs"][0]["ways"][2]["directions"]
+    for strips, entry in zip(shown, entries, strict=True):
+        splits = [(split, end) for split, end, _ in strips]
+        assert splits == [("train", "high"), ("train", "low"), ("test", "high"), ("test", "low")]
+        assert [example for example, _ in strips[0][2]] == entry["train_examples"]
+    assert "plain follows it" in html
 
 
 def test_models_that_are_missing_are_named(finished, tmp_path):

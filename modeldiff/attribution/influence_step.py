@@ -10,7 +10,7 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, Images
 from modeldiff.study import Study
-from modeldiff.study.study import INFLUENCES
+from modeldiff.study.study import INFLUENCE_KINDS
 from modeldiff.training.shard import load_full
 
 
@@ -34,7 +34,7 @@ def write(
     most = study.config["proof"]["proposers"]
     targets = Images(data.test.images[data.targets], data.test.labels[data.targets])
     shape = len(targets.labels), len(data.train.labels)
-    total = {kind: np.zeros(shape, np.float32) for kind in INFLUENCES}
+    total = {kind: np.zeros(shape, np.float32) for kind in INFLUENCE_KINDS}
     models = 0
     for trained in load_full(study, name, data, checkpoints, device=device, first=most):
         for part in influences(trained, data.train, targets):

@@ -92,12 +92,7 @@ def cut(
     that grows, or is cut otherwise from now on, trains no model again. CorruptArtifact if the
     calibration is needed and is not there.
     """
-    if stage == "training":
-        models = study.models if name in study.fitted else 0
-    elif stage == "retraining":
-        models = study.retrained
-    else:
-        models = study.full_models if name in study.trained else 0
+    models = _models(study, stage, name)
     made = finished(study, stage, name, folder, pair)
     size = _size(study, stage, name, folder)
     starts = sorted(made)
@@ -121,6 +116,15 @@ def unfinished(study: Study, stage: str, name: str, folder: str | Path) -> list[
     return unmade
 
 
+def _models(study: Study, stage: str, name: str) -> int:
+    """How many models of an algorithm a stage trains; of "retraining", for each pair."""
+    if stage == "training":
+        return study.models if name in study.fitted else 0
+    if stage == "retraining":
+        return study.retrained
+    return study.full_models if name in study.trained else 0
+
+
 def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
     """Models of one job. How long one takes goes with how many examples it is trained on."""
     config = study.config["training"]
@@ -130,7 +134,7 @@ def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
     examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
     share = study.alpha / examples[stage]
     seconds = 60 * config["minutes_per_job"] - calibrated.seconds_per_job
-    models = study.models if stage == "training" else study.config["verification"]["models"]
+    models = _models(study, stage, name)
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
     size = max(fewest, 1, int(share * seconds / calibrated.seconds_per_model))
     return size - size % calibrated.width if size > calibrated.width else size

@@ -21,7 +21,8 @@ from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import job_logs, sharding
 from modeldiff.jobs.job_logs import Stretch
 from modeldiff.study import Study, stages
-from modeldiff.study.stages import STAGES, Names, Stage
+from modeldiff.study.stage import Names, Stage
+from modeldiff.study.stages import STAGES
 
 QUIET = 120.0  # seconds without a word of a job that are nothing to speak of
 MANY = 5.0  # nor are so many times the seconds of a model

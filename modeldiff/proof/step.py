@@ -2,23 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
-from modeldiff.proof.effect import Retrained, prove
+from modeldiff.proof.effect import Proof, Retrained, prove
 from modeldiff.proof.proposals import Proposal, of_difference
 from modeldiff.proof.sets import opposite_halves
-from modeldiff.study.study import INFLUENCES
+from modeldiff.study.study import INFLUENCE_KINDS
 
 if TYPE_CHECKING:
     from modeldiff.dataset import Dataset
     from modeldiff.study import Study
 
 Pair = tuple[str, str]
+COLUMNS = (
+    "proposal", "source", "share", "a", "a_low", "a_high", "b", "b_low", "b_high",
+    "difference", "difference_low", "difference_high", "p_value", "adjusted", "verdict",
+    "models", "needed",
+)  # fmt: skip
 HALVES = ("high", "low")
 
 
@@ -53,7 +58,7 @@ def write_proposals(
     for name, path in zip(pair, gradients, strict=True):
         scores.append(artifacts.arrays(path, study.key("gradients", name)))
     proposals: list[Proposal] = []
-    for kind in INFLUENCES:
+    for kind in INFLUENCE_KINDS:
         of_a, of_b = scores[0][kind], scores[1][kind]
         proposals += of_difference(of_a, of_b, kind, study.config["proof"]["proposals"])
     arrays = {
@@ -75,7 +80,7 @@ def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposa
             raise CorruptArtifact(f"{path}: `{name}` is not of {wanted} proposals", artifact=path)
     for place in range(wanted):
         proposal = Proposal(
-            source=INFLUENCES[place // each],
+            source=INFLUENCE_KINDS[place // each],
             examples=arrays["examples"][place].astype(np.float64),
             targets=arrays["targets"][place].astype(np.float64),
             share=float(arrays["share"][place]),
@@ -124,16 +129,14 @@ def write(
 ) -> None:
     """Write what the retrained models say of each proposal: a row each.
 
-    shards: what `retrain` wrote, of each algorithm in order. output: .csv with proposal
-    (from 1), source, share; for a, b and difference the effect, low and high (95%); p_value and
-    adjusted (Holm, over all proposals); verdict, models (on each half), needed.
+    shards: what `retrain` wrote, of each algorithm in order. output: .csv of `COLUMNS`; proposals
+    are numbered from 1, effects have 95% intervals, in units of the margin; see `Proof`.
     """
     margins = []
     for name in pair:
         own = [path for path in shards if artifacts.record(path).get("algorithm") == name]
         margins.append(_margins(study, pair, name, own))
     given = read_proposals(study, pair, proposals)
-    models = study.config["proof"]["models"]
     retrained = []
     for place, proposal in enumerate(given):
         sides = []
@@ -142,15 +145,28 @@ def write(
             sides.append(Retrained.of(high, low, proposal.targets))
         retrained.append((sides[0], sides[1]))
     rows = []
-    for place, (proposal, proof) in enumerate(zip(given, prove(retrained), strict=True)):
-        row = {"proposal": place + 1, "source": proposal.source, "share": proposal.share}
-        for side, effect in (("a", proof.a), ("b", proof.b), ("difference", proof.difference)):
-            row |= {side: effect.value, f"{side}_low": effect.low, f"{side}_high": effect.high}
-        row |= {"p_value": proof.p_value, "adjusted": proof.adjusted, "verdict": proof.verdict}
-        row |= {"models": proof.models, "needed": proof.needed}
-        rows.append(row)
+    for place, proof in enumerate(prove(retrained)):
+        rows.append(_row(place + 1, given[place], proof))
+    models = study.config["proof"]["models"]
     with artifacts.write(output, study.key("proof", *pair), models=models) as file:
-        file.write(pd.DataFrame(rows).to_csv(index=False).encode())
+        pd.DataFrame(rows)[list(COLUMNS)].to_csv(file, index=False)
+
+
+def _row(number: int, proposal: Proposal, proof: Proof) -> dict[str, Any]:
+    """A proposal's row of the table."""
+    row: dict[str, Any] = {
+        "proposal": number,
+        "source": proposal.source,
+        "share": proposal.share,
+        "p_value": proof.p_value,
+        "adjusted": proof.adjusted,
+        "verdict": proof.verdict,
+        "models": proof.models,
+        "needed": proof.needed,
+    }
+    for side, effect in (("a", proof.a), ("b", proof.b), ("difference", proof.difference)):
+        row |= {side: effect.value, f"{side}_low": effect.low, f"{side}_high": effect.high}
+    return row
 
 
 def _margins(study: "Study", pair: Pair, name: str, shards: Sequence[str | Path]) -> np.ndarray:

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
-from modeldiff.report import charts, images, proofs
+from modeldiff.report import charts, images
 from modeldiff.report.candidates import proposed
+from modeldiff.report.proofs import Proved
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
 from modeldiff.report.verdict import classes, verdict
@@ -43,7 +45,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     """Both ways of a pair, then its proposals."""
     pair = results.pairs[p]
     ways = [_way(results, p, way) for way in pair.ways]
-    proposals = [proofs.strips(proved, results.data.targets) for proved in pair.proofs]
+    proposals = [_proposal_strips(results, proved) for proved in pair.proofs]
     ways.append({"name": "proposals", "directions": proposals})
     return {"ways": ways}
 
@@ -76,6 +78,21 @@ def _strips(results: Results, way: Way, i: int) -> list[list[Any]]:
     for end, chosen in (("high", way.train_high[i]), ("low", way.train_low[i])):
         strips.append(["train", end, _scored(chosen, way.directions[i])])
     return strips
+
+
+def _proposal_strips(results: Results, proved: Proved) -> list[list[Any]]:
+    """A proposal's strips, as those of a direction; training images first."""
+    targets = results.data.targets
+    examples = proved.proposal.examples
+    weight = dict(zip(targets.tolist(), proved.proposal.targets.tolist(), strict=True))
+    train_high, train_low = ends(examples, SHOWN)
+    test_high, test_low = ends(proved.proposal.targets, SHOWN)
+    return [
+        ["train", "high", _scored(train_high, examples)],
+        ["train", "low", _scored(train_low, examples)],
+        ["test", "high", _scored(targets[test_high], weight)],
+        ["test", "low", _scored(targets[test_low], weight)],
+    ]
 
 
 def _scored(chosen: np.ndarray, scores: Any) -> list[list[Any]]:

@@ -10,7 +10,8 @@ from modeldiff.core import artifacts
 from modeldiff.jobs import sharding
 from modeldiff.report.results import Pair, Results
 from modeldiff.study import Study, stages
-from modeldiff.study.stages import STAGES, Stage
+from modeldiff.study.stage import Stage
+from modeldiff.study.stages import STAGES
 
 
 class Room(NamedTuple):

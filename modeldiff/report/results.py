@@ -21,6 +21,7 @@ from modeldiff.dataset import Dataset
 from modeldiff.report import proofs
 from modeldiff.report.proofs import Proved
 from modeldiff.study import Study, stages
+from modeldiff.study.stage import PER
 from modeldiff.verification.candidates import COLUMNS as CANDIDATES
 from modeldiff.verification.effects import COLUMNS as EFFECTS
 
@@ -112,7 +113,7 @@ class Pair:
     @property
     def name(self) -> str:
         """The pair's folder."""
-        return stages.PER["pair"].format(a=self.a, b=self.b)
+        return PER["pair"].format(a=self.a, b=self.b)
 
     @property
     def p_value(self) -> float:

@@ -14,11 +14,14 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from modeldiff import __version__, margins
+from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
-from modeldiff.report import proofs
+from modeldiff.proof.step import COLUMNS
 from modeldiff.report.candidates import proposed
+from modeldiff.report.proofs import Proved
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
 
+EXAMPLES = 12  # training images of a proposal
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance
 
 
@@ -169,8 +172,21 @@ def _proofs(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
     """What retraining says of each proposal."""
     entries = []
     for pair in pairs:
-        entries += [proofs.summary(proved) for proved in pair.proofs]
+        entries += [_proof(proved) for proved in pair.proofs]
     return entries
+
+
+def _proof(proved: Proved) -> dict[str, Any]:
+    """A proposal: the columns of proof.csv, and the training images that it weighs most."""
+    entry: dict[str, Any] = {}
+    for name in COLUMNS:
+        value = proved.row[name]
+        entry[name] = number(value) if isinstance(value, float) else value
+    if entry["needed"] is not None:
+        entry["needed"] = int(entry["needed"])
+    strongest, _ = ends(proved.proposal.examples, EXAMPLES)
+    names = {"a_name": proved.a, "b_name": proved.b}
+    return entry | names | {"train_examples": strongest.tolist()}
 
 
 def _effects(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:

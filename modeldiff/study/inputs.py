@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from modeldiff.study.stages import MAKERS, STAGES, WEIGHTS, Names, Stage
+from modeldiff.study.stage import Names, Stage
+from modeldiff.study.stages import MAKERS, STAGES, WEIGHTS
 
 if TYPE_CHECKING:
     from modeldiff.study.study import Study

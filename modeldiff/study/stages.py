@@ -5,111 +5,19 @@ here: a new stage is an entry of the table, a rule and a module, as CONTRIBUTING
 Snakemake reads this to build its plan.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from modeldiff.study import keys
-
-if TYPE_CHECKING:
-    from modeldiff.study.study import Study
+from modeldiff.study.stage import PER, Stage, by_name, each, sides
 
 STUDY = "study.json"  # the checked study, which every command reads and no stage makes
-
-# What there can be one job of a stage for, and how the job's log is named by it. The words in
-# braces are the wildcards of the stage's rule.
-PER = {
-    "study": "",
-    "algorithm": "{algorithm}",
-    "pair": "{a}-vs-{b}",
-    "models": "{algorithm}-{first}-{stop}",  # some models of an algorithm
-    "targets": "{algorithm}-{part}-of-{parts}",  # a share of an algorithm's targets
-    "retrained": "{a}-vs-{b}-{algorithm}-{first}-{stop}",  # some of an algorithm's, for a pair
-}
 
 # Among the inputs of a stage: what algorithms are compared by. `Study.weights` says for each which
 # file that is, its datamodels or scores from elsewhere.
 WEIGHTS = "weights"
 
-# Whose a result is: () the study's, (algorithm,), (a, b), or (a, b, one of them).
-Names = tuple[str, ...]
-
-
-def _both(study: "Study", a: str, b: str) -> Names:
-    return a, b
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage of a study: one rule of Snakemake's, one command, one key.
-
-    name: as `Study.key` takes it.
-    per: what there is one job for, a name in `PER`.
-    of: the algorithms or pairs of a study that have it; `[()]` where it is the study's.
-    files: what it makes. The name of each file, which no other stage uses, and its path in the
-    study's folder with the wildcards of `PER`.
-    inputs: what it reads. The name of each input in the stage's rule, and of which files it
-    consists: all of them, or none where one of them is not made.
-    algorithms: where it is of a pair, whose files it reads.
-    settings: the settings that its result depends on itself.
-    settings_of: files whose stages' settings it depends on, too. Those bring the settings of what
-    they are made from, so that not every input stands here.
-    version: raised when it makes something else from the same settings, so that stale results
-    are made again. Editing an installed package triggers nothing in Snakemake.
-    share_of: the stage that its jobs do a share of; its files are made for that stage's key.
-    label: the folder of its logs and benchmarks, and its name on the page; by default `name`.
-    milestone: what `status` calls it, where it tells the first stage that is not done. Empty if
-    `status` passes over it.
-    traced: whether the page tells by what code and versions its result was made.
-    """
-
-    name: str
-    per: str
-    of: Callable[["Study"], Sequence[Names]]
-    files: Mapping[str, str]
-    inputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    algorithms: Callable[["Study", str, str], Names] = _both
-    settings: Callable[..., dict[str, Any]] = keys.nothing
-    settings_of: Sequence[str] = ()
-    version: int = 1
-    share_of: str = ""
-    label: str = ""
-    milestone: str = ""
-    traced: bool = False
-
-    @property
-    def title(self) -> str:
-        """The folder of its logs and benchmarks, and its name on the page."""
-        return self.label or self.name
-
-    @property
-    def wildcards(self) -> list[str]:
-        """Names of the wildcards of its rule."""
-        return re.findall(r"{(\w+)}", PER[self.per])
-
-    @property
-    def main(self) -> str:
-        """The file that stands for its result: the one of its own name, else the only one."""
-        return self.name if self.name in self.files else next(iter(self.files))
-
-
-def _each(names: Iterable[str]) -> list[Names]:
-    return [(name,) for name in names]
-
-
-def _sides(pairs: Iterable[Names]) -> list[Names]:
-    """The algorithms of pairs, each once."""
-    return _each(dict.fromkeys(name for pair in pairs for name in pair))
-
-
-def _inputs(*files: str) -> dict[str, Sequence[str]]:
-    """Inputs of one file each, which a rule calls by the file's own name."""
-    return {file: (file,) for file in files}
-
-
-IMAGES = _inputs("train", "test", "dataset")  # the prepared data set, whole
+IMAGES = by_name("train", "test", "dataset")  # the prepared data set, whole
 
 _TABLE = (
     Stage(
@@ -140,7 +48,7 @@ _TABLE = (
         per="study",
         of=lambda study: [()] if study.fitted else [],
         files={"masks": "subsets/masks.npy"},
-        inputs=_inputs("dataset"),
+        inputs=by_name("dataset"),
         settings=keys.subsets,
         settings_of=["dataset"],
     ),
@@ -148,9 +56,9 @@ _TABLE = (
     Stage(
         name="calibration",
         per="algorithm",
-        of=lambda study: _each(study.trained),
+        of=lambda study: each(study.trained),
         files={"calibration": "{algorithm}/calibration.json"},
-        inputs=IMAGES | _inputs("beton"),
+        inputs=IMAGES | by_name("beton"),
         settings=keys.calibration,
         settings_of=["shards"],
         label="calibrate",
@@ -158,9 +66,9 @@ _TABLE = (
     Stage(
         name="training",
         per="models",
-        of=lambda study: _each(study.fitted),
+        of=lambda study: each(study.fitted),
         files={"shards": "{algorithm}/shards/{first}-{stop}.npy"},
-        inputs=IMAGES | _inputs("beton"),
+        inputs=IMAGES | by_name("beton"),
         settings=keys.training,
         settings_of=["dataset"],
         version=2,
@@ -170,18 +78,18 @@ _TABLE = (
     Stage(
         name="full",
         per="models",
-        of=lambda study: _each(study.trained if study.full_models else ()),
+        of=lambda study: each(study.trained if study.full_models else ()),
         files={"checkpoints": "{algorithm}/full/{first}-{stop}.npz"},
-        inputs=IMAGES | _inputs("beton"),
+        inputs=IMAGES | by_name("beton"),
         settings=keys.full,
         settings_of=["dataset"],
     ),
     Stage(
         name="margins",
         per="algorithm",
-        of=lambda study: _each(study.fitted),
+        of=lambda study: each(study.fitted),
         files={"margins": "{algorithm}/margins.npy"},
-        inputs=_inputs("shards"),
+        inputs=by_name("shards"),
         settings=keys.margins,
         settings_of=["shards"],
         version=3,
@@ -191,26 +99,26 @@ _TABLE = (
     Stage(
         name="grams",
         per="algorithm",
-        of=lambda study: _each(study.fitted),
+        of=lambda study: each(study.fitted),
         files={"grams": "{algorithm}/grams.json"},
-        inputs=_inputs("dataset", "masks", "margins"),
+        inputs=by_name("dataset", "masks", "margins"),
         settings=keys.grams,
         settings_of=["shards"],  # not the margins': the sums of models there are stay as they were
     ),
     Stage(
         name="fit",
         per="targets",
-        of=lambda study: _each(study.fitted),
+        of=lambda study: each(study.fitted),
         files={"fits": "{algorithm}/fits/{part}-of-{parts}.npz"},
-        inputs=_inputs("dataset", "masks", "margins", "grams"),
+        inputs=by_name("dataset", "masks", "margins", "grams"),
         share_of="datamodels",
     ),
     Stage(
         name="datamodels",
         per="algorithm",
-        of=lambda study: _each(study.fitted),
+        of=lambda study: each(study.fitted),
         files={"datamodels": "{algorithm}/datamodels.npz", "lds": "{algorithm}/lds.npz"},
-        inputs=_inputs("dataset", "masks", "margins", "fits"),
+        inputs=by_name("dataset", "masks", "margins", "fits"),
         settings=keys.datamodels,
         settings_of=["margins"],
         version=2,
@@ -221,7 +129,7 @@ _TABLE = (
     Stage(
         name="scores",
         per="algorithm",
-        of=lambda study: _each([name for name in study.compared if name in study.scores]),
+        of=lambda study: each([name for name in study.compared if name in study.scores]),
         files={"scores": "{algorithm}/scores.npy"},
         inputs=IMAGES,
         settings=keys.scores,
@@ -232,9 +140,9 @@ _TABLE = (
     Stage(
         name="predictions",
         per="algorithm",
-        of=lambda study: _each(study.shown),
+        of=lambda study: each(study.shown),
         files={"predictions": "{algorithm}/predictions.npz"},
-        inputs=IMAGES | _inputs("checkpoints"),
+        inputs=IMAGES | by_name("checkpoints"),
         settings=keys.predictions,
         settings_of=["checkpoints"],
         traced=True,
@@ -244,7 +152,7 @@ _TABLE = (
         per="pair",
         of=lambda study: study.pairs,
         files={"comparison": "{a}-vs-{b}/comparison.npz"},
-        inputs=_inputs("dataset", WEIGHTS) | {"models": ("masks", "margins")},
+        inputs=by_name("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
         version=8,
@@ -256,7 +164,7 @@ _TABLE = (
         per="pair",
         of=lambda study: study.pairs,
         files={"effects": "{a}-vs-{b}/effects.csv"},
-        inputs=_inputs("predictions"),
+        inputs=by_name("predictions"),
         algorithms=lambda study, a, b: study.verified(a, b),
         settings_of=["predictions"],
         version=3,
@@ -266,9 +174,9 @@ _TABLE = (
     Stage(
         name="trials",
         per="algorithm",
-        of=lambda study: _sides(study.tried),
+        of=lambda study: sides(study.tried),
         files={"trials": "{algorithm}/trials.npz"},
-        inputs=IMAGES | _inputs("checkpoints"),
+        inputs=IMAGES | by_name("checkpoints"),
         settings=keys.trials,
         settings_of=["checkpoints"],
         traced=True,
@@ -278,16 +186,16 @@ _TABLE = (
         per="pair",
         of=lambda study: study.tried,
         files={"candidates": "{a}-vs-{b}/candidates.csv"},
-        inputs=IMAGES | _inputs("trials", "comparison"),
+        inputs=IMAGES | by_name("trials", "comparison"),
         settings_of=["trials", "comparison"],
         traced=True,
     ),
     Stage(
         name="gradients",
         per="algorithm",
-        of=lambda study: _sides(study.proved),
+        of=lambda study: sides(study.proved),
         files={"gradients": "{algorithm}/gradients.npz"},
-        inputs=IMAGES | _inputs("checkpoints"),
+        inputs=IMAGES | by_name("checkpoints"),
         settings=keys.gradients,
         settings_of=["checkpoints"],
         traced=True,
@@ -297,7 +205,7 @@ _TABLE = (
         per="pair",
         of=lambda study: study.proved,
         files={"proposals": "{a}-vs-{b}/proposals.npz"},
-        inputs=_inputs("gradients"),
+        inputs=by_name("gradients"),
         settings=keys.proposals,
         settings_of=["gradients"],
         traced=True,
@@ -307,7 +215,7 @@ _TABLE = (
         per="retrained",
         of=lambda study: [(*pair, name) for pair in study.proved for name in pair],
         files={"retrained": "{a}-vs-{b}/retrained/{algorithm}/{first}-{stop}.npy"},
-        inputs=IMAGES | _inputs("beton", "proposals"),
+        inputs=IMAGES | by_name("beton", "proposals"),
         settings=keys.retraining,
         settings_of=["proposals"],
         label="retrain",
@@ -317,7 +225,7 @@ _TABLE = (
         per="pair",
         of=lambda study: study.proved,
         files={"proof": "{a}-vs-{b}/proof.csv"},
-        inputs=_inputs("proposals", "retrained"),
+        inputs=by_name("proposals", "retrained"),
         settings=keys.proof,
         settings_of=["retrained"],
         milestone="proof",
@@ -330,8 +238,8 @@ _TABLE = (
         of=lambda study: [()],
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
-        | _inputs("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
-        | _inputs("proposals", "proof"),
+        | by_name("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
+        | by_name("proposals", "proof"),
         settings=keys.report,
         version=3,
         milestone="report",

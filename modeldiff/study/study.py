@@ -15,7 +15,7 @@ from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
 from modeldiff.study.sizes import image_bytes
 
-INFLUENCES = ("influence", "predictive")  # what proposes: see `attribution.gradients`
+INFLUENCE_KINDS = ("influence", "predictive")  # what proposes: see `attribution.gradients`
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -247,7 +247,7 @@ class Study:
     @property
     def proposals(self) -> int:
         """Proposals of each pair, by every kind of influence."""
-        return len(INFLUENCES) * int(self.config["proof"]["proposals"])
+        return len(INFLUENCE_KINDS) * int(self.config["proof"]["proposals"])
 
     @property
     def retrained(self) -> int:

@@ -148,8 +148,6 @@ class RecordedStep(Step):
             return
         if size not in self.recordings:
             self.batches[size] = tuple(tensor.clone() for tensor in batch)
-            with self.recorder.aside():
-                pass
             self.recordings[size] = self.recorder.record(lambda: self.compute(*self.batches[size]))
         for place, tensor in zip(self.batches[size], batch, strict=True):
             place.copy_(tensor)

@@ -1,0 +1,98 @@
+"""What a stage of a study is; which there are stands in `stages.py`."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from modeldiff.study import keys
+
+if TYPE_CHECKING:
+    from modeldiff.study.study import Study
+
+# What there can be one job of a stage for, and how the job's log is named by it. The words in
+# braces are the wildcards of the stage's rule.
+PER = {
+    "study": "",
+    "algorithm": "{algorithm}",
+    "pair": "{a}-vs-{b}",
+    "models": "{algorithm}-{first}-{stop}",  # some models of an algorithm
+    "targets": "{algorithm}-{part}-of-{parts}",  # a share of an algorithm's targets
+    "retrained": "{a}-vs-{b}-{algorithm}-{first}-{stop}",  # some of an algorithm's, for a pair
+}
+
+# Whose a result is: () the study's, (algorithm,), (a, b), or (a, b, one of them).
+Names = tuple[str, ...]
+
+
+def _both(study: "Study", a: str, b: str) -> Names:
+    return a, b
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of a study: one rule of Snakemake's, one command, one key.
+
+    name: as `Study.key` takes it.
+    per: what there is one job for, a name in `PER`.
+    of: the algorithms or pairs of a study that have it; `[()]` where it is the study's.
+    files: what it makes. The name of each file, which no other stage uses, and its path in the
+    study's folder with the wildcards of `PER`.
+    inputs: what it reads. The name of each input in the stage's rule, and of which files it
+    consists: all of them, or none where one of them is not made.
+    algorithms: where it is of a pair, whose files it reads.
+    settings: the settings that its result depends on itself.
+    settings_of: files whose stages' settings it depends on, too. Those bring the settings of what
+    they are made from, so that not every input stands here.
+    version: raised when it makes something else from the same settings, so that stale results
+    are made again. Editing an installed package triggers nothing in Snakemake.
+    share_of: the stage that its jobs do a share of; its files are made for that stage's key.
+    label: the folder of its logs and benchmarks, and its name on the page; by default `name`.
+    milestone: what `status` calls it, where it tells the first stage that is not done. Empty if
+    `status` passes over it.
+    traced: whether the page tells by what code and versions its result was made.
+    """
+
+    name: str
+    per: str
+    of: Callable[["Study"], Sequence[Names]]
+    files: Mapping[str, str]
+    inputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    algorithms: Callable[["Study", str, str], Names] = _both
+    settings: Callable[..., dict[str, Any]] = keys.nothing
+    settings_of: Sequence[str] = ()
+    version: int = 1
+    share_of: str = ""
+    label: str = ""
+    milestone: str = ""
+    traced: bool = False
+
+    @property
+    def title(self) -> str:
+        """The folder of its logs and benchmarks, and its name on the page."""
+        return self.label or self.name
+
+    @property
+    def wildcards(self) -> list[str]:
+        """Names of the wildcards of its rule."""
+        return re.findall(r"{(\w+)}", PER[self.per])
+
+    @property
+    def main(self) -> str:
+        """The file that stands for its result: the one of its own name, else the only one."""
+        return self.name if self.name in self.files else next(iter(self.files))
+
+
+def each(names: Iterable[str]) -> list[Names]:
+    """Algorithms, each for itself."""
+    return [(name,) for name in names]
+
+
+def sides(pairs: Iterable[Names]) -> list[Names]:
+    """The algorithms of pairs, each once."""
+    return each(dict.fromkeys(name for pair in pairs for name in pair))
+
+
+def by_name(*files: str) -> dict[str, Sequence[str]]:
+    """Inputs of one file each, which a rule calls by the file's own name."""
+    return {file: (file,) for file in files}
