@@ -156,7 +156,7 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
         text = json.dumps(record | {"key": key}, indent=1)
         artifacts.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
         at = f"{study.folder}/{name}/shards"
-        for models in sharding.cut(study, "training", name, study.folder):
+        for models in sharding.cut(study, "training", (name,), study.folder):
             with open(f"{at}/{models.start}-{models.stop}.npy", "w"):
                 pass
             with open(f"{at}/{models.start}-{models.stop}.npy.json", "w") as file:

@@ -35,10 +35,12 @@ KEYS = {
         "gradients/plain": "f1c2c682504b25ba",
         "gradients/masked": "ab1239d1e97cdcdc",
         "proposals/plain/masked": "f22ddb94d6b0ee50",
-        "retraining/plain/masked/plain": "52d30f0b12fc7000",
-        "retraining/plain/masked/masked": "ce7ed57a488ce53b",
-        "proof/plain/masked": "048c1b419f6443af",
-        "report": "02357ebf5c808ac0",
+        "retraining/plain/masked/plain/1": "ebdaa0676c267d5d",
+        "retraining/plain/masked/masked/1": "1cd8699aae1cd9c7",
+        "retraining/plain/masked/masked/2": "03ac07c039111507",
+        "looks/plain/masked/1": "355bd05b94c5d9d2",
+        "proof/plain/masked": "e763bb556eef5ff5",
+        "report": "d6fed62789084dd4",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
@@ -67,7 +69,7 @@ KEYS = {
     },
 }
 
-PROVING = ("gradients", "proposals", "retraining", "proof")
+PROVING = ("gradients", "proposals", "retraining", "looks", "proof")
 
 
 @pytest.mark.parametrize("name", KEYS)

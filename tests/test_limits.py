@@ -66,7 +66,7 @@ def test_a_measurement_makes_no_more_jobs_than_can_be_planned(config, tmp_path):
     study = Study.load(config | {"results": str(tmp_path)})
     path = f"{study.folder}/plain/calibration.json"
     Calibration(1, 1.0, 1.0).write(path, study.key("calibration", "plain"))
-    ranges = list(sharding.cut(study, "training", "plain", study.folder))
+    ranges = list(sharding.cut(study, "training", ("plain",), study.folder))
     assert len(ranges) == limits.MOST_MEASURED
 
 

@@ -95,5 +95,5 @@ def _stale(before: Study, study: Study, stage: str, name: str) -> int:
     there = name in (before.fitted if stage == "training" else before.trained)
     if not there or before.key(stage, name) == study.key(stage, name):
         return 0
-    made = sharding.finished(before, stage, name, study.folder)
+    made = sharding.finished(before, stage, (name,), study.folder)
     return sum(stop - start for start, stop in made.items())

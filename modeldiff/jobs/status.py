@@ -181,7 +181,7 @@ def _algorithm(
 def _cut(study: Study, stage: str, name: str, folder: Path) -> list[range]:
     """What each job trains; nothing before it was measured how much that is."""
     try:
-        return list(sharding.cut(study, stage, name, folder))
+        return list(sharding.cut(study, stage, (name,), folder))
     except CorruptArtifact:
         return []
 

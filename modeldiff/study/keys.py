@@ -104,18 +104,29 @@ def gradients(study: "Study", name: str) -> Settings:
 
 
 def proposals(study: "Study", a: str, b: str) -> Settings:
-    """How many."""
-    return {"proposals": study.config["proof"]["proposals"]}
+    """How many, and the groups that the user names."""
+    settings: Settings = {"proposals": study.config["proof"]["proposals"]}
+    if study.config["proof"]["groups"]:
+        settings |= {"groups": study.config["proof"]["groups"]} | _code(study, "groups")
+    return settings
 
 
-def retraining(study: "Study", a: str, b: str, name: str) -> Settings:
-    """How the algorithm trains, and what a margin is; not how many models: more can join."""
-    return full(study, name) | {"margin": study.config["training"]["margin"]}
+def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settings:
+    """How the algorithm trains, what a margin is, and which sets there are; not how many models
+    the first round has: more can join.
+    """
+    sets = {"round": number, "removal": study.config["proof"]["removal"]}
+    return full(study, name) | {"margin": study.config["training"]["margin"]} | sets
+
+
+def looks(study: "Study", a: str, b: str, number: str) -> Settings:
+    """After which round, by how many models each."""
+    return {"models": study.config["proof"]["models"], "round": number}
 
 
 def proof(study: "Study", a: str, b: str) -> Settings:
-    """By how many models."""
-    return {"models": study.config["proof"]["models"]}
+    """By how many rounds of how many models."""
+    return {key: study.config["proof"][key] for key in ("models", "rounds")}
 
 
 def report(study: "Study") -> Settings:
