@@ -230,9 +230,20 @@ def test_too_few_models_leave_it_open():
 
 def test_models_that_failed_are_left_out():
     high = np.array([[1.0, 2.0], [np.nan, np.nan], [3.0, 4.0]])
-    found = Retrained.of(high, high[:1], np.array([1.0, -1.0]))
-    np.testing.assert_array_equal(found.first, [-1, -1])
-    np.testing.assert_array_equal(found.second, [-1])
+    found = Retrained.of(high, high[:1], np.array([3.0, -3.0]), relative=False)
+    np.testing.assert_allclose(found.first, [-0.5, -0.5])
+    np.testing.assert_allclose(found.second, [-0.5])
+
+
+def test_relative_margins_know_no_temperature():
+    random = np.random.default_rng(0)
+    first, second, targets = random.normal(size=(3, 5, 8))
+    cold = Retrained.of(first, second, targets[0], relative=True)
+    hot = Retrained.of(first / 2, second / np.arange(1, 6)[:, None], targets[0], relative=True)
+    np.testing.assert_allclose(cold.first, hot.first)
+    np.testing.assert_allclose(cold.second, hot.second)
+    expected = (first / np.sqrt((first**2).mean(1))[:, None]) @ targets[0]
+    np.testing.assert_allclose(cold.first, expected / np.abs(targets[0]).sum())
 
 
 def test_a_verdict_needs_the_corrected_level():

@@ -1,10 +1,12 @@
 """What models retrained on sets chosen for it say of a proposed difference.
 
-Of one model, y is the sum of its margins on the targets, weighted as the proposal says. The effect
-under an algorithm is the mean of y over models trained on the first set, less that over models
-trained on the second. Two algorithms differ if their effects do. All these models are new, and
-independent given the sets: nothing that made the proposal is used again, so that the interval of a
-difference of means holds, however the proposal was searched for.
+Of one model, y is the mean of its margins on the targets, weighted as the proposal says. Margins
+are divided by the root mean square of all margins of the model, if they are to be relative: then an
+algorithm with larger margins is not said to differ for that alone. The effect under an algorithm is
+the mean of y over models trained on the first set, less that over models trained on the second. Two
+algorithms differ if their effects do. All these models are new, and independent given the sets:
+nothing that made the proposal is used again, so that the interval of a difference of means holds,
+however the proposal was searched for.
 
 Models come in rounds, and what is decided after a round gets no more. Looking several times would
 find more than there is; so the p-value of the look after round k is multiplied by k (k + 1), and
@@ -68,9 +70,18 @@ class Retrained:
     second: np.ndarray
 
     @classmethod
-    def of(cls, first: np.ndarray, second: np.ndarray, targets: np.ndarray) -> "Retrained":
-        """From margins [models x n_targets] and a proposal's targets; without failed models."""
-        return cls(first=_finished(first) @ targets, second=_finished(second) @ targets)
+    def of(
+        cls, first: np.ndarray, second: np.ndarray, targets: np.ndarray, *, relative: bool
+    ) -> "Retrained":
+        """Without failed models, from margins [models x n_targets], NaN of those that failed.
+
+        targets: weights [n_targets] of a proposal; only what they are to each other counts.
+        relative: whether each model's margins are divided by their root mean square.
+        """
+        weights = targets / np.abs(targets).sum()
+        return cls(
+            first=_weighted(first, weights, relative), second=_weighted(second, weights, relative)
+        )
 
     @property
     def any(self) -> bool:
@@ -85,8 +96,11 @@ class Retrained:
         )
 
 
-def _finished(margins: np.ndarray) -> np.ndarray:
-    return margins[np.isfinite(margins).all(1)]
+def _weighted(margins: np.ndarray, weights: np.ndarray, relative: bool) -> np.ndarray:
+    finished = margins[np.isfinite(margins).all(1)].astype(np.float64)
+    if relative:
+        finished /= np.sqrt((finished**2).mean(1, keepdims=True))
+    return finished @ weights
 
 
 Round = tuple[Retrained, Retrained]  # models of A, and of B

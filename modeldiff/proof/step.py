@@ -158,17 +158,18 @@ def write(
     retrained: what `retrain` wrote, of both algorithms and all these rounds.
     output: .csv of `COLUMNS`. Proposals are numbered from 1; share: see `Proposal`; left_out:
     training images that the two sets leave out, empty of opposite halves; effects have 95%
-    intervals, in units of the margin; see `Proof`.
+    intervals, in units of the margin, or of the model's root mean square margin; see `Proof`.
     """
     given = read_proposals(study, pair, proposals)
     planned = experiments(study)
+    relative = study.config["proof"]["margins"] == "relative"
     tested: list[list[Round]] = [[] for _ in planned]
     for number in range(1, rounds + 1):
         of_a, of_b = (_margins(study, pair, name, number, retrained) for name in pair)
         for place, experiment in enumerate(planned):
             targets = given[experiment.proposal].targets
-            a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets)
-            b = Retrained.of(of_b[:, place, 0], of_b[:, place, 1], targets)
+            a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets, relative=relative)
+            b = Retrained.of(of_b[:, place, 0], of_b[:, place, 1], targets, relative=relative)
             if a.any or b.any:
                 tested[place].append((a, b))
     rows = []

@@ -120,13 +120,14 @@ def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settin
 
 
 def looks(study: "Study", a: str, b: str, number: str) -> Settings:
-    """After which round, by how many models each."""
-    return {"models": study.config["proof"]["models"], "round": number}
+    """After which round, by how many models each, and by which margins."""
+    chosen = {key: study.config["proof"][key] for key in ("models", "margins")}
+    return chosen | {"round": number}
 
 
 def proof(study: "Study", a: str, b: str) -> Settings:
-    """By how many rounds of how many models."""
-    return {key: study.config["proof"][key] for key in ("models", "rounds")}
+    """By how many rounds of how many models, and by which margins."""
+    return {key: study.config["proof"][key] for key in ("models", "rounds", "margins")}
 
 
 def report(study: "Study") -> Settings:
