@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 from modeldiff import dataset
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.jobs import sharding
+from modeldiff.jobs import changes, sharding, status
 from modeldiff.proof import step
 from modeldiff.proof.experiments import retrained_model
 from modeldiff.report import proofs
@@ -147,6 +147,31 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
         assert splits == [("train", "high"), ("train", "low"), ("test", "high"), ("test", "low")]
         assert [example for example, _ in strips[0][2]] == entry["train_examples"]
     assert "plain follows it" in html
+
+
+def test_status_and_changes_count_retrained_models(finished):
+    folder, config = finished
+    progress = status.read(folder).algorithms["plain"]
+    assert (progress.retrained, progress.retrained_models, progress.room) == (60, 60, "done")
+    study = Study.read(config)
+    removal = {"removal": [0.02]}
+    other = Study.load(study.config | {"proof": study.config["proof"] | removal})
+    (line,) = changes.lines(other)
+    assert "proof.removal" in line
+    assert line.endswith("120 retrained models of plain and masked are trained again")
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        ({"groups": {"some": "no.csv"}}, "groups.some: is 'no.csv', which is no file here"),
+        ({"removal": [0.1], "rounds": 1}, "rounds: is 1, but `removal` asks how large"),
+        ({"removal": [0.5]}, "removal.0: is 0.5; must be at most 0.25"),
+    ],
+)
+def test_proofs_that_cannot_be_are_one_line(config, proof, words):
+    with pytest.raises(UserError, match=f": proof.{words}"):
+        Study.load(config | {"proof": proof})
 
 
 def test_models_that_are_missing_are_named(finished, tmp_path):
