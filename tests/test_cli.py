@@ -71,7 +71,7 @@ def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, 
     assert "1,200 training images of 10 classes; 448 test images" in said
     code, said, _ = call("check", repository / EMBEDDED, "--json")
     found = json.loads(said)
-    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 1500, 12)
+    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 750, 10)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -36,7 +36,7 @@ def test_300_000_models_are_planned_by_default_and_not_one_by_one(config):
     config["subsets"]["models"] = 300_000
     del config["training"]["shard"]
     study = Study.load(config)
-    assert len(list(cut(study, "training", "plain", study.folder))) == 1200
+    assert len(list(cut(study, "training", ("plain",), study.folder))) == 1200
     assert limits.jobs(study.config) < limits.MANY_JOBS
     assert list(limits.warnings(study.config)) == []
     config["training"]["shard"] = 1

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from modeldiff.comparison.residual import principal_axes
-from modeldiff.comparison.result import oriented
+from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
 
 GROUP = "group "  # how the source of a group that the user names begins
