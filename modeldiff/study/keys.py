@@ -24,7 +24,7 @@ def dataset(study: "Study") -> Settings:
 
 def beton(study: "Study") -> Settings:
     """How training images are compressed."""
-    return {"jpeg": study.config["training"]["jpeg"]}
+    return {"jpeg": study.training.jpeg}
 
 
 def subsets(study: "Study") -> Settings:
@@ -34,17 +34,16 @@ def subsets(study: "Study") -> Settings:
 
 def calibration(study: "Study", name: str) -> Settings:
     """What a job is given to train with."""
-    training = study.config["training"]
-    return {"gpu": training["gpu"], "threads": training["threads"], "width": training["width"]}
+    given = study.training
+    return {"gpu": given.gpu, "threads": given.threads, "width": given.width}
 
 
 def full(study: "Study", name: str) -> Settings:
     """How an algorithm trains a model."""
     recipe = _without(study.config["algorithms"][name], "scores")
-    how = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
-    jpeg = study.config["training"]["jpeg"]
-    if study.beton and jpeg:  # else both loaders give the same
-        how["jpeg"] = jpeg
+    how: Settings = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    if study.beton and study.training.jpeg:  # else both loaders give the same
+        how["jpeg"] = study.training.jpeg
     return how
 
 
@@ -54,7 +53,7 @@ def training(study: "Study", name: str) -> Settings:
     return full(study, name) | {
         "alpha": drawn["alpha"],
         "evaluation": drawn["evaluation"],
-        "margin": study.config["training"]["margin"],
+        "margin": study.training.margin,
     }
 
 
@@ -65,7 +64,7 @@ def margins(study: "Study", name: str) -> Settings:
 
 def grams(study: "Study", name: str) -> Settings:
     """Into which parts models go; not how many there are: those that join are added."""
-    return {"folds": study.config["datamodels"]["folds"]}
+    return {"folds": study.datamodels.folds}
 
 
 def datamodels(study: "Study", name: str) -> Settings:
@@ -100,22 +99,22 @@ def trials(study: "Study", name: str) -> Settings:
 
 def gradients(study: "Study", name: str) -> Settings:
     """Of how many models."""
-    return {"proposers": study.config["proof"]["proposers"]}
+    return {"proposers": study.proof.proposers}
 
 
 def proposals(study: "Study", a: str, b: str) -> Settings:
     """How many."""
-    return {"proposals": study.config["proof"]["proposals"]}
+    return {"proposals": study.proof.proposals}
 
 
 def retraining(study: "Study", a: str, b: str, name: str) -> Settings:
     """How the algorithm trains, and what a margin is; not how many models: more can join."""
-    return full(study, name) | {"margin": study.config["training"]["margin"]}
+    return full(study, name) | {"margin": study.training.margin}
 
 
 def proof(study: "Study", a: str, b: str) -> Settings:
     """By how many models."""
-    return {"models": study.config["proof"]["models"]}
+    return {"models": study.proof.models}
 
 
 def report(study: "Study") -> Settings:

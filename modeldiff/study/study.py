@@ -13,6 +13,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
+from modeldiff.study.sections import Comparison, Config, Datamodels, Proof, Training, Verification
 from modeldiff.study.sizes import image_bytes
 
 INFLUENCE_KINDS = ("influence", "predictive")  # what proposes: see `attribution.gradients`
@@ -105,9 +106,11 @@ class Transformation:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study. `config` is the whole of it as plain data, defaults filled in.
+    """A checked study.
 
+    config: the whole of it as plain data, defaults filled in: what is written and hashed.
     code: fingerprints of what the config only names, by entry, as they were when it was made.
+    training, ..., verification: the sections of the config that have these names.
     """
 
     config: dict[str, Any]
@@ -126,7 +129,11 @@ class Study:
     scores: dict[str, Component]  # those whose attributions are not fitted but come from elsewhere
     pairs: tuple[tuple[str, str], ...]
     transformations: dict[str, Transformation]
-    candidates: int  # full-data models that candidates are tried on; 0: none are proposed
+    training: Training
+    datamodels: Datamodels
+    comparison: Comparison
+    proof: Proof  # the defaults where the config has none: see `proved`
+    verification: Verification
 
     @classmethod
     def load(cls, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> "Study":
@@ -141,6 +148,7 @@ class Study:
     @classmethod
     def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
+        sections = Config.model_validate(checked)
         drawn = checked.get("subsets", keys.NO_SUBSETS)
         evaluation = drawn["evaluation"]
         dataset = checked["dataset"]
@@ -172,7 +180,11 @@ class Study:
             scores=scores,
             pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
             transformations=transformations,
-            candidates=checked["verification"].get("candidates", 0),
+            training=sections.training,
+            datamodels=sections.datamodels,
+            comparison=sections.comparison,
+            proof=sections.proof or Proof(),
+            verification=sections.verification,
         )
 
     @classmethod
@@ -231,8 +243,13 @@ class Study:
     def full_models(self) -> int:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown:
-            return int(self.config["verification"]["models"])
-        return int(self.config["proof"]["proposers"]) if self.proved else 0
+            return self.verification.models
+        return self.proof.proposers if self.proved else 0
+
+    @property
+    def candidates(self) -> int:
+        """Full-data models that candidates are tried on; 0: none are proposed."""
+        return self.verification.candidates or 0
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -247,12 +264,12 @@ class Study:
     @property
     def proposals(self) -> int:
         """Proposals of each pair, by every kind of influence."""
-        return len(INFLUENCE_KINDS) * int(self.config["proof"]["proposals"])
+        return len(INFLUENCE_KINDS) * self.proof.proposals
 
     @property
     def retrained(self) -> int:
         """Models retrained of each algorithm of a pair: on both halves of each proposal."""
-        return 2 * self.proposals * int(self.config["proof"]["models"])
+        return 2 * self.proposals * self.proof.models
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
@@ -301,13 +318,12 @@ class Study:
 
     def at_width(self, width: int) -> "Study":
         """The same study, its models trained `width` at once: they are the same models."""
-        training = self.config["training"] | {"width": width}
-        return replace(self, config=self.config | {"training": training})
+        return replace(self, training=self.training.model_copy(update={"width": width}))
 
     @property
     def beton(self) -> str | None:
         """The key of the FFCV file that training reads; None if images stay on the device."""
-        chosen = self.config["training"]["loader"]
+        chosen = self.training.loader
         large = image_bytes(self.dataset.name, self.dataset.options) > RESIDENT
         return self.key("beton") if chosen == "ffcv" or (chosen == "auto" and large) else None
 
