@@ -137,7 +137,7 @@ def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded)
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):
     content = summary.summarise(loaded)
     failing = dataclasses.replace(loaded, left_out={"plain": 0, "masked": 2, "between": 3})
-    html, models = page.render(failing, content), loaded.study.config["verification"]["models"]
+    html, models = page.render(failing, content), loaded.study.verification.models
     assert "plain: none of 120." in html
     assert "masked: 0 of 120 subset models and 2 full-data models, left out" in html
     assert f"between: 3 of {models} models on all images, left out" in html

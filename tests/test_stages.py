@@ -9,6 +9,7 @@ from conftest import small
 from modeldiff.cli import rooms
 from modeldiff.jobs import sharding
 from modeldiff.study import VERSIONS, Study, inputs, stages
+from modeldiff.study.sections import Datamodels
 from modeldiff.study.stages import MAKERS, STAGES
 
 

@@ -70,7 +70,7 @@ def by_hand(study, data, model):
     rows = np.arange(len(wanted))
     correct = logits[rows, wanted].copy()
     logits[rows, wanted] = -np.inf
-    kind = study.config["training"]["margin"]
+    kind = study.training.margin
     return correct - (logits.max(1) if kind == "max" else np.logaddexp.reduce(logits, axis=1))
 
 

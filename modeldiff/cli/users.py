@@ -79,7 +79,7 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
     outline = plans.outline(study)
     from modeldiff.planning import dry_run
 
-    devices.claim(0, study.config["training"]["threads"])
+    devices.claim(0, study.training.threads)
     tried = list(dry_run.run(study))
     if output:
         study.write(output)
@@ -119,13 +119,12 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
     able to show, are forecast from the models that the study has trained so far.
     """
     outline = plans.outline(study)
-    training = study.config["training"]
-    device = devices.claim(training["gpu"], training["threads"])
+    device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.planning import cost
 
     measured = cost.measure(study, device=device)
     text = [*plans.lines(outline), *cost.lines(measured)]
-    if study.config["comparison"]["method"] == "contrast":
+    if study.comparison.method == "contrast":
         from modeldiff.planning import power_forecast
 
         measured["power"] = power_forecast.forecast(study)
@@ -149,8 +148,7 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
     For studies of what pre-training changes: `model: {weights: OUTPUT}` starts from them. All
     training images of the classes are used; the accuracy on their test images is printed.
     """
-    training = study.config["training"]
-    device = devices.claim(training["gpu"], training["threads"])
+    device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.training import pretraining
 
     accuracy = pretraining.pretrain(study, algorithm, classes.split(","), output, device=device)

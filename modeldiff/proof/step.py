@@ -60,7 +60,7 @@ def write_proposals(
     proposals: list[Proposal] = []
     for kind in INFLUENCE_KINDS:
         of_a, of_b = scores[0][kind], scores[1][kind]
-        proposals += of_difference(of_a, of_b, kind, study.config["proof"]["proposals"])
+        proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
     arrays = {
         "examples": np.stack([one.examples for one in proposals]).astype(np.float32),
         "targets": np.stack([one.targets for one in proposals]).astype(np.float32),
@@ -73,7 +73,7 @@ def write_proposals(
 def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
     """What `write_proposals` wrote; CorruptArtifact if it holds something else."""
     arrays = artifacts.arrays(path, study.key("proposals", *pair))
-    each, wanted = study.config["proof"]["proposals"], study.proposals
+    each, wanted = study.proof.proposals, study.proposals
     proposals = []
     for name in ("examples", "targets", "share"):
         if name not in arrays or len(arrays[name]) != wanted:
@@ -147,7 +147,7 @@ def write(
     rows = []
     for place, proof in enumerate(prove(retrained)):
         rows.append(_row(place + 1, given[place], proof))
-    models = study.config["proof"]["models"]
+    models = study.proof.models
     with artifacts.write(output, study.key("proof", *pair), models=models) as file:
         pd.DataFrame(rows)[list(COLUMNS)].to_csv(file, index=False)
 
