@@ -106,11 +106,10 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
 
 
 def test_the_glossary_says_what_a_direction_of_this_method_is(loaded):
-    config = loaded.study.config
     words = {}
     for method in ("contrast", "residual"):
-        other = config | {"comparison": config["comparison"] | {"method": method}}
-        study = dataclasses.replace(loaded.study, config=other)
+        comparison = loaded.study.comparison.model_copy(update={"method": method})
+        study = dataclasses.replace(loaded.study, comparison=comparison)
         changed = dataclasses.replace(loaded, study=study)
         words[method] = page.render(changed, summary.summarise(loaded))
     assert "of the difference between the two algorithms&#39; datamodels" in words["contrast"]

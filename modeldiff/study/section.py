@@ -65,11 +65,19 @@ class OwnPart(Section):
     )
 
 
-def names_of(parts: Any) -> list[str]:
-    """The names of those parts of a union that come with ModelDiff."""
-    if isinstance(parts, type) and issubclass(parts, Section):
-        return list(get_args(parts.model_fields["name"].annotation))
-    names = []
-    for part in get_args(parts):
-        names += names_of(part)
+def parts_of(kind: Any) -> list[type[Section]]:
+    """The sections that a type consists of, in their order."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return [kind]
+    parts = []
+    for argument in get_args(kind):
+        parts += parts_of(argument)
+    return parts
+
+
+def names_of(kind: Any) -> list[str]:
+    """The names of the parts that come with ModelDiff, among those that a type consists of."""
+    names: list[str] = []
+    for part in parts_of(kind):
+        names += get_args(part.model_fields["name"].annotation)
     return names

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.study import fingerprints, inputs, keys, validation
@@ -207,10 +209,12 @@ class Study:
         validation.shaped(content, [(str(path), content)])
         try:
             return cls.of(content, fingerprints.read(path))
-        except KeyError as key:
+        except (
+            KeyError,
+            ValidationError,
+        ):  # a key of the file's is missing, or is called otherwise
             raise UserError(
-                f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "
-                "again"
+                f"{path}: was written by another version of modeldiff; run Snakemake again"
             ) from None
 
     def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:

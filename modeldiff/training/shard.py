@@ -17,7 +17,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.training import engine
-from modeldiff.training.checkpoint import Partial, finish, resumable
+from modeldiff.training.checkpoint import JobCheckpoint, finish, resumable
 from modeldiff.training.engine import TrainedModels
 from modeldiff.training.fit import Member
 from modeldiff.training.nets import tensors
@@ -219,7 +219,7 @@ def _progress(
     data: Dataset,
     members: Sequence[Member],
     device: str,
-    done: Partial,
+    done: JobCheckpoint,
 ) -> Iterator[TrainedModels]:
     """Train those that are not in `done`, with a progress bar on standard error."""
     first = len(done.rows)
