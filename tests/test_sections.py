@@ -51,6 +51,11 @@ def test_the_estimators_are_those_that_fit_takes():
     assert get_args(names) == regression.ESTIMATORS
 
 
+def test_the_presets_are_those_of_the_sections():
+    names = get_args(sections.Config.model_fields["preset"].annotation)
+    assert set(names) == {*presets.PRESETS, None}
+
+
 def test_the_default_preset_sets_the_defaults():
     for section, keys in presets.PRESETS[presets.DEFAULT].items():
         fields = sections.Config.model_fields[section].annotation.model_fields

@@ -40,6 +40,8 @@ def _simplified(node: Schema, definitions: Schema) -> Schema:
         name = node["$ref"].split("/")[-1]
         node = definitions[name] | {key: node[key] for key in node if key != "$ref"}
     node = {key: value for key, value in node.items() if key not in ("title", "discriminator")}
+    if "description" in node:
+        node["description"] = " ".join(node["description"].split())  # lines of a docstring
     for key, value in node.items():
         if key == "properties":
             node[key] = {name: _simplified(entry, definitions) for name, entry in value.items()}

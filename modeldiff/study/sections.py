@@ -1,6 +1,7 @@
 """Every key of a study: its type, bounds, default, unit and meaning.
 
-`config/schema.yaml` and `docs/config.md` are made from these classes. A new key is one line here.
+`config/schema.json` and `docs/config.md` are made from these classes. A class's docstring is what
+the reference says of its section.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +15,10 @@ from modeldiff.study.transformation_section import Transformation
 
 
 class Evaluation(Section):
-    """Models that no datamodel is fitted on."""
+    """Models that no datamodel is fitted on; they measure how well datamodels predict.
+
+    A tenth of all models is usual.
+    """
 
     subsets: int = Field(default=75, ge=3, le=1_000_000, description="Held-out subsets.")
     repeats: int = Field(
@@ -27,7 +31,10 @@ class Evaluation(Section):
 
 
 class Subsets(Section):
-    """Which examples each model is trained on."""
+    """Which examples each model is trained on.
+
+    Left out only where every algorithm of a pair has `scores`.
+    """
 
     alpha: float = Field(
         default=0.5, gt=0, lt=1, description="Share of the training examples in each subset."
@@ -36,11 +43,7 @@ class Subsets(Section):
         description="Models trained per algorithm, those held out for evaluation included. More "
         "can be added later without training the old ones again."
     )
-    evaluation: Evaluation = Field(
-        default=Evaluation(),
-        description="Models that no datamodel is fitted on; they measure how well datamodels "
-        "predict. A tenth of all models is usual.",
-    )
+    evaluation: Evaluation = Evaluation()
 
 
 class Training(Section):
@@ -203,7 +206,9 @@ class Comparison(Section):
 
 
 class Proof(Section):
-    """Differences proposed, and proved by retraining."""
+    """Where the two differ, proposed by gradients of a few models trained on all data, and proved
+    by models trained on sets chosen for each proposal; absent: nothing is proposed.
+    """
 
     proposers: int = Field(
         default=5,
@@ -229,7 +234,10 @@ class Proof(Section):
 
 
 class Verification(Section):
-    """Features shown to models."""
+    """Does a feature move one algorithm and not the other?
+
+    Models trained on the full training set, features put on unseen test images.
+    """
 
     models: int = Field(
         default=50,
@@ -276,33 +284,15 @@ class Config(Section):
         description="The images, fixed in their order for ever. Example i is example i in every "
         "file."
     )
-    subsets: Subsets | Absent = Field(
-        default=None,
-        description="Which examples each model is trained on. Left out only where every "
-        "algorithm of a pair has `scores`.",
-    )
+    subsets: Subsets | Absent = None
     algorithms: dict[Label, AlgorithmSection] = Field(
         min_length=1,
         max_length=200,
         description="The learning algorithms, by name. YAML anchors (`&recipe`, `<<`) keep what "
         "they share in one place.",
     )
-    training: Training = Field(
-        default=Training(),
-        description="How models are trained, not what they become (but for the margin).",
-    )
-    datamodels: Datamodels = Field(
-        default=Datamodels(), description="Regression of margins on masks."
-    )
-    comparison: Comparison = Field(description="What sets two algorithms apart.")
-    proof: Proof | Absent = Field(
-        default=None,
-        description="Where the two differ, proposed by gradients of a few models trained on all "
-        "data, and proved by models trained on sets chosen for each proposal; "
-        "absent: nothing is proposed.",
-    )
-    verification: Verification = Field(
-        default=Verification(),
-        description="Does a feature move one algorithm and not the other? Models trained on the "
-        "full training set, features put on unseen test images.",
-    )
+    training: Training = Training()
+    datamodels: Datamodels = Datamodels()
+    comparison: Comparison
+    proof: Proof | Absent = None
+    verification: Verification = Verification()
