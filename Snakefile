@@ -38,6 +38,7 @@ localrules:
     verification,
     candidates,
     proposals,
+    look,
     proof,
     report,
 

@@ -161,13 +161,13 @@ def synchronised(device: str) -> None:
 def proof(options: Options) -> Iterator[Row]:
     """Low noise against high noise on all images: gradients propose, opposite halves prove."""
     config = parse(SGD)
-    config["proof"] = {"proposers": 3, "proposals": 2, "models": 3}
+    config["proof"] = {"proposers": 3, "proposals": 2, "models": 3, "rounds": 1}
     for algorithm in config["algorithms"].values():
         algorithm["precision"] = "bfloat16"
         if options.tiny:
             algorithm["model"] = {"name": "resnet9", "width": 8}
     if options.tiny:
-        config["proof"] = {"proposers": 1, "proposals": 1, "models": 2}
+        config["proof"] = {"proposers": 1, "proposals": 1, "models": 2, "rounds": 1}
     study = study_of(config, options)
     data = data_of(study, options, "cifar10")
     pair = study.pairs[0]
@@ -186,17 +186,17 @@ def proof(options: Options) -> Iterator[Row]:
         seconds = {"training": trained - start, "gradients": time.perf_counter() - trained}
         yield {"algorithm": name} | seconds
     proposals = options.work / "proposals.npz"
-    step.write_proposals(study, pair, (gradients[0], gradients[1]), proposals)
+    step.write_proposals(study, pair, data, (gradients[0], gradients[1]), proposals)
     shards = []
     for name in pair:
         start = time.perf_counter()
         path = options.work / f"retrained-{name}.npy"
         models = range(study.retrained)
-        step.retrain(study, pair, name, data, proposals, models, path, **where)
+        step.retrain(study, pair, name, 1, data, proposals, models, path, **where)
         shards.append(path)
         yield {"algorithm": name, "retraining": time.perf_counter() - start}
     table = options.work / "proof.csv"
-    step.write(study, pair, proposals, shards, table)
+    step.write(study, pair, 1, proposals, shards, table)
     yield {"proofs": pd.read_csv(table).astype(object).to_dict("records")}
 
 

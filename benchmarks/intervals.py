@@ -18,8 +18,8 @@ from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.contrast import T_CRITICAL
 from modeldiff.comparison.jackknife import Along
 from modeldiff.comparison.paired_ridge import Paired, Ridge
-from modeldiff.comparison.residual import principal_axes
 from modeldiff.core import artifacts
+from modeldiff.core.axes import principal_axes
 from modeldiff.verification import interval
 
 HEADER = """# How often the 95% intervals cover

@@ -215,11 +215,28 @@ KINDS: dict[str, tuple[Callable[[], Raw], Callable[..., Any], Mapping, Mapping]]
 }
 
 
+# Recipes by name that change the size of margins: of `plain` and otherwise the same.
+SIZES: dict[str, dict[str, Any]] = {
+    "smoothed": {"label_smoothing": 0.1},
+    "decayed": {
+        "optimizer": {
+            "name": "sgd",
+            "lr": 0.4,
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 4e-3,
+        }
+    },
+    "longer": {"epochs": 40},
+}
+
+
 def case(kind: str, k: int, seed: int, recipes: Iterable[str]) -> Case:
     """A planted difference.
 
     kind: of KINDS; k: training images in the group. recipes: names; `masked` is the second recipe
-    of the kind, any other the first, so that `plain` and `plain2` differ by chance alone.
+    of the kind, those of SIZES change the size of margins, any other is the first, so that `plain`
+    and `plain2` differ by chance alone.
     """
     data, plant, *own = KINDS[kind]
     raw, (train, test) = plant(data(), k, seed)
@@ -227,7 +244,7 @@ def case(kind: str, k: int, seed: int, recipes: Iterable[str]) -> Case:
     base = config["algorithms"]["plain"]
     order = rng.permutation(len(raw.test.labels), "verification", seed)
     targets = np.sort(order[round(len(order) * config["dataset"]["verification_share"]) :])
-    algorithms = {name: base | dict(own[name == "masked"]) for name in recipes}
+    algorithms = {name: base | SIZES.get(name, {}) | own[name == "masked"] for name in recipes}
     config |= {"algorithms": algorithms, "comparison": {"pairs": [list(algorithms)]}}
     return Case(
         train=raw.train,

@@ -29,13 +29,13 @@ from sklearn.metrics import average_precision_score
 from modeldiff import comparison, subsets
 from modeldiff.attribution.gradients import influences
 from modeldiff.dataset import Images, as_float
-from modeldiff.proof import of_difference, opposite_halves, prove
-from modeldiff.proof.effect import Retrained
+from modeldiff.proof import Proposal, of_difference, opposite_halves, prove
+from modeldiff.proof.effect import Retrained, Round
 from modeldiff.training import Member, train
 from modeldiff.training.shard import margin
 
 ROWS = Path(__file__).parents[1] / "docs" / "proof.jsonl"
-PROPOSERS, PROPOSALS, MODELS = 5, 2, 4  # the workflow's defaults
+PROPOSERS, PROPOSALS, MODELS, ROUNDS = 5, 2, 3, 3  # the workflow's defaults
 FOUND, LEVEL = 0.9, 0.01  # average precision; p-value, corrected for all proposals
 KINDS = [
     ("watermark", 12),
@@ -51,6 +51,8 @@ KINDS = [
     ("photos, colour", 12),
 ]
 NULLS = [("watermark", 12), ("photos, watermark", 12)]
+# Recipes that differ from `plain` in the size of margins and perhaps in nothing else.
+SIZES = ("smoothed", "decayed", "longer")
 CONTRASTS = (400, 750, 1500)  # models of each algorithm
 SIDES = ("plain", "masked")
 
@@ -82,7 +84,9 @@ def influence_of(case: Case, name: str, seed: int) -> dict[str, np.ndarray]:
     return {"influence": np.mean(plain, axis=0), "predictive": np.mean(predictive, axis=0)}
 
 
-def proposed_and_proved(kind: str, k: int, seed: int, names: tuple[str, str]) -> dict[str, Any]:
+def proposed_and_proved(
+    kind: str, k: int, seed: int, names: tuple[str, str], margins: str = "relative"
+) -> dict[str, Any]:
     """One run: of each proposal its average precisions, p-value and verdict."""
     case = planted.case(kind, k, seed, names)
     start = time.process_time()
@@ -91,21 +95,21 @@ def proposed_and_proved(kind: str, k: int, seed: int, names: tuple[str, str]) ->
     for source in of_a:
         proposals += of_difference(of_a[source], of_b[source], source, PROPOSALS)
     proposing = time.process_time() - start
-    retrained = []
-    for number, proposal in enumerate(proposals):
-        halves = opposite_halves(proposal.examples, case.train.labels)
-        sides = []
-        for name in names:
-            members = []
-            for half, chosen in enumerate(halves):
-                identity = (seed, name, "retrained", number, half)
-                examples = np.flatnonzero(chosen)
-                members += [Member((*identity, m), examples) for m in range(MODELS)]
-            margins = margins_of(case, name, members, len(members))
-            high, low = margins[:MODELS], margins[MODELS:]
-            sides.append(Retrained.of(high, low, proposal.targets))
-        retrained.append((sides[0], sides[1]))
-    proofs = prove(retrained)
+    tested: list[list[Round]] = [[] for _ in proposals]
+    undecided = [True] * len(proposals)
+    for number in range(1, ROUNDS + 1):
+        for place, proposal in enumerate(proposals):
+            if undecided[place]:
+                models = round_of(
+                    case=case,
+                    names=names,
+                    proposal=proposal,
+                    identity=(seed, number, place),
+                    relative=margins == "relative",
+                )
+                tested[place].append(models)
+        proofs = prove(tested)
+        undecided = [proof.verdict == "open" for proof in proofs]
     seconds = time.process_time() - start
     rows = []
     for proposal, proof in zip(proposals, proofs, strict=True):
@@ -122,9 +126,33 @@ def proposed_and_proved(kind: str, k: int, seed: int, names: tuple[str, str]) ->
                 "p": proof.p_value,
                 "adjusted": proof.adjusted,
                 "verdict": proof.verdict,
+                "rounds": proof.rounds,
             }
         )
-    return {"proposals": rows, "seconds": seconds, "proposing": proposing}
+    trained = 2 * PROPOSERS + 4 * MODELS * sum(map(len, tested))
+    return {"proposals": rows, "seconds": seconds, "proposing": proposing, "trained": trained}
+
+
+def round_of(
+    case: Case,
+    names: tuple[str, str],
+    proposal: Proposal,
+    identity: tuple[int, int, int],
+    relative: bool,
+) -> Round:
+    """Models of both recipes on the opposite halves of a proposal. identity: seed, round, place."""
+    halves = opposite_halves(proposal.examples, case.train.labels)
+    sides = []
+    for name in names:
+        members = []
+        for half, chosen in enumerate(halves):
+            examples = np.flatnonzero(chosen)
+            for model in range(MODELS):
+                members.append(Member((name, "retrained", *identity, half, model), examples))
+        margins = margins_of(case, name, members, len(members))
+        high, low = margins[:MODELS], margins[MODELS:]
+        sides.append(Retrained.of(high, low, proposal.targets, relative=relative))
+    return sides[0], sides[1]
 
 
 def precision(truth: np.ndarray, weights: np.ndarray) -> float:
@@ -150,6 +178,7 @@ def contrasted(kind: str, k: int, seed: int, models: int) -> dict[str, Any]:
         "train_ap": precisions[best],
         "adjusted": float(found.p_value[best]),
         "seconds": seconds,
+        "trained": 2 * models,
     }
 
 
@@ -161,6 +190,11 @@ def plan(seeds: int, nulls: int, contrasts: int) -> Iterator[dict[str, Any]]:
     for kind, k in NULLS:
         for seed in range(nulls):
             yield {"what": "null", "kind": kind, "k": k, "seed": seed}
+    for name in SIZES:
+        for margins in ("relative", "absolute"):
+            for seed in range(seeds // 2):
+                what = f"plain and {name}, {margins}"
+                yield {"what": what, "kind": "watermark", "k": 12, "seed": seed}
     for models in CONTRASTS:
         for seed in range(contrasts):
             yield {"what": f"contrast, {models:,} models", "kind": "watermark", "k": 12} | {
@@ -173,6 +207,9 @@ def run(key: dict[str, Any]) -> dict[str, Any]:
     if what.startswith("contrast"):
         models = int(what.split()[1].replace(",", ""))
         return contrasted(*of, models)
+    if what.startswith("plain and"):
+        name, margins = what.removeprefix("plain and ").split(", ")
+        return proposed_and_proved(*of, ("plain", name), margins)
     return proposed_and_proved(*of, SIDES if what == "planted" else ("plain", "plain2"))
 
 
@@ -192,11 +229,12 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
     """Markdown."""
     lines = [
         f"| planted | images | runs | proved (p <= {LEVEL}) with AP >= {FOUND} | train AP, median "
-        "(least) | test AP, median | CPU seconds, median |",
-        "|---|---|---|---|---|---|---|",
+        "(least) | test AP, median | trainings of each algorithm, median | CPU seconds, median |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     everything = pd.DataFrame(rows)
-    known = everything[everything["what"] != "null"]
+    alike = everything["what"].str.startswith("plain and")
+    known = everything[(everything["what"] != "null") & ~alike]
     for (what, kind, k), group in known.groupby(["what", "kind", "k"], sort=False):
         bests = [best(row) for row in group.to_dict("records")]
         train_ap = np.array([one["train_ap"] for one in bests])
@@ -207,7 +245,7 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"| {kind} | {k} | {label} | {wilson(proved, len(bests))} | "
             f"{np.median(train_ap):.2f} ({train_ap.min():.2f}) | {shown} | "
-            f"{group.seconds.median():.1f} |"
+            f"{group.trained.median() / 2:.0f} | {group.seconds.median():.1f} |"
         )
     lines += [
         "",
@@ -224,6 +262,20 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
             f"| {kind} | {len(group)} | {wilson(any_proved, len(group))} | "
             f"{wilson(alone, len(proposals))} | {wilson(hold, len(proposals))} |"
         )
+    lines += [
+        "",
+        "| also size of margins | margins compared | seeds | proposals | only one follows, or in "
+        "opposite ways | one follows further | alike | not decided |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for what, group in everything[alike].groupby("what", sort=False):
+        name, margins = what.removeprefix("plain and ").split(", ")
+        verdicts = pd.Series([one["verdict"] for row in group.proposals for one in row])
+        count = verdicts.value_counts()
+        cells = [count.get("only", 0) + count.get("opposite", 0)]
+        cells += [count.get(verdict, 0) for verdict in ("more", "alike", "open")]
+        shown = " | ".join(map(str, cells))
+        lines.append(f"| {name} | {margins} | {len(group)} | {len(verdicts)} | {shown} |")
     return lines
 
 
@@ -232,7 +284,8 @@ def write(rows: list[dict[str, Any]], page: Path) -> None:
     made = f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread"
     settings = (
         f"{PROPOSERS} models of each algorithm propose, {PROPOSALS} proposals by either kind of "
-        f"influence, {MODELS} models of each algorithm on either half"
+        f"influence, {MODELS} models of each algorithm on either half in a round, {ROUNDS} rounds "
+        "at most"
     )
     block = "\n".join(["<!-- tables -->", *tables(rows), "", f"{settings}; {made}.", ""])
     before, _, rest = page.read_text().partition("<!-- tables -->")

@@ -23,6 +23,7 @@ wildcard_constraints:
     b="|".join(map(re.escape, study.names)),
     first=r"\d+",
     stop=r"\d+",
+    round=r"\d+",
 
 
 # Jobs use the package of this checkout, also in a conda environment that has all but it.
@@ -93,9 +94,11 @@ def benchmark_of(name):
 
 
 def whose(wildcards):
-    """Whose result a job makes, or makes a part of: nobody's, an algorithm's, a pair's."""
+    """Whose result a job makes, or makes a part of: nobody's, an algorithm's, a pair's, a round's."""
     return [
-        wildcards[name] for name in ("a", "b", "algorithm") if name in wildcards.keys()
+        wildcards[name]
+        for name in ("a", "b", "algorithm", "round")
+        if name in wildcards.keys()
     ]
 
 
@@ -105,7 +108,7 @@ def paths(files):
     for file, *names in files:
         stage = stages.MAKERS[file]
         if stage.per in ("models", "retrained") and sharding.measured(study):
-            checkpoints.calibrate.get(algorithm=names[-1])
+            checkpoints.calibrate.get(algorithm=stage.algorithm(names))
         for job in sharding.jobs(study, stage.name, tuple(names), study.folder):
             found.append(result(stages.path(file, *job)))
     return found

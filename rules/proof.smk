@@ -48,7 +48,8 @@ rule proposals:
         "Propose where {wildcards.a} and {wildcards.b} differ"
     shell:
         "python -m modeldiff proposals {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " {input.gradients:q} --threads {threads} --output {output:q} &> {log:q}"
+        " {input.gradients:q} --dataset {input.dataset:q} --threads {threads}"
+        " --output {output:q} &> {log:q}"
 
 
 rule retrain:
@@ -71,13 +72,42 @@ rule retrain:
     params:
         study=result(stages.STUDY),
         key=key("retraining"),
+        before=lambda wc, input: ["--before", input.look] if input.look else [],
     message:
-        "Retrain models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm}"
+        "Retrain models {wildcards.first} to {wildcards.stop} of {wildcards.algorithm},"
+        " round {wildcards.round}"
     shell:
         "python -m modeldiff retrain {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " {wildcards.algorithm:q} {input.proposals:q}"
+        " {wildcards.algorithm:q} {wildcards.round} {input.proposals:q} {params.before:q}"
         " --models {wildcards.first}:{wildcards.stop} --dataset {input.dataset:q}"
         " --gpu {resources.gpu} --threads {threads} --width {resources.width}"
+        " --output {output:q} &> {log:q}"
+
+
+rule look:
+    input:
+        **reads("looks"),
+    output:
+        **writes("looks"),
+    log:
+        log_of("looks"),
+    benchmark:
+        benchmark_of("looks")
+    conda:
+        "../envs/modeldiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=0,
+    params:
+        study=result(stages.STUDY),
+        key=key("looks"),
+    message:
+        "See what round {wildcards.round} decides of {wildcards.a} and {wildcards.b}"
+    shell:
+        "python -m modeldiff proof {params.study:q} {wildcards.a:q} {wildcards.b:q}"
+        " {input.proposals:q} {input.retrained:q} --rounds {wildcards.round}"
         " --output {output:q} &> {log:q}"
 
 

@@ -61,7 +61,7 @@ def build(config: dict, folder: Path) -> Path:
 
 def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: Path) -> None:
     shards = []
-    for models in sharding.cut(study, "training", name, at.parent):
+    for models in sharding.cut(study, "training", (name,), at.parent):
         shards.append(at / f"shards/{models.start}-{models.stop}.npy")
         training.train_shard(study, name, data, models, shards[-1], device="cpu")
     margin_key = study.key("margins", name)
@@ -70,7 +70,7 @@ def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: 
     n = len(data.train.labels)
     step.write(step.Regression(study, name, n, masks, at / "margins.npy"), fit, device="cpu")
     full = []
-    for models in sharding.cut(study, "full", name, at.parent):
+    for models in sharding.cut(study, "full", (name,), at.parent):
         full.append(at / f"full/{models.start}-{models.stop}.npz")
         training.train_full(study, name, data, models, full[-1], device="cpu")
     verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")

@@ -36,7 +36,7 @@ def finished(study, folder, name, *ranges):
 
 
 def bounds(study, folder, room="training"):
-    return [(r.start, r.stop) for r in sharding.cut(study, room, "plain", folder)]
+    return [(r.start, r.stop) for r in sharding.cut(study, room, ("plain",), folder)]
 
 
 def test_jobs_are_cut_as_the_config_says(config, tmp_path):

@@ -71,7 +71,7 @@ def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, 
     assert "1,200 training images of 10 classes; 448 test images" in said
     code, said, _ = call("check", repository / EMBEDDED, "--json")
     found = json.loads(said)
-    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 1500, 10)
+    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 750, 10)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,7 +156,7 @@ def test_status_of_10_000_shards_in_2_seconds(started, config):
         text = json.dumps(record | {"key": key}, indent=1)
         artifacts.write_json(f"{study.folder}/{name}/shards/0-10.npy.json", record | {"key": key})
         at = f"{study.folder}/{name}/shards"
-        for models in sharding.cut(study, "training", name, study.folder):
+        for models in sharding.cut(study, "training", (name,), study.folder):
             with open(f"{at}/{models.start}-{models.stop}.npy", "w"):
                 pass
             with open(f"{at}/{models.start}-{models.stop}.npy.json", "w") as file:

@@ -22,5 +22,5 @@ def test_a_config_can_be_planned(path, repository, tmp_path):
     command += ["--workflow-profile", repository / "profiles/default"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    jobs = sum(len(list(cut(study, "training", a, tmp_path))) for a in study.algorithms)
+    jobs = sum(len(list(cut(study, "training", (a,), tmp_path))) for a in study.algorithms)
     assert f"train {jobs} " in " ".join(ended.stdout.split()) + " "

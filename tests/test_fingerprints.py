@@ -274,7 +274,7 @@ def test_check_says_what_changed_and_how_many_models_are_trained_again(own, fold
         "changed since the last run: training_parts, subsets.models; "
         "60 models of masked are trained again"
     )
-    assert sharding.finished(Study.load(own), "training", "masked", study.folder) == {}
+    assert sharding.finished(Study.load(own), "training", ("masked",), study.folder) == {}
 
 
 def test_more_models_alone_train_none_again(own, folder):
@@ -316,7 +316,7 @@ def test_models_of_other_data_are_never_pooled(own, folder):
     with pytest.raises(CorruptArtifact) as caught:
         margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
     assert "0-30.npy: its models were trained on other data than are" in caught.value.details
-    assert sharding.finished(study, "training", "masked", study.folder) == {30: 60}
+    assert sharding.finished(study, "training", ("masked",), study.folder) == {30: 60}
 
 
 def test_neither_are_models_that_were_trained_on_all_of_other_data(own, folder):

@@ -107,7 +107,7 @@ def test_plan_says_what_to_run_first_and_then_how_many_models(config, data, tmp_
     )
     for name in study.algorithms:
         rows = rows + random.normal(size=rows.shape)
-        for models in list(sharding.cut(study, "training", name, study.folder))[
+        for models in list(sharding.cut(study, "training", (name,), study.folder))[
             :-1
         ]:  # one is missing
             facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}

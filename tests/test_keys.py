@@ -12,33 +12,35 @@ KEYS = {
     "config": {
         "dataset": "d9fd3e043e19981d",
         "beton": "f441550825e0395c",
-        "subsets": "b5ff9d44e5cde2ed",
+        "subsets": "ed5058fe33ef87cd",
         "calibration/plain": "fe74152bf71ee32a",
         "calibration/masked": "e0944da6af5b259d",
         "training/plain": "6ee1501eadf31fc2",
         "training/masked": "3ee1ec7fda13b158",
         "full/plain": "d1177a1dd229ceac",
         "full/masked": "47fb6bc02fa32c44",
-        "margins/plain": "c555506fc6c1ccf9",
-        "margins/masked": "7e50b4c36ed4a54d",
+        "margins/plain": "3f77cf3f6eb8cec8",
+        "margins/masked": "c4a4b1a0f5460a8a",
         "grams/plain": "a474179f072d1b22",
         "grams/masked": "8a433fffb85cfc28",
-        "datamodels/plain": "32fca9c6359dfa8b",
-        "datamodels/masked": "1ff0b1299ec642aa",
-        "comparison/plain/masked": "52895d838a08e999",
-        "predictions/plain": "46795aadc3fa0484",
-        "predictions/masked": "c4bce8d8fb5aaeec",
-        "verification/plain/masked": "cb8940c0f8f49462",
+        "datamodels/plain": "8f65cb89eaed9824",
+        "datamodels/masked": "4f25fccda83fdbcc",
+        "comparison/plain/masked": "c532cfb870868d0a",
+        "predictions/plain": "56dfad690d7e5b29",
+        "predictions/masked": "98669f0bfa44edc1",
+        "verification/plain/masked": "2a912fcb4085ce22",
         "trials/plain": "4735c0683365ab1b",
         "trials/masked": "b839e07bcf5823ed",
-        "candidates/plain/masked": "d2086c454d596420",
+        "candidates/plain/masked": "06126851279597c2",
         "gradients/plain": "f1c2c682504b25ba",
         "gradients/masked": "ab1239d1e97cdcdc",
         "proposals/plain/masked": "f22ddb94d6b0ee50",
-        "retraining/plain/masked/plain": "52d30f0b12fc7000",
-        "retraining/plain/masked/masked": "ce7ed57a488ce53b",
-        "proof/plain/masked": "048c1b419f6443af",
-        "report": "02357ebf5c808ac0",
+        "retraining/plain/masked/plain/1": "ebdaa0676c267d5d",
+        "retraining/plain/masked/masked/1": "1cd8699aae1cd9c7",
+        "retraining/plain/masked/masked/2": "1d2eab469aa6859c",
+        "looks/plain/masked/1": "b471654cf2966eb0",
+        "proof/plain/masked": "ab4706874b731890",
+        "report": "b502e4d80b49a688",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
@@ -67,7 +69,7 @@ KEYS = {
     },
 }
 
-PROVING = ("gradients", "proposals", "retraining", "proof")
+PROVING = ("gradients", "proposals", "retraining", "looks", "proof")
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -36,7 +36,7 @@ def test_300_000_models_are_planned_by_default_and_not_one_by_one(config):
     config["subsets"]["models"] = 300_000
     del config["training"]["shard"]
     study = Study.load(config)
-    assert len(list(cut(study, "training", "plain", study.folder))) == 1200
+    assert len(list(cut(study, "training", ("plain",), study.folder))) == 1200
     assert limits.jobs(study.config) < limits.MANY_JOBS
     assert list(limits.warnings(study.config)) == []
     config["training"]["shard"] = 1
@@ -66,7 +66,7 @@ def test_a_measurement_makes_no_more_jobs_than_can_be_planned(config, tmp_path):
     study = Study.load(config | {"results": str(tmp_path)})
     path = f"{study.folder}/plain/calibration.json"
     Calibration(1, 1.0, 1.0).write(path, study.key("calibration", "plain"))
-    ranges = list(sharding.cut(study, "training", "plain", study.folder))
+    ranges = list(sharding.cut(study, "training", ("plain",), study.folder))
     assert len(ranges) == limits.MOST_MEASURED
 
 

@@ -7,6 +7,7 @@ from scipy.stats import ttest_ind
 from modeldiff import proof
 from modeldiff.core.errors import UserError
 from modeldiff.proof.effect import Effect, Retrained, decided, difference_of_means, holm
+from modeldiff.proof.sets import strongest, with_and_without
 
 
 def test_proposals_are_what_differs_strongest_first():
@@ -97,8 +98,8 @@ def models(mean, n=4, spread=0.1):
     ],
 )
 def test_verdicts(a, b, verdict):
-    sides = tuple(Retrained(high=models(effect), low=models(0)) for effect in (a, b))
-    (found,) = proof.prove([sides])
+    sides = tuple(Retrained(first=models(effect), second=models(0)) for effect in (a, b))
+    (found,) = proof.prove([[sides]])
     assert found.verdict == verdict
     assert found.a.value == pytest.approx(a)
     assert found.difference.value == pytest.approx(a - b)
@@ -109,21 +110,119 @@ def test_more_models_decide_what_few_leave_open():
     random = np.random.default_rng(0)
 
     def drawn(mean, n):
-        return Retrained(high=mean + random.normal(size=n), low=random.normal(size=n))
+        return Retrained(first=mean + random.normal(size=n), second=random.normal(size=n))
 
-    (few,) = proof.prove([(drawn(1.0, 4), drawn(0.0, 4))])
+    (few,) = proof.prove([[(drawn(1.0, 4), drawn(0.0, 4))]])
     assert few.verdict == "open"
     assert few.needed > 4
     decides = 0
     for _ in range(50):
-        (many,) = proof.prove([(drawn(1.0, 50), drawn(0.0, 50))])
+        (many,) = proof.prove([[(drawn(1.0, 50), drawn(0.0, 50))]])
         decides += many.p_value <= 0.05
     assert decides > 40
 
 
+def test_the_level_holds_however_often_one_looks():
+    """Where nothing differs, three rounds of three models, stopped once it is proved."""
+    random = np.random.default_rng(0)
+    runs, wrong, hold = 1000, 0, 0
+    for _ in range(runs):
+        rounds = []
+        for _ in range(3):
+            draws = random.normal(size=(4, 3))
+            rounds.append((Retrained(draws[0], draws[1]), Retrained(draws[2], draws[3])))
+            (found,) = proof.prove([rounds])
+            if found.adjusted <= 0.05:
+                break
+        wrong += found.adjusted <= 0.05
+        hold += found.difference.low <= 0 <= found.difference.high
+    assert wrong <= 50
+    assert hold >= 950
+
+
+def test_a_round_adds_its_models_and_a_look_costs():
+    effect, noise = models(1.0), models(0.0)
+    early = (Retrained(effect, noise), Retrained(noise, noise))
+    (once,) = proof.prove([[early]])
+    (twice,) = proof.prove([[early, early]])
+    _, plain = difference_of_means([(effect, 1), (noise, -1), (noise, -1), (noise, 1)])
+    assert once.p_value == pytest.approx(2 * plain)
+    assert (once.models, twice.models, twice.rounds) == (4, 8, 2)
+    both = [np.tile(values, 2) for values in (effect, noise, noise, noise)]
+    _, pooled = difference_of_means(list(zip(both, (1, -1, -1, 1), strict=True)))
+    assert twice.p_value == pytest.approx(min(2 * plain, 6 * pooled))
+
+
+def test_what_was_never_trained_is_open_and_counts_for_the_correction():
+    sides = (Retrained(models(10.0), models(0.0)), Retrained(models(0.0), models(0.0)))
+    tested, untested = proof.prove([[sides], []])
+    assert tested.adjusted == pytest.approx(2 * tested.p_value)
+    assert (untested.verdict, untested.rounds, untested.models) == ("open", 0, 0)
+    assert np.isnan(untested.p_value)
+
+
+def test_a_group_is_left_out_against_as_many_of_its_classes():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 90)
+    group = np.zeros(90, bool)
+    group[[1, 5, 7, 40]] = True
+    one = with_and_without(group, labels, "first")
+    other = with_and_without(group, labels, "second")
+    np.testing.assert_array_equal(one.second, ~group)
+    assert (one.first | ~group).all()  # the group itself stays
+    for sets in (one, other):
+        for label in range(3):
+            assert (~sets.first & (labels == label)).sum() == (group & (labels == label)).sum()
+    assert (one.first != other.first).any()
+
+
+def test_the_strongest_leave_half_of_each_class():
+    labels = np.repeat([0, 1], [10, 90])
+    weights = np.arange(100.0)[::-1]  # class 0 weighs most
+    chosen = strongest(weights, labels, 0.2)
+    assert chosen.sum() == 20
+    assert chosen[:10].sum() == 5
+    np.testing.assert_array_equal(np.flatnonzero(chosen[:10]), range(5))
+    assert strongest(weights, labels, 0.001).sum() == 1
+
+
+TARGETS = np.array([0, 2, 4])
+CSV = "split,example\ntrain,1\ntrain,3\ntest,2\ntest,1\n"
+
+
+def test_a_group_of_the_users_is_read(tmp_path):
+    path = tmp_path / "corner.csv"
+    path.write_text(CSV)
+    found = proof.of_group("corner", path, np.zeros(6, int), 5, TARGETS)
+    np.testing.assert_allclose(found.examples, np.array([0, 1, 0, 1, 0, 0]) / np.sqrt(2))
+    np.testing.assert_array_equal(found.targets, [0, 1, 0])  # test image 1 is no target
+    assert found.source == "group corner"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "cannot be read as a CSV file"),
+        ("a,b\n1,2\n", "must have the columns split and example"),
+        ("split,example\ntrain,1\n", "names no test image"),
+        ("split,example\ntrain,6\ntest,0\n", "example of train must be a whole number, 0 to 5"),
+        ("split,example\ntrain,x\ntest,0\n", "example of train must be a whole number"),
+        ("split,example\ntrain,1\ntest,1\n", "names no test image that directions are found on"),
+        (CSV + "other,1\n", "split must be train or test"),
+        (CSV + "train,0\ntrain,2\n", "more than half of the training images of class 0"),
+    ],
+)
+def test_a_groups_file_that_says_something_else_is_one_line(tmp_path, text, words):
+    path = tmp_path / "corner.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"corner.csv: .*{words}") as raised:
+        proof.of_group("corner", path, np.zeros(6, int), 5, TARGETS)
+    assert "\n" not in str(raised.value)
+
+
 def test_too_few_models_leave_it_open():
-    one = Retrained(high=np.ones(1), low=np.zeros(4))
-    (found,) = proof.prove([(one, one)])
+    one = Retrained(first=np.ones(1), second=np.zeros(4))
+    (found,) = proof.prove([[(one, one)]])
     assert found.verdict == "open"
     assert np.isnan(found.p_value)
     assert found.needed is None
@@ -131,9 +230,20 @@ def test_too_few_models_leave_it_open():
 
 def test_models_that_failed_are_left_out():
     high = np.array([[1.0, 2.0], [np.nan, np.nan], [3.0, 4.0]])
-    found = Retrained.of(high, high[:1], np.array([1.0, -1.0]))
-    np.testing.assert_array_equal(found.high, [-1, -1])
-    np.testing.assert_array_equal(found.low, [-1])
+    found = Retrained.of(high, high[:1], np.array([3.0, -3.0]), relative=False)
+    np.testing.assert_allclose(found.first, [-0.5, -0.5])
+    np.testing.assert_allclose(found.second, [-0.5])
+
+
+def test_relative_margins_know_no_temperature():
+    random = np.random.default_rng(0)
+    first, second, targets = random.normal(size=(3, 5, 8))
+    cold = Retrained.of(first, second, targets[0], relative=True)
+    hot = Retrained.of(first / 2, second / np.arange(1, 6)[:, None], targets[0], relative=True)
+    np.testing.assert_allclose(cold.first, hot.first)
+    np.testing.assert_allclose(cold.second, hot.second)
+    expected = (first / np.sqrt((first**2).mean(1))[:, None]) @ targets[0]
+    np.testing.assert_allclose(cold.first, expected / np.abs(targets[0]).sum())
 
 
 def test_a_verdict_needs_the_corrected_level():

@@ -14,12 +14,18 @@ from sklearn.metrics import average_precision_score
 from modeldiff import dataset
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.jobs import sharding
+from modeldiff.jobs import changes, sharding, status
 from modeldiff.proof import step
+from modeldiff.proof.experiments import retrained_model
 from modeldiff.report import proofs
 from modeldiff.study import Study, stages
 
 pytestmark = pytest.mark.slow
+
+
+PAIR = ("plain", "masked")
+# Training and test images of any kind: nothing sets them apart.
+GROUP = "split,example\n" + "".join(f"train,{i}\ntest,{i}\n" for i in range(40, 60))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,10 @@ def finished(repository, tmp_path_factory):
     config |= {"study": "small", "results": str(folder)}
     config["subsets"] = {"models": 120, "evaluation": {"subsets": 25, "repeats": 2}}
     config["verification"]["models"] = 4
-    config["proof"] = {"proposers": 3, "proposals": 1, "models": 3}
+    group = folder / "group.csv"
+    group.write_text(GROUP)
+    config["proof"] = {"proposers": 3, "proposals": 1, "models": 3, "rounds": 2}
+    config["proof"] |= {"removal": [0.01], "groups": {"some": str(group)}}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet"]
@@ -44,12 +53,12 @@ def test_the_planted_difference_is_proposed_and_proved(finished):
     study = Study.read(config)
     table = pd.read_csv(folder / "plain-vs-masked/proof.csv")
     assert list(table.columns) == list(step.COLUMNS)
-    assert list(table.source) == ["influence", "predictive"]
+    assert list(table.source) == ["influence", "predictive", "group some", *table.source[:2]]
     first = table.iloc[0]
     assert first.adjusted < 0.01
     assert first.verdict in ("more", "only")
     assert first.a > 2 * abs(first.b)
-    assert first.models == 3
+    assert (first.models, first.rounds) == (3, 1)
     manifest = folder / "dataset/manifest.json"
     planted = dataset.read_manifest(manifest, study.key("dataset"))["planted"]["train_examples"]
     proposal = step.read_proposals(
@@ -59,28 +68,56 @@ def test_the_planted_difference_is_proposed_and_proved(finished):
     assert average_precision_score(truth, proposal.examples) > 0.95
 
 
+def test_what_is_proved_is_left_out_in_the_next_round(finished):
+    table = pd.read_csv(finished[0] / "plain-vs-masked/proof.csv")
+    removal = table.iloc[3]  # of the first proposal
+    assert (removal.proposal, removal.left_out, removal.models) == (1, 12, 3)
+    assert removal.a > 1  # of a typical margin: the planted images are twelve
+    assert removal.difference_low > 0
+    look = pd.read_csv(finished[0] / "plain-vs-masked/looks/1.csv")
+    assert look.iloc[3].models == 0
+
+
+def test_what_is_decided_gets_no_more_models(finished):
+    folder, _ = finished
+    look = pd.read_csv(folder / "plain-vs-masked/looks/1.csv")
+    margins = np.load(folder / stages.path("retrained", *PAIR, "plain", "2", 0, 30))
+    trained = np.isfinite(margins).all(1).reshape(3, 5, 2)
+    for place, verdict in enumerate(look.verdict[:3]):
+        assert trained[:, place].all() == (verdict == "open")
+        assert trained[:, place].any() == (verdict == "open")
+
+
+def test_a_group_that_differs_in_nothing_is_not_proved(finished):
+    row = pd.read_csv(finished[0] / "plain-vs-masked/proof.csv").iloc[2]
+    assert (row.source, row.left_out) == ("group some", 20)
+    assert row.adjusted > 0.05
+
+
 def test_retrained_models_are_numbered_so_that_more_can_join(finished):
     study = Study.read(finished[1])
-    assert study.retrained == 12
-    numbers = [step.number(study, model) for model in range(study.retrained)]
-    assert len(set(numbers)) == 12
-    assert [n.repeat for n in numbers] == [0] * 4 + [1] * 4 + [2] * 4
+    assert study.retrained == 30
+    numbers = [retrained_model(study, number) for number in range(study.retrained)]
+    assert len(set(numbers)) == 30
+    assert [n.repeat for n in numbers] == [0] * 10 + [1] * 10 + [2] * 10
     more = Study.load(study.config | {"proof": study.config["proof"] | {"models": 5}})
-    key = ("retraining", "plain", "masked", "plain")
-    assert more.key(*key) == study.key(*key)
-    ranges = list(sharding.cut(more, "retraining", "plain", finished[0], ("plain", "masked")))
-    assert ranges == [range(0, 12), range(12, 20)]  # those that are there stay
-    assert more.key("proof", "plain", "masked") != study.key("proof", "plain", "masked")
+    names = (*PAIR, "plain", "1")
+    assert more.key("retraining", *names) == study.key("retraining", *names)
+    ranges = list(sharding.cut(more, "retraining", names, finished[0]))
+    assert ranges == [range(0, 30), range(30, 50)]  # those that are there stay
+    assert more.key("proof", *PAIR) != study.key("proof", *PAIR)
+    longer = Study.load(study.config | {"proof": study.config["proof"] | {"rounds": 3}})
+    second = ("retraining", *PAIR, "masked", "2")
+    assert longer.key(*second) == study.key(*second) != more.key(*second)
 
 
-def test_the_halves_train_on_what_the_proposal_says(finished):
+def test_the_record_says_which_models_they_are(finished):
     folder, config = finished
-    study = Study.read(config)
-    path = folder / stages.path("retrained", "plain", "masked", "plain", 0, 12)
+    path = folder / stages.path("retrained", *PAIR, "plain", "1", 0, 30)
     record = artifacts.record(path)
-    assert record["models"] == [0, 12]
-    assert np.load(path).shape == (12, 448)
-    assert study.key("retraining", "plain", "masked", "plain") == record["key"]
+    assert record["models"] == [0, 30]
+    assert np.load(path).shape == (30, 448)
+    assert Study.read(config).key("retraining", *PAIR, "plain", "1") == record["key"]
 
 
 def test_the_page_orders_and_signs_what_is_proved(finished):
@@ -90,7 +127,7 @@ def test_the_page_orders_and_signs_what_is_proved(finished):
     assert [one.differs for one in found] == sorted((one.differs for one in found), reverse=True)
     for one in found:
         larger = one.row["a"] if one.follower == "plain" else one.row["b"]
-        assert larger > 0
+        assert larger > 0 or one.group
         assert one.row["a_low"] <= one.row["a"] <= one.row["a_high"]
     assert "plain follows it" in found[0].words
 
@@ -98,8 +135,9 @@ def test_the_page_orders_and_signs_what_is_proved(finished):
 def test_the_summary_and_the_page_show_every_proposal(finished):
     folder, _ = finished
     entries = json.loads((folder / "summary.json").read_text())["proofs"]
-    assert [set(step.COLUMNS) < set(entry) for entry in entries] == [True, True]
+    assert [set(step.COLUMNS) < set(entry) for entry in entries] == [True, True, True]
     first = entries[0]
+    assert [row["left_out"] for row in first["removal"]] == [12]
     assert (first["a_name"], first["b_name"], first["needed"]) == ("plain", "masked", None)
     html = (folder / "report.html").read_text()
     content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)[1]
@@ -111,14 +149,38 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
     assert "plain follows it" in html
 
 
+def test_status_and_changes_count_retrained_models(finished):
+    folder, config = finished
+    progress = status.read(folder).algorithms["plain"]
+    assert (progress.retrained, progress.retrained_models, progress.room) == (60, 60, "done")
+    study = Study.read(config)
+    removal = {"removal": [0.02]}
+    other = Study.load(study.config | {"proof": study.config["proof"] | removal})
+    (line,) = changes.lines(other)
+    assert "proof.removal" in line
+    assert line.endswith("120 retrained models of plain and masked are trained again")
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [
+        ({"groups": {"some": "no.csv"}}, "groups.some: is 'no.csv', which is no file here"),
+        ({"removal": [0.1], "rounds": 1}, "rounds: is 1, but `removal` asks how large"),
+        ({"removal": [0.5]}, "removal.0: is 0.5; must be at most 0.25"),
+    ],
+)
+def test_proofs_that_cannot_be_are_one_line(config, proof, words):
+    with pytest.raises(UserError, match=f": proof.{words}"):
+        Study.load(config | {"proof": proof})
+
+
 def test_models_that_are_missing_are_named(finished, tmp_path):
     folder, config = finished
     study = Study.read(config)
-    pair = ("plain", "masked")
-    shards = [folder / stages.path("retrained", *pair, "plain", 0, 12)]
+    shards = [folder / stages.path("retrained", *PAIR, "plain", "1", 0, 30)]
     proposals = folder / "plain-vs-masked/proposals.npz"
-    with pytest.raises(UserError, match="retrained models of masked are 0; must be 12"):
-        step.write(study, pair, proposals, shards, tmp_path / "proof.csv")
+    with pytest.raises(UserError, match="models of masked are 0; must be 30 of round 1"):
+        step.write(study, PAIR, 1, proposals, shards, tmp_path / "proof.csv")
     assert not list(tmp_path.iterdir())
 
 
@@ -134,12 +196,12 @@ def test_a_pair_or_algorithm_that_is_not_proved_is_one_line(finished, repository
     manifest = folder / "dataset/manifest.json"
     output = ["--output", tmp_path / "x.npy"]
     retrain = ["--dataset", manifest, "--models", "0:12", *output]
-    done = command("retrain", config, "masked", "plain", "plain", proposals, *retrain)
+    done = command("retrain", config, "masked", "plain", "plain", 1, proposals, *retrain)
     assert (done.returncode, done.stderr) == (
         1,
         "modeldiff: masked and plain: study small proves plain and masked\n",
     )
-    done = command("retrain", config, "plain", "masked", "other", proposals, *retrain)
+    done = command("retrain", config, "plain", "masked", "other", 1, proposals, *retrain)
     assert (done.returncode, done.stderr) == (
         1,
         "modeldiff: algorithm 'other': must be one of plain and masked\n",

@@ -182,7 +182,7 @@ def test_the_cost_counts_every_trained_algorithm(loaded, tmp_path):
     study = Study.of(config, {})
     assert (study.trained, study.compared) == (("plain", "masked", "between"), ("plain", "masked"))
     for name in study.trained:
-        for r in sharding.cut(study, "full", name, loaded.folder):
+        for r in sharding.cut(study, "full", (name,), loaded.folder):
             path = tmp_path / f"benchmarks/full/{name}-{r.start}-{r.stop}.tsv"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("s\tmax_rss\n2.0\t100\n")

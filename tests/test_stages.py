@@ -19,8 +19,10 @@ def test_a_stage_reads_what_stages_before_it_make():
         read = [file for files in stage.inputs.values() for file in files]
         makers = {MAKERS[file].name for file in (*read, *stage.settings_of)}
         before = order[: order.index(stage.name)]
-        # How fast models train is told for the settings of those that it is measured for.
-        assert makers <= {*before} | ({"training"} if stage.name == "calibration" else set())
+        # How fast models train is told for the settings of those that it is measured for, and a
+        # round of retraining follows what was seen of the rounds before.
+        after = {"calibration": {"training"}, "retraining": {"looks"}}.get(stage.name, set())
+        assert makers <= {*before} | after
 
 
 def test_no_two_stages_make_a_file_of_one_name_or_path():
@@ -39,8 +41,9 @@ def test_every_stage_has_a_rule_that_asks_for_it_alone_and_a_command(repository)
                 assert len(set(names)) == 1, rule
                 found[names[0]] = len(names)
     assert found == {name: 5 if stage.inputs else 4 for name, stage in STAGES.items()}
+    # `train --full` and `proof --rounds`.
     titles = {stage.title for stage in STAGES.values()}
-    assert {command.name for command in rooms.COMMANDS} == titles - {"full"}  # `train --full`
+    assert {command.name for command in rooms.COMMANDS} == titles - {"full", "looks"}
 
 
 def test_paths_are_those_of_a_study_s_folder():
@@ -64,14 +67,16 @@ FOLLOWS = {
     "report": {"report"},
 }
 FOLLOWS["training"] |= {"candidates"}
-FOLLOWS["full"] |= {"proposals", "retraining", "proof"}
+FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof"}
+FOLLOWS["looks"] = {"looks", "retraining"}  # of the rounds after
 
 
 @pytest.mark.parametrize("name", FOLLOWS)
 def test_a_new_version_of_a_stage_makes_what_follows_again(name, study, monkeypatch):
     proving = Study.load(study.config | {"proof": {}})
     a, b = study.pairs[0]
-    names = {"study": (), "algorithm": (a,), "models": (a,), "pair": (a, b), "retrained": (a, b, a)}
+    names = {"study": (), "algorithm": (a,), "models": (a,), "pair": (a, b)}
+    names |= {"retrained": (a, b, a, "2"), "look": (a, b, "1")}
 
     def keys():
         found = {}

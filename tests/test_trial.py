@@ -112,12 +112,12 @@ def test_without_features_no_model_is_trained_on_all_data(config, tmp_path):
     config["verification"]["transformations"] = {}
     study = Study.load(small(config) | {"results": str(tmp_path)})
     assert study.full_models == 0
-    assert list(sharding.cut(study, "full", "plain", study.folder)) == []
+    assert list(sharding.cut(study, "full", ("plain",), study.folder)) == []
     verification.write(study, ("plain", "masked"), {}, tmp_path / "effects.csv")
     assert (tmp_path / "effects.csv").read_text().count("\n") == 1  # its header
     with_candidates = config["verification"] | {"candidates": 2}
     shown = Study.load(config | {"verification": with_candidates})
-    assert len(list(sharding.cut(shown, "full", "plain", shown.folder))) == 1
+    assert len(list(sharding.cut(shown, "full", ("plain",), shown.folder))) == 1
 
 
 @pytest.fixture

@@ -41,41 +41,56 @@ def gradients(study: Study, **given: object) -> None:
 @study_argument
 @click.argument("pair", nargs=2)
 @click.argument("gradients", type=FILE, nargs=2)
+@data_option
 @threads_option
 @output_option
 def proposals(
-    study: Study, pair: tuple[str, str], gradients: tuple[Path, Path], threads: int, output: Path
+    study: Study,
+    pair: tuple[str, str],
+    gradients: tuple[Path, Path],
+    manifest: Path,
+    threads: int,
+    output: Path,
 ) -> None:
     """Propose where the two of PAIR differ, by GRADIENTS of both, in order."""
+    from modeldiff import dataset
     from modeldiff.proof import step
 
     proved(study, pair)
     devices.claim(0, threads)
-    step.write_proposals(study, pair, gradients, output)
+    data = dataset.read(manifest, study.key("dataset"))
+    step.write_proposals(study, pair, data, gradients, output)
 
 
 @click.command()
 @study_argument
 @click.argument("pair", nargs=2)
 @click.argument("algorithm")
+@click.argument("round_number", metavar="ROUND", type=click.IntRange(1))
 @click.argument("proposals", type=FILE)
 @data_option
 @click.option("--models", type=Range(), required=True, help="Which models, first:stop.")
 @click.option("--width", type=click.IntRange(1), help="Models at once.  [default: the study's]")
+@click.option("--before", type=FILE, help="What `modeldiff proof` wrote of the rounds before.")
 @device_options
 @output_option
 def retrain(
     study: Study,
     pair: tuple[str, str],
     algorithm: str,
+    round_number: int,
     proposals: Path,
     manifest: Path,
     models: range,
     width: int | None,
+    before: Path | None,
     device: str,
     output: Path,
 ) -> None:
-    """Train models of ALGORITHM on the opposite halves of PROPOSALS, and write their margins."""
+    """Train models of ALGORITHM on sets chosen for PROPOSALS, and write their margins.
+
+    After the first ROUND, only for what the rounds before leave open.
+    """
     from modeldiff import dataset, training
     from modeldiff.proof import step
 
@@ -84,7 +99,18 @@ def retrain(
         raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
     data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
     chosen = study.at_width(width) if width else study
-    step.retrain(chosen, pair, algorithm, data, proposals, models, output, device=device)
+    step.retrain(
+        chosen,
+        pair,
+        algorithm,
+        round_number,
+        data,
+        proposals,
+        models,
+        output,
+        before=before,
+        device=device,
+    )
     training.finish()
 
 
@@ -93,19 +119,21 @@ def retrain(
 @click.argument("pair", nargs=2)
 @click.argument("proposals", type=FILE)
 @click.argument("retrained", type=FILE, nargs=-1, required=True)
+@click.option("--rounds", type=click.IntRange(1), help="The first so many.  [default: all]")
 @output_option
 def proof(
     study: Study,
     pair: tuple[str, str],
     proposals: Path,
     retrained: tuple[Path, ...],
+    rounds: int | None,
     output: Path,
 ) -> None:
-    """Tabulate what the RETRAINED models of PAIR say of each proposal.
+    """Tabulate what the RETRAINED models of both of PAIR say of each proposal.
 
-    RETRAINED: margins of the first algorithm's models, in order, then of the second's.
+    RETRAINED: margins of all models of these rounds.
     """
     from modeldiff.proof import step
 
     proved(study, pair)
-    step.write(study, pair, proposals, retrained, output)
+    step.write(study, pair, rounds or len(study.rounds), proposals, retrained, output)

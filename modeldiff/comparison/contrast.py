@@ -19,9 +19,10 @@ from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
 from modeldiff.comparison.jackknife import GROUPS, Along, ratios
 from modeldiff.comparison.paired_ridge import Paired, Ridge
-from modeldiff.comparison.residual import asymmetry, principal_axes
-from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends, oriented
+from modeldiff.comparison.residual import asymmetry
+from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends
 from modeldiff.comparison.rotation import quartimax
+from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
 
 FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves

@@ -6,9 +6,9 @@ principal components of what remains are the distinguishing training directions 
 """
 
 import numpy as np
-from scipy.linalg import eigh
 
-from modeldiff.comparison.result import Comparison, oriented
+from modeldiff.comparison.result import Comparison
+from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
 
 LARGEST = 1e150
@@ -107,20 +107,6 @@ def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarra
     other = np.square(b @ directions.T, dtype=np.float64).sum(0)
     total = mine + other
     return np.divide(mine - other, total, out=np.zeros_like(total), where=total > 0)
-
-
-def principal_axes(rows: np.ndarray, k: int) -> np.ndarray:
-    """Top right singular vectors [k x columns], by the smaller of the two Gram matrices."""
-    n, p = rows.shape
-    gram = rows @ rows.T if n <= p else rows.T @ rows
-    size = len(gram)
-    _, vectors = eigh(gram, subset_by_index=(size - k, size - 1))
-    axes = vectors.T[::-1]
-    if n <= p:
-        axes = axes @ rows
-    # Directions without variance are arbitrary: QR keeps them finite, orthogonal and the same.
-    q, r = np.linalg.qr(axes.T)
-    return q.T * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]
 
 
 def _checked(weights: np.ndarray, name: str) -> np.ndarray:

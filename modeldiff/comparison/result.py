@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.core.axes import oriented
 
 WAYS = ("a-minus-b", "b-minus-a")
 DIRECTION_LEVEL = 0.05  # of the family of all directions of a comparison
@@ -104,12 +105,6 @@ class Comparison:
             a_follows=self.b_follows,
             asymmetry=-self.asymmetry,
         )
-
-
-def oriented(directions: np.ndarray, projections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both, with signs that make the third moment of each direction's projections >= 0."""
-    signs = np.where((projections**3).sum(0) < 0, -1.0, 1.0)
-    return directions * signs[:, None], projections * signs
 
 
 def ends(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

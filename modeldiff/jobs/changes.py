@@ -11,6 +11,8 @@ from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import sharding
 from modeldiff.study import Study, fingerprints, stages
 from modeldiff.study.fingerprints import listed
+from modeldiff.study.stage import Names
+from modeldiff.study.stages import STAGES
 
 SHOWN = 5  # names of what has changed
 
@@ -76,24 +78,25 @@ def _keys(before: Any, now: Any, at: str = "") -> Iterator[str]:
 def _trained_again(before: Study, study: Study) -> str:
     """Which models of the last run are of no use any more."""
     parts = []
-    for stage, names, what in (
-        ("training", study.fitted, "models"),
-        ("full", study.trained, "full-data models"),
+    for stage, what in (
+        (STAGES["training"], "models"),
+        (STAGES["full"], "full-data models"),
+        (STAGES["retraining"], "retrained models"),
     ):
-        stale = {}
-        for name in names:
-            models = _stale(before, study, stage, name)
-            if models:
-                stale[name] = models
+        stale: dict[str, int] = {}
+        for names in stage.of(study):
+            if names in stage.of(before):
+                name = stage.algorithm(names)
+                stale[name] = stale.get(name, 0) + _stale(before, study, stage.name, names)
+        stale = {name: models for name, models in stale.items() if models}
         if stale:
             parts.append(f"{sum(stale.values()):,} {what} of {' and '.join(stale)}")
     return f"{' and '.join(parts)} are trained again" if parts else "no model is trained again"
 
 
-def _stale(before: Study, study: Study, stage: str, name: str) -> int:
-    """How many models of an algorithm were made for settings that are no longer the study's."""
-    there = name in (before.fitted if stage == "training" else before.trained)
-    if not there or before.key(stage, name) == study.key(stage, name):
+def _stale(before: Study, study: Study, stage: str, names: Names) -> int:
+    """How many models were made for settings that are no longer the study's."""
+    if before.key(stage, *names) == study.key(stage, *names):
         return 0
-    made = sharding.finished(before, stage, name, study.folder)
+    made = sharding.finished(before, stage, names, study.folder)
     return sum(stop - start for start, stop in made.items())

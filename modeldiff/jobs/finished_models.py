@@ -30,7 +30,7 @@ class FinishedModels:
 def read(study: Study, name: str) -> FinishedModels | None:
     """The models of an algorithm's finished shards; None if there are none."""
     folder = Path(study.folder)
-    made = sharding.finished(study, "training", name, folder)
+    made = sharding.finished(study, "training", (name,), folder)
     key = study.key("training", name)
     if not made:
         return None

@@ -72,7 +72,7 @@ def _unfinished(study: Study) -> dict[str, list[range]]:
     lacking = {}
     for name in study.fitted:
         try:
-            ranges = sharding.unfinished(study, "training", name, study.folder)
+            ranges = sharding.unfinished(study, "training", (name,), study.folder)
         except CorruptArtifact:  # it was not even measured
             ranges = [range(study.models)]
         if ranges:
@@ -85,7 +85,7 @@ def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
     text = study.training.allow_missing
     share = float(text.rstrip("%")) / 100 if text else 0.0
     missing = sum(map(len, ranges))
-    for models in sharding.cut(study, "training", name, study.folder):
+    for models in sharding.cut(study, "training", (name,), study.folder):
         if models not in ranges:
             record = artifacts.record(_shard(study, name, models))
             for cause in record["failed"].values():

@@ -14,6 +14,7 @@ from typing import Any
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.study import Study, limits, stages
+from modeldiff.study.stage import Names
 from modeldiff.study.stages import STAGES
 
 NAME = re.compile(r"(\d+)-(\d+)\.np[yz]")
@@ -72,8 +73,7 @@ def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -
     """
     per = STAGES[stage].per
     if per in ("models", "retrained"):
-        *pair, name = names
-        ranges = cut(study, stage, name, folder, tuple(pair))
+        ranges = cut(study, stage, names, folder)
         return [(*names, models.start, models.stop) for models in ranges]
     if per == "targets":
         parts = study.datamodels.jobs
@@ -81,18 +81,17 @@ def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -
     return [names]
 
 
-def cut(
-    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
-) -> Iterator[range]:
-    """All models of `stage` ("training": on subsets; "full"; "retraining", of a pair), cut into
-    what one job trains each.
+def cut(study: Study, stage: str, names: Names, folder: str | Path) -> Iterator[range]:
+    """All models of `stage` ("training": on subsets; "full"; "retraining"), cut into what one job
+    trains each.
 
-    folder: of the study's results. Jobs that are finished stay as they were cut, so that a study
-    that grows, or is cut otherwise from now on, trains no model again. CorruptArtifact if the
-    calibration is needed and is not there.
+    names: whose result, as for `Study.key`. folder: of the study's results. Jobs that are finished
+    stay as they were cut, so that a study that grows, or is cut otherwise from now on, trains no
+    model again. CorruptArtifact if the calibration is needed and is not there.
     """
+    name = STAGES[stage].algorithm(names)
     models = _models(study, stage, name)
-    made = finished(study, stage, name, folder, pair)
+    made = finished(study, stage, names, folder)
     size = _size(study, stage, name, folder)
     starts = sorted(made)
     start = 0
@@ -105,18 +104,18 @@ def cut(
         start = stop
 
 
-def unfinished(study: Study, stage: str, name: str, folder: str | Path) -> list[range]:
+def unfinished(study: Study, stage: str, names: Names, folder: str | Path) -> list[range]:
     """Those of `cut` whose result is not there."""
-    made = finished(study, stage, name, folder)
+    made = finished(study, stage, names, folder)
     unmade = []
-    for models in cut(study, stage, name, folder):
+    for models in cut(study, stage, names, folder):
         if made.get(models.start) != models.stop:
             unmade.append(models)
     return unmade
 
 
 def _models(study: Study, stage: str, name: str) -> int:
-    """How many models of an algorithm a stage trains; of "retraining", for each pair."""
+    """How many models of an algorithm a stage trains; of "retraining", in a round of a pair."""
     if stage == "training":
         return study.models if name in study.fitted else 0
     if stage == "retraining":
@@ -139,13 +138,11 @@ def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
     return size - size % calibrated.width if size > calibrated.width else size
 
 
-def finished(
-    study: Study, stage: str, name: str, folder: str | Path, pair: tuple[str, ...] = ()
-) -> dict[int, int]:
+def finished(study: Study, stage: str, names: Names, folder: str | Path) -> dict[int, int]:
     """The first model of each finished job, and where it stops (the longest, of several)."""
     made: dict[int, int] = {}
-    key = study.key(stage, *pair, name)
-    every = Path(folder) / stages.path(STAGES[stage].main, *pair, name, "*", "*")
+    key = study.key(stage, *names)
+    every = Path(folder) / stages.path(STAGES[stage].main, *names, "*", "*")
     for path in every.parent.glob(every.name) if every.parent.is_dir() else ():
         if (match := NAME.fullmatch(path.name)) is None:
             continue

@@ -42,8 +42,8 @@ class Progress:
 
     trained, failed: models of whole shards; reasons: how many failed for each reason;
     running: finished models of unfinished jobs; silent: those jobs that say nothing any more;
-    full: models trained on all data, of `full_models`; room: the first stage that is
-    not done.
+    full: models trained on all data, of `full_models`; retrained: models that prove proposals, of
+    `retrained_models` at most; room: the first stage that is not done.
     seconds_per_model: of one job, None before any model is finished. seconds_left: of training on
     subsets, at the present number of jobs at a time; None if unknown.
     """
@@ -56,6 +56,8 @@ class Progress:
     silent: list[Silent] = field(default_factory=list)
     full_models: int = 0
     full: int = 0
+    retrained_models: int = 0
+    retrained: int = 0
     room: str = "done"
     seconds_per_model: float | None = None
     seconds_left: float | None = None
@@ -143,11 +145,12 @@ def _algorithm(
     progress = Progress(
         models=study.models if name in study.fitted else 0,
         full_models=study.full_models if name in study.trained else 0,
+        retrained_models=sum(study.retrained for _ in _retraining(study, name)),
     )
     of_jobs = stretches.setdefault(name, [])
     key = study.key("training", name)
     causes: list[str] = []
-    for models in _cut(study, "training", name, folder):
+    for models in _cut(study, "training", (name,), folder):
         job = name, models.start, models.stop
         record = _record(folder / stages.path("shards", *job), key)
         if record is not None:
@@ -170,20 +173,31 @@ def _algorithm(
         causes = list(gathered["failed"].values())
     progress.failed = len(causes)
     progress.reasons = margins.reasons(causes)
-    for models in _cut(study, "full", name, folder):
-        path = folder / stages.path("checkpoints", name, models.start, models.stop)
-        if _record(path, study.key("full", name)) is not None:
-            progress.full += len(models)
+    progress.full = _finished(study, "full", (name,), folder)
+    for names in _retraining(study, name):
+        progress.retrained += _finished(study, "retraining", names, folder)
     progress.room = _first_missing(study, folder, name, progress)
     return progress
 
 
-def _cut(study: Study, stage: str, name: str, folder: Path) -> list[range]:
+def _cut(study: Study, stage: str, names: Names, folder: Path) -> list[range]:
     """What each job trains; nothing before it was measured how much that is."""
     try:
-        return list(sharding.cut(study, stage, name, folder))
+        return list(sharding.cut(study, stage, names, folder))
     except CorruptArtifact:
         return []
+
+
+def _finished(study: Study, stage: str, names: Names, folder: Path) -> int:
+    """Models of a stage's whole files."""
+    made = sharding.finished(study, stage, names, folder)
+    return sum(len(models) for models in _cut(study, stage, names, folder) if models.start in made)
+
+
+def _retraining(study: Study, name: str) -> list[Names]:
+    """The rounds of an algorithm's retraining, of all its pairs."""
+    stage = STAGES["retraining"]
+    return [names for names in stage.of(study) if stage.algorithm(names) == name]
 
 
 def _first_missing(study: Study, folder: Path, name: str, progress: Progress) -> str:
@@ -241,13 +255,18 @@ def _seconds(stretches: list[Stretch]) -> float:
 
 def lines(status: Status) -> Iterator[str]:
     """A table for people."""
-    yield f"{'':16} {'trained':>13} {'failed':>6} {'per second':>10} {'left':>8} {'full':>9}  room"
+    yield (
+        f"{'':16} {'trained':>13} {'failed':>6} {'per second':>10} {'left':>8} {'full':>9} "
+        f"{'retrained':>11}  room"
+    )
     for name, progress in status.algorithms.items():
         trained = f"{progress.trained + progress.running}/{progress.models}"
         full = f"{progress.full}/{progress.full_models}"
+        retrained = f"{progress.retrained}/{progress.retrained_models}"
         yield (
             f"{name:16} {trained:>13} {progress.failed:>6} {_rate(progress, status):>10} "
-            f"{_time(progress.seconds_left):>8} {full:>9}  {progress.room}"
+            f"{_time(progress.seconds_left):>8} {full:>9} "
+            f"{retrained:>11}  {progress.room}"
         )
     failed = False
     for name, progress in status.algorithms.items():

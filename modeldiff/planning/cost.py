@@ -53,7 +53,9 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     training = seconds + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
-    others += sum(len(STAGES[name].of(study)) for name in ("gradients", "proposals", "proof"))
+    others += sum(
+        len(STAGES[name].of(study)) for name in ("gradients", "proposals", "looks", "proof")
+    )
     return {
         "device": "GPU" if device == "cuda" else "CPU",
         "algorithms": algorithms,
@@ -95,9 +97,8 @@ def _algorithm(
     jobs = []  # seconds of each
     for stage in seconds:
         for names in STAGES[stage].of(study):
-            if names[-1] == name:
-                pair = names[:-1]
-                for models in sharding.cut(study, stage, name, folder, pair):
+            if STAGES[stage].algorithm(names) == name:
+                for models in sharding.cut(study, stage, names, folder):
                     jobs.append(seconds[stage] * len(models))
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)

@@ -50,6 +50,9 @@ def outline(study: Study) -> dict[str, Any]:
         "pairs": [list(pair) for pair in study.pairs],
         "models": study.models,
         "full_models": study.full_models,
+        "proved": [list(pair) for pair in study.proved],
+        "proposals": study.proposals if study.proved else 0,
+        "retrained": study.retrained * len(study.rounds) if study.proved else 0,
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -114,5 +117,11 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"  jobs        {of['training_jobs']:,} training jobs"
     yield f"  compares    {', '.join(' with '.join(pair) for pair in of['pairs'])}"
+    if of["proved"]:
+        pairs = ", ".join(" with ".join(pair) for pair in of["proved"])
+        yield (
+            f"  proves      {pairs}: {of['proposals']} proposed differences, by up to "
+            f"{of['retrained']} new models of each"
+        )
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

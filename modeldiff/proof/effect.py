@@ -1,10 +1,17 @@
-"""What retraining on opposite halves says of a proposal.
+"""What models retrained on sets chosen for it say of a proposed difference.
 
-Of one model, y is the sum of its margins on the targets, weighted as the proposal says. The effect
-under an algorithm is the mean of y over models trained on the high half, less that over models
-trained on the low half. Two algorithms differ along a proposal if their effects do. All these
-models are new, and independent given the halves: nothing that made the proposal is used again, so
-that the interval of a difference of means holds, however the proposal was searched for.
+Of one model, y is the mean of its margins on the targets, weighted as the proposal says. Margins
+are divided by the root mean square of all margins of the model, if they are to be relative: then an
+algorithm with larger margins is not said to differ for that alone. The effect under an algorithm is
+the mean of y over models trained on the first set, less that over models trained on the second. Two
+algorithms differ if their effects do. All these models are new, and independent given the sets:
+nothing that made the proposal is used again, so that the interval of a difference of means holds,
+however the proposal was searched for.
+
+Models come in rounds, and what is decided after a round gets no more. Looking several times would
+find more than there is; so the p-value of the look after round k is multiplied by k (k + 1), and
+the interval holds at the level 1 - .05 / (k (k + 1)). The shares 1 / (k (k + 1)) add up to 1 over
+all k: the level holds for any number of rounds, also for those that are added later.
 """
 
 from collections.abc import Sequence
@@ -13,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-PROOF_LEVEL = 0.05  # of all proposals of a pair together
+PROOF_LEVEL = 0.05  # of all that is tested of a pair together
 FEW = 1 / 4  # of the larger effect: what is surely smaller counts as next to nothing
 VERDICTS = {
     "only": "only {more} follows it",
@@ -26,7 +33,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of means with its 95% interval."""
+    """A difference of means with its interval."""
 
     value: float
     low: float
@@ -35,12 +42,13 @@ class Effect:
 
 @dataclass(frozen=True)
 class Proof:
-    """What models trained on a proposal's halves say.
+    """What the models trained on the two sets say.
 
-    a, b: effects under the two algorithms; difference: a less b, foretold to be above 0.
-    p_value: two-sided, of no difference; adjusted: by Holm's method, for all proposals of the pair.
-    verdict: a key of `VERDICTS`. models: on each half, of the algorithm that has fewer.
-    needed: models on each half that may decide, as far as these tell; None if they decide.
+    a, b: effects under the two algorithms; difference: a less b. Their 95% intervals hold for all
+    looks together. p_value: two-sided, of no difference, for all looks together; adjusted: by
+    Holm's method, for all that is tested of the pair. verdict: a key of `VERDICTS`.
+    rounds: in which models were trained for it. models: on each set, of the algorithm that has
+    fewer. needed: models on each set that may decide, as far as these tell; None if they decide.
     """
 
     a: Effect
@@ -49,58 +57,135 @@ class Proof:
     p_value: float
     adjusted: float
     verdict: str
+    rounds: int
     models: int
     needed: int | None
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """y of the models trained on the two halves, float64 [models] each, of one algorithm."""
+    """y of the models trained on the two sets, float64 [models] each, of one algorithm."""
 
-    high: np.ndarray
-    low: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
 
     @classmethod
-    def of(cls, high: np.ndarray, low: np.ndarray, targets: np.ndarray) -> "Retrained":
-        """From margins [models x n_targets] and a proposal's targets; without failed models."""
-        finished_high = high[np.isfinite(high).all(1)]
-        finished_low = low[np.isfinite(low).all(1)]
-        return cls(high=finished_high @ targets, low=finished_low @ targets)
+    def of(
+        cls, first: np.ndarray, second: np.ndarray, targets: np.ndarray, *, relative: bool
+    ) -> "Retrained":
+        """Without failed models, from margins [models x n_targets], NaN of those that failed.
+
+        targets: weights [n_targets] of a proposal; only what they are to each other counts.
+        relative: whether each model's margins are divided by their root mean square.
+        """
+        weights = targets / np.abs(targets).sum()
+        return cls(
+            first=_weighted(first, weights, relative), second=_weighted(second, weights, relative)
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any model."""
+        return len(self.first) + len(self.second) > 0
+
+    def and_those_of(self, later: "Retrained") -> "Retrained":
+        """With the models of a later round."""
+        return Retrained(
+            first=np.concatenate([self.first, later.first]),
+            second=np.concatenate([self.second, later.second]),
+        )
 
 
-def prove(retrained: Sequence[tuple[Retrained, Retrained]]) -> list[Proof]:
-    """Prove the proposals of a pair: of each, what the models of A and of B say.
+def _weighted(margins: np.ndarray, weights: np.ndarray, relative: bool) -> np.ndarray:
+    finished = margins[np.isfinite(margins).all(1)].astype(np.float64)
+    if relative:
+        finished /= np.sqrt((finished**2).mean(1, keepdims=True))
+    return finished @ weights
 
-    With fewer than two models on a half nothing is known: effects and p-values are NaN.
+
+Round = tuple[Retrained, Retrained]  # models of A, and of B
+
+
+def prove(tested: Sequence[Sequence[Round]]) -> list[Proof]:
+    """What retraining says of each that is tested of a pair.
+
+    tested: of each, the models of every round in which some were trained for it.
+    With fewer than two models on a set nothing is known: effects and p-values are NaN.
     """
-    first = []
-    for a, b in retrained:
-        first.append(difference_of_means([(a.high, 1), (a.low, -1), (b.high, -1), (b.low, 1)]))
-    adjusted = holm(np.array([p_value for _, p_value in first]))
+    looks = [_last_look(rounds) for rounds in tested]
+    adjusted = holm(np.array([look.p_value for look in looks]))
     proofs = []
-    for (a, b), (difference, p_value), corrected in zip(retrained, first, adjusted, strict=True):
-        effect_a, _ = difference_of_means([(a.high, 1), (a.low, -1)])
-        effect_b, _ = difference_of_means([(b.high, 1), (b.low, -1)])
-        verdict = decided(effect_a, effect_b, difference, float(corrected))
-        models = min(len(a.high), len(a.low), len(b.high), len(b.low))
+    for look, corrected in zip(looks, adjusted, strict=True):
+        verdict = decided(look.a, look.b, look.difference, float(corrected))
         proof = Proof(
-            a=effect_a,
-            b=effect_b,
-            difference=difference,
-            p_value=p_value,
+            a=look.a,
+            b=look.b,
+            difference=look.difference,
+            p_value=look.p_value,
             adjusted=float(corrected),
             verdict=verdict,
-            models=models,
-            needed=models_needed(difference, models) if verdict == "open" else None,
+            rounds=look.rounds,
+            models=look.models,
+            needed=models_needed(look.difference, look.models) if verdict == "open" else None,
         )
         proofs.append(proof)
     return proofs
 
 
-def difference_of_means(groups: Sequence[tuple[np.ndarray, int]]) -> tuple[Effect, float]:
+@dataclass(frozen=True)
+class _Look:
+    """What all models so far say, and the p-value that counts every look so far."""
+
+    a: Effect
+    b: Effect
+    difference: Effect
+    p_value: float
+    rounds: int
+    models: int
+
+
+def _last_look(rounds: Sequence[Round]) -> _Look:
+    """The look after the last round."""
+    a = b = Retrained(first=np.zeros(0), second=np.zeros(0))
+    smallest = np.nan
+    for number, (of_a, of_b) in enumerate(rounds, start=1):
+        a = a.and_those_of(of_a)
+        b = b.and_those_of(of_b)
+        _, p_value = difference_of_means(_difference(a, b))
+        smallest = np.fmin(smallest, np.minimum(1, p_value * number * (number + 1)))
+    last = max(1, len(rounds))
+    level = PROOF_LEVEL / (last * (last + 1))
+    effect_a, _ = difference_of_means(_effect(a), level)
+    effect_b, _ = difference_of_means(_effect(b), level)
+    difference, _ = difference_of_means(_difference(a, b), level)
+    return _Look(
+        a=effect_a,
+        b=effect_b,
+        difference=difference,
+        p_value=float(smallest),
+        rounds=len(rounds),
+        models=min(len(a.first), len(a.second), len(b.first), len(b.second)),
+    )
+
+
+Signed = list[tuple[np.ndarray, int]]
+
+
+def _effect(retrained: Retrained) -> Signed:
+    return [(retrained.first, 1), (retrained.second, -1)]
+
+
+def _difference(a: Retrained, b: Retrained) -> Signed:
+    return [(a.first, 1), (a.second, -1), (b.first, -1), (b.second, 1)]
+
+
+def difference_of_means(
+    groups: Sequence[tuple[np.ndarray, int]], level: float = 0.05
+) -> tuple[Effect, float]:
     """The sum of the groups' means, each times its sign, with Welch's interval and p-value.
 
-    Spreads may differ between groups; degrees of freedom by Welch and Satterthwaite.
+    level: what the interval may miss. Spreads may differ between groups; degrees of freedom by
+    Welch and Satterthwaite.
     """
     if min(len(values) for values, _ in groups) < 2:
         return Effect(np.nan, np.nan, np.nan), np.nan
@@ -112,7 +197,7 @@ def difference_of_means(groups: Sequence[tuple[np.ndarray, int]]) -> tuple[Effec
         return Effect(float(value), float(value), float(value)), float(value == 0)
     pooled = total**2 / (variances**2 / freedom).sum()
     error = np.sqrt(total)
-    width = student.ppf(0.975, pooled) * error
+    width = student.isf(level / 2, pooled) * error
     p_value = 2 * student.sf(abs(value) / error, pooled)
     return Effect(float(value), float(value - width), float(value + width)), float(p_value)
 

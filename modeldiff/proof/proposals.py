@@ -1,12 +1,15 @@
 """Where two algorithms may differ: what retraining is asked to prove."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from modeldiff.comparison.residual import principal_axes
-from modeldiff.comparison.result import oriented
+from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
+
+GROUP = "group "  # how the source of a group that the user names begins
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Proposal:
     source: what proposes it. examples: float64 [n_train], unit norm. targets: float64 [n_targets],
     unit norm. Foretold is that training on examples of large weight, instead of examples of small
     weight, moves the margins of A towards `targets` further than those of B.
-    share: of the sum of squares of what the source says of A less what it says of B.
+    share: of the sum of squares of what the source says of A less what it says of B; NaN of a
+    group that the user names.
     """
 
     source: str
@@ -56,3 +60,56 @@ def of_difference(
         )
         found.append(proposal)
     return found
+
+
+def of_group(
+    name: str, path: str | Path, labels: np.ndarray, n_test: int, targets: np.ndarray
+) -> Proposal:
+    """A group of images that the user suspects.
+
+    path: .csv of `split` (train or test) and `example` (its number, from 0), a row per image.
+    labels: int [n_train]; n_test: test images; targets: int [n_targets], those whose margins are
+    known.
+    Raises UserError if the file is none of these, names no target, or more than half of a class.
+    """
+    train, test = _members(path, len(labels), n_test)
+    examples = np.zeros(len(labels))
+    examples[train] = 1
+    for label in np.unique(labels[train]):
+        members = labels == label
+        if 2 * examples[members].sum() > members.sum():
+            what = f"holds more than half of the training images of class {label}"
+            raise UserError(f"{path}: {what}; leaving it out needs as many others to compare with")
+    weights = np.isin(targets, test).astype(float)
+    if not weights.any():
+        raise UserError(f"{path}: names no test image that directions are found on")
+    return Proposal(
+        source=GROUP + name,
+        examples=examples / np.linalg.norm(examples),
+        targets=weights / np.linalg.norm(weights),
+        share=np.nan,
+    )
+
+
+def _members(path: str | Path, n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test images of a group's file."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # which all of pandas's are
+        raise UserError(
+            f"{path}: cannot be read as a CSV file: {' '.join(str(error).split())}"
+        ) from None
+    if not {"split", "example"} <= set(table.columns):
+        raise UserError(f"{path}: must have the columns split and example")
+    members = []
+    for split, most in (("train", n_train), ("test", n_test)):
+        numbers = table.example[table.split == split]
+        if not len(numbers):
+            raise UserError(f"{path}: names no {split} image")
+        whole = pd.api.types.is_integer_dtype(numbers)
+        if not whole or numbers.min() < 0 or numbers.max() >= most:
+            raise UserError(f"{path}: example of {split} must be a whole number, 0 to {most - 1}")
+        members.append(numbers.unique())
+    if not table.split.isin(["train", "test"]).all():
+        raise UserError(f"{path}: split must be train or test")
+    return members[0], members[1]

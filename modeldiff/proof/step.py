@@ -1,17 +1,24 @@
-"""The rules' steps: proposals of a pair, models trained on their halves, what those prove."""
+"""The rules' steps: proposals, models trained on sets chosen for them, what those prove."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
-from modeldiff.proof.effect import Proof, Retrained, prove
-from modeldiff.proof.proposals import Proposal, of_difference
-from modeldiff.proof.sets import opposite_halves
+from modeldiff.proof.effect import Proof, Retrained, Round, prove
+from modeldiff.proof.experiments import (
+    Experiment,
+    experiments,
+    left_out,
+    retrained_model,
+    sets_of,
+    wanted,
+)
+from modeldiff.proof.proposals import GROUP, Proposal, of_difference, of_group
 from modeldiff.study.study import INFLUENCE_KINDS
 
 if TYPE_CHECKING:
@@ -20,39 +27,24 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 COLUMNS = (
-    "proposal", "source", "share", "a", "a_low", "a_high", "b", "b_low", "b_high",
+    "proposal", "source", "share", "left_out", "a", "a_low", "a_high", "b", "b_low", "b_high",
     "difference", "difference_low", "difference_high", "p_value", "adjusted", "verdict",
-    "models", "needed",
+    "rounds", "models", "needed",
 )  # fmt: skip
-HALVES = ("high", "low")
-
-
-class Number(NamedTuple):
-    """What a retrained model of an algorithm is: the model `repeat` of a half of a proposal."""
-
-    repeat: int
-    proposal: int
-    half: int
-
-
-def number(study: "Study", model: int) -> Number:
-    """What the model of this number is, among all that are retrained of an algorithm for a pair.
-
-    Repeats come last, so that models can join without any changing its number.
-    """
-    repeat, place = divmod(model, study.proposals * len(HALVES))
-    proposal, half = divmod(place, len(HALVES))
-    return Number(repeat=repeat, proposal=proposal, half=half)
 
 
 def write_proposals(
-    study: "Study", pair: Pair, gradients: tuple[str | Path, str | Path], output: str | Path
+    study: "Study",
+    pair: Pair,
+    data: "Dataset",
+    gradients: tuple[str | Path, str | Path],
+    output: str | Path,
 ) -> None:
-    """Write what the gradients of both algorithms propose.
+    """Write what the gradients of both algorithms propose, and the groups that the user names.
 
     gradients: what `influence_step.write` wrote of each. output: .npz, `examples` float32
-    [proposals x train], `targets` float32 [proposals x targets], `share` float64 [proposals]; the
-    first half of them by `influence`, the others by `predictive`.
+    [proposals x train], `targets` float32 [proposals x targets], `share` float64 [proposals]; first
+    those by `influence`, then those by `predictive`, then the groups.
     """
     scores = []
     for name, path in zip(pair, gradients, strict=True):
@@ -61,6 +53,9 @@ def write_proposals(
     for kind in INFLUENCE_KINDS:
         of_a, of_b = scores[0][kind], scores[1][kind]
         proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
+    for name, path in study.proof.groups.items():
+        n_test = len(data.test.labels)
+        proposals.append(of_group(name, path, data.train.labels, n_test, data.targets))
     arrays = {
         "examples": np.stack([one.examples for one in proposals]).astype(np.float32),
         "targets": np.stack([one.targets for one in proposals]).astype(np.float32),
@@ -73,14 +68,18 @@ def write_proposals(
 def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
     """What `write_proposals` wrote; CorruptArtifact if it holds something else."""
     arrays = artifacts.arrays(path, study.key("proposals", *pair))
-    each, wanted = study.proof.proposals, study.proposals
-    proposals = []
+    sources: list[str] = []
+    for kind in INFLUENCE_KINDS:
+        sources += [kind] * study.proof.proposals
+    sources += [GROUP + name for name in study.proof.groups]
     for name in ("examples", "targets", "share"):
-        if name not in arrays or len(arrays[name]) != wanted:
-            raise CorruptArtifact(f"{path}: `{name}` is not of {wanted} proposals", artifact=path)
-    for place in range(wanted):
+        if name not in arrays or len(arrays[name]) != len(sources):
+            wanted = f"`{name}` is not of {len(sources)} proposals"
+            raise CorruptArtifact(f"{path}: {wanted}", artifact=path)
+    proposals = []
+    for place, source in enumerate(sources):
         proposal = Proposal(
-            source=INFLUENCE_KINDS[place // each],
+            source=source,
             examples=arrays["examples"][place].astype(np.float64),
             targets=arrays["targets"][place].astype(np.float64),
             share=float(arrays["share"][place]),
@@ -89,78 +88,111 @@ def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposa
     return proposals
 
 
+def read_table(path: str | Path, key: str) -> list[dict[str, Any]]:
+    """The rows of a table that `write` wrote for `key`, by the names of `COLUMNS`."""
+    verified = artifacts.verify(path, key)
+    with artifacts.reading(path, "table of proofs"):
+        rows: list[dict[str, Any]] = pd.read_csv(verified)[list(COLUMNS)].to_dict("records")
+    return rows
+
+
 def retrain(
     study: "Study",
     pair: Pair,
     name: str,
+    round_number: int,
     data: "Dataset",
     proposals: str | Path,
     models: range,
     output: str | Path,
     *,
+    before: str | Path | None = None,
     device: str,
 ) -> None:
-    """Train models of the algorithm `name` on the halves of the pair's proposals.
+    """Train models of the algorithm `name` on the sets of the pair's experiments.
 
-    models: which, of `number`. output: .npy, their margins, as `training.train_shard` writes them.
+    models: which of a round, as for `retrained_model`. before: what `write` wrote after the round
+    before, if there was one; what is decided there gets no more models.
+    output: .npy, their margins, as `training.train_shard` writes them; NaN of models that are not
+    trained.
     """
     from modeldiff.training.fit import Member
     from modeldiff.training.shard import write_margins
 
-    halves = []
-    for proposal in read_proposals(study, pair, proposals):
-        halves.append(opposite_halves(proposal.examples, data.train.labels))
-    members = []
-    for model in models:
-        which = number(study, model)
-        examples = np.flatnonzero(halves[which.proposal][which.half])
-        label = f"retrained model {model} of {name}"
-        members.append(Member((study.seed, name, "retrained", *which), examples, label))
-    key = study.key("retraining", *pair, name)
+    table = None
+    if before is not None:
+        table = read_table(before, study.key("looks", *pair, str(round_number - 1)))
+    given = read_proposals(study, pair, proposals)
+    planned = experiments(study)
+    chosen = wanted(planned, table)
+    members = {}
+    for number in models:
+        which = retrained_model(study, number)
+        if not chosen[which.experiment]:
+            continue
+        experiment = planned[which.experiment]
+        identity = (study.seed, name, "retrained", round_number, which.repeat, which.experiment)
+        proposal = given[experiment.proposal]
+        sets = sets_of(experiment, proposal, data.train.labels, table, *identity)
+        members[number] = Member(
+            identity=(*identity, int(which.on_first)),
+            examples=np.flatnonzero(sets.first if which.on_first else sets.second),
+            label=f"retrained model {number} of {name}, round {round_number}",
+        )
+    # Those that learn from equally many images can be trained at once.
+    members = dict(sorted(members.items(), key=lambda item: len(item[1].examples)))
+    key = study.key("retraining", *pair, name, str(round_number))
     write_margins(study, name, data, members, models, output, key, device)
 
 
 def write(
     study: "Study",
     pair: Pair,
+    rounds: int,
     proposals: str | Path,
-    shards: Sequence[str | Path],
+    retrained: Sequence[str | Path],
     output: str | Path,
 ) -> None:
-    """Write what the retrained models say of each proposal: a row each.
+    """Write what the models of the first `rounds` rounds say of each experiment: a row each.
 
-    shards: what `retrain` wrote, of each algorithm in order. output: .csv of `COLUMNS`; proposals
-    are numbered from 1, effects have 95% intervals, in units of the margin; see `Proof`.
+    retrained: what `retrain` wrote, of both algorithms and all these rounds.
+    output: .csv of `COLUMNS`. Proposals are numbered from 1; share: see `Proposal`; left_out:
+    training images that the two sets leave out, empty of opposite halves; effects have 95%
+    intervals, in units of the margin, or of the model's root mean square margin; see `Proof`.
     """
-    margins = []
-    for name in pair:
-        own = [path for path in shards if artifacts.record(path).get("algorithm") == name]
-        margins.append(_margins(study, pair, name, own))
     given = read_proposals(study, pair, proposals)
-    retrained = []
-    for place, proposal in enumerate(given):
-        sides = []
-        for of_algorithm in margins:
-            high, low = of_algorithm[:, place].swapaxes(0, 1)
-            sides.append(Retrained.of(high, low, proposal.targets))
-        retrained.append((sides[0], sides[1]))
+    planned = experiments(study)
+    relative = study.proof.margins == "relative"
+    tested: list[list[Round]] = [[] for _ in planned]
+    for number in range(1, rounds + 1):
+        of_a, of_b = (_margins(study, pair, name, number, retrained) for name in pair)
+        for place, experiment in enumerate(planned):
+            targets = given[experiment.proposal].targets
+            a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets, relative=relative)
+            b = Retrained.of(of_b[:, place, 0], of_b[:, place, 1], targets, relative=relative)
+            if a.any or b.any:
+                tested[place].append((a, b))
     rows = []
-    for place, proof in enumerate(prove(retrained)):
-        rows.append(_row(place + 1, given[place], proof))
-    models = study.proof.models
-    with artifacts.write(output, study.key("proof", *pair), models=models) as file:
+    for experiment, proof in zip(planned, prove(tested), strict=True):
+        rows.append(_row(experiment, given[experiment.proposal], proof))
+    key = study.key("proof", *pair)
+    if rounds < len(study.rounds):
+        key = study.key("looks", *pair, str(rounds))
+    with artifacts.write(output, key) as file:
         pd.DataFrame(rows)[list(COLUMNS)].to_csv(file, index=False)
 
 
-def _row(number: int, proposal: Proposal, proof: Proof) -> dict[str, Any]:
-    """A proposal's row of the table."""
+def _row(experiment: Experiment, proposal: Proposal, proof: Proof) -> dict[str, Any]:
+    """An experiment's row of the table."""
     row: dict[str, Any] = {
-        "proposal": number,
+        "proposal": experiment.proposal + 1,
         "source": proposal.source,
         "share": proposal.share,
+        "left_out": left_out(experiment, proposal),
         "p_value": proof.p_value,
         "adjusted": proof.adjusted,
         "verdict": proof.verdict,
+        "rounds": proof.rounds,
         "models": proof.models,
         "needed": proof.needed,
     }
@@ -169,13 +201,19 @@ def _row(number: int, proposal: Proposal, proof: Proof) -> dict[str, Any]:
     return row
 
 
-def _margins(study: "Study", pair: Pair, name: str, shards: Sequence[str | Path]) -> np.ndarray:
-    """Margins of the retrained models: [models x proposals x halves x targets]."""
-    key = study.key("retraining", *pair, name)
-    parts = [artifacts.array(path, key, kind="f", dimensions=2) for path in shards]
+def _margins(
+    study: "Study", pair: Pair, name: str, round_number: int, retrained: Sequence[str | Path]
+) -> np.ndarray:
+    """Margins of an algorithm's models of a round: [repeats x experiments x 2 sets x targets]."""
+    key = study.key("retraining", *pair, name, str(round_number))
+    parts = []
+    for path in retrained:
+        if artifacts.record(path)["key"] == key:  # which tells algorithms and rounds apart
+            parts.append(artifacts.array(path, key, kind="f", dimensions=2))
     held = sum(len(part) for part in parts)
     if held != study.retrained:
-        wanted = f"the retrained models of {name} are {held}; must be {study.retrained}"
-        raise UserError(f"{' and '.join(pair)}: {wanted}")
+        wanted = f"must be {study.retrained} of round {round_number}"
+        models = f"the retrained models of {name} are {held}; {wanted}"
+        raise UserError(f"{' and '.join(pair)}: {models}")
     rows = np.concatenate(parts)
-    return rows.reshape(-1, study.proposals, len(HALVES), rows.shape[1])
+    return rows.reshape(study.proof.models, -1, 2, rows.shape[1])

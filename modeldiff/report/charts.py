@@ -245,7 +245,7 @@ def proof(proved: Proved) -> Spec:
         rows.append(row)
     who = {"field": "algorithm", "type": "nominal", "title": None}
     colour = {"color": who | {"scale": {"domain": [proved.a, proved.b]}, "legend": None}}
-    title = "Margins raised by the first half instead of the second"
+    title = "How much the first set raises the margins"
     x = _field("effect", title)
     described = f"Effect of proposal {proved.number} under {proved.a} and {proved.b}."
     return _spec(

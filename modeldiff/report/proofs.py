@@ -5,31 +5,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from modeldiff.core import artifacts
 from modeldiff.proof.effect import PROOF_LEVEL, VERDICTS
-from modeldiff.proof.proposals import Proposal
-from modeldiff.proof.step import COLUMNS, read_proposals
+from modeldiff.proof.proposals import GROUP, Proposal
+from modeldiff.proof.step import read_proposals, read_table
 from modeldiff.study import Study, stages
 
 
 @dataclass(frozen=True)
 class Proved:
-    """A proposal of a pair and what retraining says of it; `row` has the columns of proof.csv.
+    """A proposal of a pair and what retraining says of it.
 
-    Signed so that the algorithm that follows it further has an effect above 0.
+    row: of proof.csv, by its columns. Signed so that the algorithm that follows it further has an
+    effect above 0, but for a group that the user names. removals: rows of what leaving out the
+    images that it weighs most does, the fewest first.
     """
 
     a: str
     b: str
     proposal: Proposal
     row: dict[str, Any]
+    removals: tuple[dict[str, Any], ...]
 
     @property
     def number(self) -> int:
         """From 1, in the order of proof.csv."""
         return int(self.row["proposal"])
+
+    @property
+    def group(self) -> str:
+        """The user's name of the group; empty of what gradients propose."""
+        source = self.proposal.source
+        return source.removeprefix(GROUP) if source.startswith(GROUP) else ""
 
     @property
     def differs(self) -> bool:
@@ -50,7 +57,7 @@ class Proved:
         verdict = self.row["verdict"]
         said = VERDICTS[verdict].format(more=self.follower, less=less, times=times)
         if verdict == "open" and not np.isnan(self.row["needed"]):
-            return f"{said}; about {self.row['needed']:.0f} models on each half would decide"
+            return f"{said}; about {self.row['needed']:.0f} models on each set would decide"
         return said
 
 
@@ -59,12 +66,15 @@ def read(study: Study, folder: Path, a: str, b: str) -> tuple[Proved, ...]:
     if (a, b) not in study.proved:
         return ()
     proposals = read_proposals(study, (a, b), folder / stages.path("proposals", a, b))
-    path = artifacts.verify(folder / stages.path("proof", a, b), study.key("proof", a, b))
-    with artifacts.reading(path, "table of proofs"):
-        rows = pd.read_csv(path)[list(COLUMNS)].to_dict("records")
-        proofs = []
-        for proposal, row in zip(proposals, rows, strict=True):
-            proofs.append(_signed(Proved(a, b, proposal, row)))
+    rows = read_table(folder / stages.path("proof", a, b), study.key("proof", a, b))
+    proofs = []
+    for number, proposal in enumerate(proposals):
+        removals = []
+        for row in rows[len(proposals) :]:
+            if row["proposal"] == number + 1 and row["models"]:
+                removals.append(row)
+        removals.sort(key=lambda row: float(row["left_out"]))
+        proofs.append(_signed(Proved(a, b, proposal, rows[number], tuple(removals))))
     return tuple(sorted(proofs, key=lambda one: (not one.differs, -abs(one.row["difference"]))))
 
 
@@ -73,7 +83,7 @@ def _signed(proved: Proved) -> Proved:
     row = proved.row
     proposal = proved.proposal
     larger = row["a"] if proved.follower == proved.a else row["b"]
-    if not larger < 0:
+    if proved.group or not larger < 0:
         return proved
     turned = dict(row)
     for side in ("a", "b", "difference"):

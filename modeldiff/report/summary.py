@@ -177,16 +177,26 @@ def _proofs(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
 
 
 def _proof(proved: Proved) -> dict[str, Any]:
-    """A proposal: the columns of proof.csv, and the training images that it weighs most."""
-    entry: dict[str, Any] = {}
-    for name in COLUMNS:
-        value = proved.row[name]
-        entry[name] = number(value) if isinstance(value, float) else value
-    if entry["needed"] is not None:
-        entry["needed"] = int(entry["needed"])
+    """A proposal: the columns of proof.csv, the training images that it weighs most, and the rows
+    of leaving those out.
+    """
+    entry = _proof_row(proved.row)
     strongest, _ = ends(proved.proposal.examples, EXAMPLES)
     names = {"a_name": proved.a, "b_name": proved.b}
-    return entry | names | {"train_examples": strongest.tolist()}
+    removal = [_proof_row(row) for row in proved.removals]
+    return entry | names | {"train_examples": strongest.tolist(), "removal": removal}
+
+
+def _proof_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of proof.csv as JSON."""
+    entry: dict[str, Any] = {}
+    for name in COLUMNS:
+        value = row[name]
+        entry[name] = number(value) if isinstance(value, float) else value
+    for name in ("needed", "left_out"):
+        if entry[name] is not None:
+            entry[name] = int(entry[name])
+    return entry
 
 
 def _effects(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:

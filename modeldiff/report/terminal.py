@@ -78,8 +78,8 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
 
 def _effect(proof: dict[str, Any], side: str) -> str:
     """How far one of the two follows a proposal."""
-    interval = f"[{proof[f'{side}_low']:+.1f}, {proof[f'{side}_high']:+.1f}]"
-    return f"{proof[f'{side}_name']} {proof[side]:+.1f} {interval}"
+    interval = f"[{proof[f'{side}_low']:+.2f}, {proof[f'{side}_high']:+.2f}]"
+    return f"{proof[f'{side}_name']} {proof[side]:+.2f} {interval}"
 
 
 def _percent(value: float | None) -> str:

@@ -40,6 +40,9 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
             content |= _of_users([part for part in parts if is_own(part["name"])])
         if content:
             result[entry] = content
+    groups = _files(config.get("proof", {}).get("groups", {}).values())
+    if groups:
+        result["groups"] = groups
     return result
 
 

@@ -40,10 +40,13 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
         maker = MAKERS[file]
         of_each = []
         for names in _whose(study, stage, file, of):
+            if maker.per == "retrained" and names[-1] != study.rounds[0]:
+                continue  # the first round stands for all: they differ by their numbers alone
             made_by = study.weights(*names) if file == WEIGHTS else maker.name
             of_each.append(settings(study, made_by, *names))
-        of_both = stage.per == "pair" and maker.per != "pair"
-        result[maker.name] = of_each if of_both else of_each[0]
+        of_both = stage.per in ("pair", "look") and maker.per != "pair"
+        if of_each:
+            result[maker.name] = of_each if of_both else of_each[0]
     if name == "subsets":
         # The data set's settings stand beside the subsets' own, not under a name: another place
         # would be another key, and everybody's masks made again. Versions only rise, so that
@@ -62,8 +65,13 @@ def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names
     if stage.per == "study":  # one for all that have the file
         return [(name,) for name in study.compared] if file == WEIGHTS else maker.of(study)
     if maker.per == "retrained":
-        return [(*of, name) for name in of]
-    if stage.per == "retrained":
+        a, b, *last = of
+        rounds = study.rounds[: int(last[0])] if last else study.rounds
+        return [(a, b, name, number) for number in rounds for name in (a, b)]
+    if maker.per == "look":  # after the round before
+        a, b, _, number = of
+        return [(a, b, str(int(number) - 1))] if number != study.rounds[0] else []
+    if stage.per in ("retrained", "look"):
         return [of[:2]]
     if stage.per == "pair" and maker.per != "pair":
         return [(name,) for name in stage.algorithms(study, *of)]

@@ -103,18 +103,30 @@ def gradients(study: "Study", name: str) -> Settings:
 
 
 def proposals(study: "Study", a: str, b: str) -> Settings:
-    """How many."""
-    return {"proposals": study.proof.proposals}
+    """How many, and the groups that the user names."""
+    settings: Settings = {"proposals": study.proof.proposals}
+    if study.proof.groups:
+        settings |= {"groups": study.proof.groups} | _code(study, "groups")
+    return settings
 
 
-def retraining(study: "Study", a: str, b: str, name: str) -> Settings:
-    """How the algorithm trains, and what a margin is; not how many models: more can join."""
-    return full(study, name) | {"margin": study.training.margin}
+def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settings:
+    """How the algorithm trains, what a margin is, and which sets there are; not how many models
+    the first round has: more can join.
+    """
+    sets = {"round": number, "removal": study.proof.removal}
+    return full(study, name) | {"margin": study.training.margin} | sets
+
+
+def looks(study: "Study", a: str, b: str, number: str) -> Settings:
+    """After which round, by how many models each, and by which margins."""
+    return {"models": study.proof.models, "margins": study.proof.margins, "round": number}
 
 
 def proof(study: "Study", a: str, b: str) -> Settings:
-    """By how many models."""
-    return {"models": study.proof.models}
+    """By how many rounds of how many models, and by which margins."""
+    chosen = study.proof
+    return {"models": chosen.models, "rounds": chosen.rounds, "margins": chosen.margins}
 
 
 def report(study: "Study") -> Settings:

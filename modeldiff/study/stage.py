@@ -18,10 +18,13 @@ PER = {
     "pair": "{a}-vs-{b}",
     "models": "{algorithm}-{first}-{stop}",  # some models of an algorithm
     "targets": "{algorithm}-{part}-of-{parts}",  # a share of an algorithm's targets
-    "retrained": "{a}-vs-{b}-{algorithm}-{first}-{stop}",  # some of an algorithm's, for a pair
+    # some of an algorithm's models of a round of a pair's proofs
+    "retrained": "{a}-vs-{b}-{algorithm}-{round}-{first}-{stop}",
+    "look": "{a}-vs-{b}-{round}",  # all of a pair's proofs so far
 }
 
-# Whose a result is: () the study's, (algorithm,), (a, b), or (a, b, one of them).
+# Whose a result is: () the study's, (algorithm,), (a, b), (a, b, round), or (a, b, one of them,
+# round).
 Names = tuple[str, ...]
 
 
@@ -76,6 +79,10 @@ class Stage:
     def wildcards(self) -> list[str]:
         """Names of the wildcards of its rule."""
         return re.findall(r"{(\w+)}", PER[self.per])
+
+    def algorithm(self, names: Names) -> str:
+        """Whose models a job trains, or makes something of; names: whose its result is."""
+        return dict(zip(self.wildcards, names, strict=False))["algorithm"]
 
     @property
     def main(self) -> str:

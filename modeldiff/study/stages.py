@@ -7,9 +7,13 @@ Snakemake reads this to build its plan.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modeldiff.study import keys
-from modeldiff.study.stage import PER, Stage, by_name, each, sides
+from modeldiff.study.stage import PER, Names, Stage, by_name, each, sides
+
+if TYPE_CHECKING:
+    from modeldiff.study.study import Study
 
 STUDY = "study.json"  # the checked study, which every command reads and no stage makes
 
@@ -18,6 +22,16 @@ STUDY = "study.json"  # the checked study, which every command reads and no stag
 WEIGHTS = "weights"
 
 IMAGES = by_name("train", "test", "dataset")  # the prepared data set, whole
+
+
+def _retrained(study: "Study") -> list[Names]:
+    """Of each pair, each of its algorithms in each round."""
+    found: list[Names] = []
+    for a, b in study.proved:
+        for name in (a, b):
+            found += [(a, b, name, number) for number in study.rounds]
+    return found
+
 
 _TABLE = (
     Stage(
@@ -205,7 +219,7 @@ _TABLE = (
         per="pair",
         of=lambda study: study.proved,
         files={"proposals": "{a}-vs-{b}/proposals.npz"},
-        inputs=by_name("gradients"),
+        inputs=IMAGES | by_name("gradients"),
         settings=keys.proposals,
         settings_of=["gradients"],
         traced=True,
@@ -213,12 +227,23 @@ _TABLE = (
     Stage(
         name="retraining",
         per="retrained",
-        of=lambda study: [(*pair, name) for pair in study.proved for name in pair],
-        files={"retrained": "{a}-vs-{b}/retrained/{algorithm}/{first}-{stop}.npy"},
-        inputs=IMAGES | by_name("beton", "proposals"),
+        of=_retrained,
+        files={"retrained": "{a}-vs-{b}/retrained/{round}/{algorithm}/{first}-{stop}.npy"},
+        inputs=IMAGES | by_name("beton", "proposals", "look"),
         settings=keys.retraining,
-        settings_of=["proposals"],
+        settings_of=["proposals", "look"],
+        version=2,
         label="retrain",
+    ),
+    # After each round but the last: what is decided gets no more models.
+    Stage(
+        name="looks",
+        per="look",
+        of=lambda study: [(*pair, n) for pair in study.proved for n in study.rounds[:-1]],
+        files={"look": "{a}-vs-{b}/looks/{round}.csv"},
+        inputs=by_name("proposals", "retrained"),
+        settings=keys.looks,
+        settings_of=["retrained"],
     ),
     Stage(
         name="proof",
@@ -228,6 +253,7 @@ _TABLE = (
         inputs=by_name("proposals", "retrained"),
         settings=keys.proof,
         settings_of=["retrained"],
+        version=2,
         milestone="proof",
         traced=True,
     ),

@@ -266,14 +266,27 @@ class Study:
         return self._both_trained() if "proof" in self.config else ()
 
     @property
-    def proposals(self) -> int:
-        """Proposals of each pair, by every kind of influence."""
+    def proposed(self) -> int:
+        """Proposals of each pair by gradients, of every kind of influence."""
         return len(INFLUENCE_KINDS) * self.proof.proposals
 
     @property
+    def proposals(self) -> int:
+        """Those, and the groups that the user names."""
+        return self.proposed + len(self.proof.groups)
+
+    @property
     def retrained(self) -> int:
-        """Models retrained of each algorithm of a pair: on both halves of each proposal."""
-        return 2 * self.proposals * self.proof.models
+        """Models retrained of each algorithm of a pair in a round: on two sets of each experiment
+        of `proof.experiments`.
+        """
+        tested = self.proposals + self.proposed * len(self.proof.removal)
+        return 2 * tested * self.proof.models
+
+    @property
+    def rounds(self) -> tuple[str, ...]:
+        """The numbers of all rounds of retraining, as they stand in paths."""
+        return tuple(str(number + 1) for number in range(self.proof.rounds))
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far

@@ -107,6 +107,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _imports(config)
     yield from _pairs(config["comparison"]["pairs"], algorithms)
     yield from _scores(config)
+    yield from _proof(config.get("proof", {}))
     yield from _subsets(config)
     yield from limits.exceeded(config)
 
@@ -227,6 +228,19 @@ def _scores(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         if name in compared and config["comparison"]["method"] == "contrast":
             what = f"is contrast, which compares models, but {name} has scores in their place"
             yield ("comparison", "method"), f"{what}; `residual` would be right"
+
+
+def _proof(proof: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Groups that the user names, and rounds enough to see how large a proved group is."""
+    for name, file in proof.get("groups", {}).items():
+        if not os.path.isfile(file):
+            yield (
+                ("proof", "groups", name),
+                f"is {shown(file)}, which is no file here; must be there",
+            )
+    if proof.get("removal") and proof["rounds"] == 1:
+        what = "is 1, but `removal` asks how large the groups are that a first round proves"
+        yield ("proof", "rounds"), f"{what}; must be 2 or more"
 
 
 def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

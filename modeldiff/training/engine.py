@@ -97,16 +97,16 @@ def train(
 ) -> Iterator[TrainedModels]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
-    data: the training images, uint8 [n x C x H x W]; each member uses some of them, all members
-    equally many. Memory grows with `width`, not with the number of members; if it
-    runs out, `width` is halved. compiled: by torch.compile, where models train alone.
+    data: the training images, uint8 [n x C x H x W]; each member uses some of them, those of a
+    group equally many. Memory grows with `width`, not with the number of members; if it runs out,
+    `width` is halved. compiled: by torch.compile, where models train alone.
     kept: what was saved of these models, to go on from, and to save to. ended: called after each
     epoch of a group with how many it has had. Neither is for a user's own training function.
     """
     trainer = _Trainer(algorithm, data, classes, device, compiled)
     width, start = width if trainer.stacks else 1, 0
     while start < len(members):
-        group = members[start : start + width]
+        group = _of_one_size(members[start : start + width])
         try:
             state = trainer.train(group, kept, ended)
         except torch.OutOfMemoryError:
@@ -126,6 +126,14 @@ def train(
         # Outside the handler, since the error holds on to what did not fit.
         print(f"modeldiff: out of memory: continuing with {width} at once", file=sys.stderr)
         torch.cuda.empty_cache()
+
+
+def _of_one_size(members: Sequence[Member]) -> Sequence[Member]:
+    """The first of them, up to one that uses more or fewer examples."""
+    for number, member in enumerate(members):
+        if len(member.examples) != len(members[0].examples):
+            return members[:number]
+    return members
 
 
 class _Trainer:

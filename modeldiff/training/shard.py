@@ -50,14 +50,13 @@ def train_shard(
         )
     drawn = [study.subset_of(model) for model in models]
     masks = subsets.draw(len(data.train.labels), drawn, study.alpha, study.seed)
-    members = []
+    members = {}
     for model, mask in zip(models, masks, strict=True):
-        member = Member(
+        members[model] = Member(
             identity=(study.seed, name, model),
             examples=np.flatnonzero(mask),
             label=f"model {model} of {name}",
         )
-        members.append(member)
     write_margins(study, name, data, members, models, output, study.key("training", name), device)
 
 
@@ -65,16 +64,18 @@ def write_margins(
     study: Study,
     name: str,
     data: Dataset,
-    members: Sequence[Member],
+    members: Mapping[int, Member],
     models: range,
     output: str | Path,
     key: str,
     device: str,
 ) -> None:
-    """Train `members` of the algorithm `name` and write their margins on the targets, a row each.
+    """Train models of the algorithm `name` and write their margins on the targets, a row each.
 
-    models: their numbers. key: of the output. Otherwise as `train_shard`.
+    members: by their numbers; those of `models` that are not among them are rows of NaN.
+    key: of the output. Otherwise as `train_shard`.
     """
+    numbers = list(members)
     images = data.test.images[data.targets]
     labels = data.test.labels[data.targets]
     how = _how(study, data, models, device)
@@ -82,7 +83,7 @@ def write_margins(
         resumed = len(done.rows)
         start = time.time()
         groups: dict[int, int] = {}  # how many groups of how many models
-        for trained in _progress(study, name, data, members, device, done):
+        for trained in _progress(study, name, data, list(members.values()), device, done):
             logits = trained.logits(images).cpu()
             targets = torch.from_numpy(labels)
             group = margin(logits, targets, study.training.margin).numpy()
@@ -92,7 +93,7 @@ def write_margins(
                 cause = failure(row, labels)
                 if cause is not None:
                     group[i] = np.nan
-                    done.failed[str(models[len(done.rows) + i])] = cause
+                    done.failed[str(numbers[len(done.rows) + i])] = cause
             done.rows.extend(group)
             groups[len(group)] = groups.get(len(group), 0) + 1
             done.save_if_due()
@@ -103,12 +104,15 @@ def write_margins(
             "margin": study.training.margin,
             "data": data.digest,
             "resumed_at": resumed,
-            "models_per_second": (len(models) - resumed) / (time.time() - start),
+            "models_per_second": (len(members) - resumed) / (time.time() - start),
             "trained_at_once": groups,
         }
         finish()
+        rows = np.full((len(models), len(labels)), np.nan, np.float32)
+        if members:
+            rows[np.array(numbers) - models.start] = done.rows
         with artifacts.write(output, key, **facts) as file:
-            np.save(file, np.stack(done.rows).astype(np.float32))
+            np.save(file, rows)
 
 
 def train_full(
