@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from modeldiff.cli import main, users
+from modeldiff.cli import PEOPLE, main
 
 FENCED = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.S | re.M)
 
@@ -85,7 +85,7 @@ def test_every_command_that_is_named_exists_and_every_command_is_named(repositor
         for command in re.findall(r"(?:^ *|\$ |`)modeldiff ([a-z][a-z-]*)", text, re.M)
     }
     assert not named.keys() - main.commands.keys(), named
-    assert not {command.name for command in users.COMMANDS} - named.keys()
+    assert not {command.name for command in PEOPLE} - named.keys()
 
 
 def test_every_link_leads_somewhere(repository):

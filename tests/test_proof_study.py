@@ -96,15 +96,15 @@ def test_a_group_that_differs_in_nothing_is_not_proved(finished):
 
 def test_retrained_models_are_numbered_so_that_more_can_join(finished):
     study = Study.read(finished[1])
-    assert study.retrained == 30
-    numbers = [retrained_model(study, number) for number in range(study.retrained)]
-    assert len(set(numbers)) == 30
-    assert [n.repeat for n in numbers] == [0] * 10 + [1] * 10 + [2] * 10
+    assert [study.retrained(1), study.retrained(2)] == [18, 30]
+    numbers = [retrained_model(number, study.tested(1)) for number in range(18)]
+    assert len(set(numbers)) == 18
+    assert [n.repeat for n in numbers] == [0] * 6 + [1] * 6 + [2] * 6
     more = Study.load(study.config | {"proof": study.config["proof"] | {"models": 5}})
     names = (*PAIR, "plain", "1")
     assert more.key("retraining", *names) == study.key("retraining", *names)
     ranges = list(sharding.cut(more, "retraining", names, finished[0]))
-    assert ranges == [range(0, 30), range(30, 50)]  # those that are there stay
+    assert ranges == [range(0, 18), range(18, 30)]  # those that are there stay
     assert more.key("proof", *PAIR) != study.key("proof", *PAIR)
     longer = Study.load(study.config | {"proof": study.config["proof"] | {"rounds": 3}})
     second = ("retraining", *PAIR, "masked", "2")
@@ -113,10 +113,10 @@ def test_retrained_models_are_numbered_so_that_more_can_join(finished):
 
 def test_the_record_says_which_models_they_are(finished):
     folder, config = finished
-    path = folder / stages.path("retrained", *PAIR, "plain", "1", 0, 30)
+    path = folder / stages.path("retrained", *PAIR, "plain", "1", 0, 18)
     record = artifacts.record(path)
-    assert record["models"] == [0, 30]
-    assert np.load(path).shape == (30, 448)
+    assert record["models"] == [0, 18]
+    assert np.load(path).shape == (18, 448)
     assert Study.read(config).key("retraining", *PAIR, "plain", "1") == record["key"]
 
 
@@ -152,13 +152,13 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
 def test_status_and_changes_count_retrained_models(finished):
     folder, config = finished
     progress = status.read(folder).algorithms["plain"]
-    assert (progress.retrained, progress.retrained_models, progress.room) == (60, 60, "done")
+    assert (progress.retrained, progress.retrained_models, progress.room) == (48, 48, "done")
     study = Study.read(config)
     removal = {"removal": [0.02]}
     other = Study.load(study.config | {"proof": study.config["proof"] | removal})
     (line,) = changes.lines(other)
     assert "proof.removal" in line
-    assert line.endswith("120 retrained models of plain and masked are trained again")
+    assert line.endswith("60 retrained models of plain and masked are trained again")
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_proofs_that_cannot_be_are_one_line(config, proof, words):
 def test_models_that_are_missing_are_named(finished, tmp_path):
     folder, config = finished
     study = Study.read(config)
-    shards = [folder / stages.path("retrained", *PAIR, "plain", "1", 0, 30)]
+    shards = [folder / stages.path("retrained", *PAIR, "plain", "1", 0, 18)]
     proposals = folder / "plain-vs-masked/proposals.npz"
-    with pytest.raises(UserError, match="models of masked are 0; must be 30 of round 1"):
+    with pytest.raises(UserError, match="models of masked are 0; must be 18 of round 1"):
         step.write(study, PAIR, 1, proposals, shards, tmp_path / "proof.csv")
     assert not list(tmp_path.iterdir())
 

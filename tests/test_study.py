@@ -114,7 +114,7 @@ MALFORMED = [
     ("comparison.examples", 1000, "comparison.examples", "at most 448"),
     ("verification.models", 1, "verification.models", "at least 2"),
     ("verification.candidates", 1, "verification.candidates", "at least 2"),
-    ("verification.candidates", 51, "verification.candidates", "must be at most `models`, 50"),
+    ("verification.candidates", 21, "verification.candidates", "must be at most `models`, 20"),
     (
         "verification.transformations.watermark.class",
         "ten",

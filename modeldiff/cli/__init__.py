@@ -11,9 +11,12 @@ from typing import Any
 import click
 
 from modeldiff.cli import rooms, users
+from modeldiff.cli.run import run
 from modeldiff.core import artifacts
 from modeldiff.core.errors import LONGEST, CorruptArtifact, UserError, printable, shortened
 
+# What people give, in the order of use.
+PEOPLE = (*users.BEFORE_A_RUN, run, *users.AFTERWARDS)
 # These remove what they find damaged; the others look at a study, and leave it as it is.
 MENDING = (*rooms.COMMANDS, users.summary)
 FORMER_NAMES = {"found": "summary", "give-up": "skip-missing"}
@@ -48,7 +51,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(str(c.name), c.get_short_help_str(75)) for c in users.COMMANDS])
+            formatter.write_dl([(str(c.name), c.get_short_help_str(200)) for c in PEOPLE])
         with formatter.section("Run by Snakemake's rules, one per step"):
             formatter.write_text(", ".join(str(c.name) for c in rooms.COMMANDS))
 
@@ -59,10 +62,10 @@ def main() -> None:
     """What do two learning algorithms do differently?
 
     A study is one YAML file: write it with `new`, look at it with `check` and `plan`, run it with
-    Snakemake, follow it with `status`. Exit codes: 0; 1 if something that was given is wrong, with
+    `run`, follow it with `status`. Exit codes: 0; 1 if something that was given is wrong, with
     one line that says what; 2 for wrong usage.
     """
 
 
-for command in (*users.COMMANDS, *rooms.COMMANDS):
+for command in (*PEOPLE, *rooms.COMMANDS):
     main.add_command(command)

@@ -67,6 +67,19 @@ class Config(click.ParamType):  # type: ignore[type-arg]
         return Study.read(value)
 
 
+class Results(click.ParamType):  # type: ignore[type-arg]
+    """The folder of a study's results; taken for it are a file in it, and the study's config."""
+
+    name = "results"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The folder. It may be missing, which is left to its reader to report."""
+        paths.check(value, folder=Path(value).is_dir())
+        if Path(value).suffix in (".yaml", ".yml"):
+            return Path(Study.read(value).folder)
+        return Path(value).parent if Path(value).is_file() else Path(value)
+
+
 def known(ctx: click.Context, param: click.Parameter, algorithm: str) -> str:
     """The algorithm; UserError unless the study, which comes before it, trains it."""
     study: Study = ctx.params["study"]

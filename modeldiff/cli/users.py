@@ -12,10 +12,10 @@ import jinja2
 
 from modeldiff.cli.options import (
     FILE,
-    FOLDER,
     OUTPUT,
     OUTPUT_FOLDER,
     Config,
+    Results,
     json_option,
     study_argument,
 )
@@ -24,7 +24,7 @@ from modeldiff.core.errors import UserError, printable, shown
 from modeldiff.jobs import changes
 from modeldiff.jobs import status as states
 from modeldiff.planning import plan as plans
-from modeldiff.study import Study, config_file
+from modeldiff.study import Study, config_file, stages
 from modeldiff.study.section import LABEL, LABEL_MUST_BE
 
 ROWS = ("raw", "unit")  # as in `comparison`, which takes half a second to import
@@ -41,7 +41,7 @@ config_argument = click.argument("study", metavar="CONFIG", type=Config())
 @click.option("--images", help="Folder or tar archive of images.  [default: data/NAME]")
 @click.option("--own", metavar="MODULE", help="Your module with functions data, model and train.")
 def new(name: str, output: Path | None, images: str | None, own: str | None) -> None:
-    """Write a commented config for a study NAME of your own data and algorithms.
+    """Write a commented config for a study NAME of your own.
 
     Without --own, the study compares two recipes on images in folders, train/CLASS/* and
     test/CLASS/*. With it, data set, model and training function come from your own module.
@@ -68,7 +68,7 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
 @click.option("--output", "-o", type=OUTPUT, help="Also write it with all defaults (JSON).")
 @json_option
 def check(study: Study, output: Path | None, as_json: bool) -> None:
-    """Check CONFIG, try each of its parts on a few examples, and say what the study will do.
+    """Check CONFIG, try its parts, and say what the study will do.
 
     Imports every part, looks for the data (calls your own `data()`), trains two steps of each
     algorithm (or runs your own training function on a few examples) and applies each feature to
@@ -92,10 +92,10 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
 @config_argument
 @click.option("--sha256", help="Checksum that the image files must have, as printed before.")
 def check_data(study: Study, sha256: str | None) -> None:
-    """Check that CONFIG's data are complete and that every image opens.
+    """Check that CONFIG's data are complete.
 
-    Nothing is written. If not, prints one line with the expected and actual counts, and exits with
-    code 1.
+    Every image is opened; nothing is written. If something is wrong, prints one line with the
+    expected and actual counts, and exits with code 1.
     """
     from modeldiff.dataset import check
 
@@ -112,7 +112,7 @@ def check_data(study: Study, sha256: str | None) -> None:
 )
 @json_option
 def plan(study: Study, lds: float | None, as_json: bool) -> None:
-    """Train a little of CONFIG's algorithms and say what the study will cost.
+    """Train a little and say what CONFIG's study will cost.
 
     Prints seconds per model, and hours, jobs and disk of the whole study. The models trained for
     this are not kept. The models that an LDS needs, and the differences that a contrast will be
@@ -143,10 +143,11 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
 @click.option("--classes", required=True, help="Classes to train on, separated by commas.")
 @click.option("--output", "-o", type=OUTPUT, required=True, help="The weights to write.")
 def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
-    """Train one model of CONFIG's ALGORITHM on other classes of its images, and keep its weights.
+    """Train one model on other classes, and keep its weights to start from.
 
-    For studies of what pre-training changes: `model: {weights: OUTPUT}` starts from them. All
-    training images of the classes are used; the accuracy on their test images is printed.
+    The model is CONFIG's ALGORITHM. For studies of what pre-training changes: `model: {weights:
+    OUTPUT}` starts from them. All training images of the classes are used; the accuracy on their
+    test images is printed.
     """
     device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.training import pretraining
@@ -156,11 +157,11 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", metavar="RESULTS", type=Results())
 @click.option("--watch", is_flag=True, help="Repeat every two seconds until everything is done.")
 @json_option
 def status(folder: Path, watch: bool, as_json: bool) -> None:
-    """How far the study in FOLDER (results/NAME) is.
+    """How far a study is. RESULTS is its folder (results/NAME), or its config.
 
     Prints models trained, failed and running, rate, time left, and the step that each algorithm is
     at. It only reads files, so it works on any machine that sees them, during a run or not.
@@ -191,12 +192,12 @@ def skip_missing(study: Study) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="SUMMARY", type=FILE)
-def summary(path: Path) -> None:
-    """Print the result in a few lines: SUMMARY is a results folder's summary.json."""
+@click.argument("folder", metavar="RESULTS", type=Results())
+def summary(folder: Path) -> None:
+    """Print the result in a few lines. RESULTS is a study's folder, a file in it, or its config."""
     from modeldiff.report import terminal
 
-    click.echo(terminal.lines(path))
+    click.echo(terminal.lines(folder / stages.path("summary")))
 
 
 @click.command()
@@ -250,4 +251,5 @@ def show(content: Any, as_json: bool, text: str) -> None:
     click.echo(json.dumps(content, indent=1) if as_json else text)
 
 
-COMMANDS = (new, check, check_data, plan, pretrain, status, skip_missing, summary, compare)
+BEFORE_A_RUN = (new, check, check_data, plan, pretrain)
+AFTERWARDS = (status, summary, skip_missing, compare)

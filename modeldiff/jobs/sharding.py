@@ -89,10 +89,9 @@ def cut(study: Study, stage: str, names: Names, folder: str | Path) -> Iterator[
     stay as they were cut, so that a study that grows, or is cut otherwise from now on, trains no
     model again. CorruptArtifact if the calibration is needed and is not there.
     """
-    name = STAGES[stage].algorithm(names)
-    models = _models(study, stage, name)
+    models = _models(study, stage, names)
     made = finished(study, stage, names, folder)
-    size = _size(study, stage, name, folder)
+    size = _size(study, stage, names, folder)
     starts = sorted(made)
     start = 0
     while start < models:
@@ -114,25 +113,27 @@ def unfinished(study: Study, stage: str, names: Names, folder: str | Path) -> li
     return unmade
 
 
-def _models(study: Study, stage: str, name: str) -> int:
+def _models(study: Study, stage: str, names: Names) -> int:
     """How many models of an algorithm a stage trains; of "retraining", in a round of a pair."""
+    name = STAGES[stage].algorithm(names)
     if stage == "training":
         return study.models if name in study.fitted else 0
     if stage == "retraining":
-        return study.retrained
+        return study.retrained(int(names[-1]))
     return study.full_models if name in study.trained else 0
 
 
-def _size(study: Study, stage: str, name: str, folder: str | Path) -> int:
+def _size(study: Study, stage: str, names: Names, folder: str | Path) -> int:
     """Models of one job. How long one takes goes with how many examples it is trained on."""
     minutes = study.training.minutes_per_job
     if minutes is None:
         return study.training.shard
+    name = STAGES[stage].algorithm(names)
     calibrated = calibration(study, name, Path(folder) / stages.path("calibration", name))
     examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
     share = study.alpha / examples[stage]
     seconds = 60 * minutes - calibrated.seconds_per_job
-    models = _models(study, stage, name)
+    models = _models(study, stage, names)
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
     size = max(fewest, 1, int(share * seconds / calibrated.seconds_per_model))
     return size - size % calibrated.width if size > calibrated.width else size

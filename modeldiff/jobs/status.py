@@ -145,7 +145,7 @@ def _algorithm(
     progress = Progress(
         models=study.models if name in study.fitted else 0,
         full_models=study.full_models if name in study.trained else 0,
-        retrained_models=sum(study.retrained for _ in _retraining(study, name)),
+        retrained_models=sum(study.retrained(int(of[-1])) for of in _retraining(study, name)),
     )
     of_jobs = stretches.setdefault(name, [])
     key = study.key("training", name)
@@ -289,7 +289,11 @@ def lines(status: Status) -> Iterator[str]:
 
 
 def line(status: Status) -> str:
-    """The training of all algorithms in one line."""
+    """The training of all algorithms in one line; after it, the stage that comes next."""
+    rooms = {progress.room for progress in status.algorithms.values()}
+    milestones = [stage.milestone for stage in STAGES.values() if stage.milestone in rooms]
+    if milestones and milestones[0] != "training":
+        return f"next: {milestones[0]}"
     parts = []
     for name, progress in status.algorithms.items():
         if not progress.models:
@@ -306,20 +310,19 @@ def line(status: Status) -> str:
 
 
 def follow(folder: str | Path, say: Callable[[str], Any], every: float = 5.0) -> None:
-    """Say `line` whenever it has changed, from a thread that ends with training or the process.
+    """Say `line` whenever it has changed, from a thread that ends with the study or the process.
 
     every: seconds; more where reading takes long, so that it takes a twentieth of a core at most.
     """
 
     def watch() -> None:
         said = ""
-        training = True
-        while training:
+        done = False
+        while not done:
             start = time.monotonic()
             with suppress(UserError):
                 status = read(folder)
-                rooms = [progress.room for progress in status.algorithms.values()]
-                training = "training" in rooms
+                done = all(each.room == "done" for each in status.algorithms.values())
                 now = line(status)
                 if now != said:
                     said = now

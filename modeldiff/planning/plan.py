@@ -52,10 +52,15 @@ def outline(study: Study) -> dict[str, Any]:
         "full_models": study.full_models,
         "proved": [list(pair) for pair in study.proved],
         "proposals": study.proposals if study.proved else 0,
-        "retrained": study.retrained * len(study.rounds) if study.proved else 0,
+        "retrained": retrained(study) if study.proved else 0,
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
+
+
+def retrained(study: Study) -> int:
+    """Models of each algorithm of a pair that retraining may take, in all rounds."""
+    return sum(study.retrained(int(number)) for number in study.rounds)
 
 
 def training_jobs(study: Study) -> int:

@@ -49,12 +49,13 @@ class RetrainedModel:
     on_first: bool
 
 
-def retrained_model(study: "Study", number: int) -> RetrainedModel:
+def retrained_model(number: int, tested: int) -> RetrainedModel:
     """The model of this number, among all that are retrained of an algorithm in a round.
 
-    Repeats come last, so that models can join without any changing its number.
+    tested: experiments that the round has models for. Repeats come last, so that models can join
+    without any changing its number.
     """
-    repeat, place = divmod(number, study.retrained // study.proof.models)
+    repeat, place = divmod(number, 2 * tested)
     return RetrainedModel(repeat=repeat, experiment=place // 2, on_first=place % 2 == 0)
 
 

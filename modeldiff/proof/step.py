@@ -127,7 +127,7 @@ def retrain(
     chosen = wanted(planned, table)
     members = {}
     for number in models:
-        which = retrained_model(study, number)
+        which = retrained_model(number, study.tested(round_number))
         if not chosen[which.experiment]:
             continue
         experiment = planned[which.experiment]
@@ -166,7 +166,7 @@ def write(
     tested: list[list[Round]] = [[] for _ in planned]
     for number in range(1, rounds + 1):
         of_a, of_b = (_margins(study, pair, name, number, retrained) for name in pair)
-        for place, experiment in enumerate(planned):
+        for place, experiment in enumerate(planned[: study.tested(number)]):
             targets = given[experiment.proposal].targets
             a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets, relative=relative)
             b = Retrained.of(of_b[:, place, 0], of_b[:, place, 1], targets, relative=relative)
@@ -211,8 +211,8 @@ def _margins(
         if artifacts.record(path)["key"] == key:  # which tells algorithms and rounds apart
             parts.append(artifacts.array(path, key, kind="f", dimensions=2))
     held = sum(len(part) for part in parts)
-    if held != study.retrained:
-        wanted = f"must be {study.retrained} of round {round_number}"
+    if held != study.retrained(round_number):
+        wanted = f"must be {study.retrained(round_number)} of round {round_number}"
         models = f"the retrained models of {name} are {held}; {wanted}"
         raise UserError(f"{' and '.join(pair)}: {models}")
     rows = np.concatenate(parts)

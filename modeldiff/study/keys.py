@@ -114,8 +114,10 @@ def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settin
     """How the algorithm trains, what a margin is, and which sets there are; not how many models
     the first round has: more can join.
     """
-    sets = {"round": number, "removal": study.proof.removal}
-    return full(study, name) | {"margin": study.training.margin} | sets
+    settings = full(study, name) | {"margin": study.training.margin}
+    if number != study.rounds[0]:
+        settings["removal"] = study.proof.removal
+    return settings | {"round": number}
 
 
 def looks(study: "Study", a: str, b: str, number: str) -> Settings:

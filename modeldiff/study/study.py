@@ -275,13 +275,17 @@ class Study:
         """Those, and the groups that the user names."""
         return self.proposed + len(self.proof.groups)
 
-    @property
-    def retrained(self) -> int:
-        """Models retrained of each algorithm of a pair in a round: on two sets of each experiment
-        of `proof.experiments`.
+    def tested(self, round_number: int) -> int:
+        """How many of `proof.experiments` a round has models for: the first so many.
+
+        How large the group of a proposal is, is asked after the first round.
         """
-        tested = self.proposals + self.proposed * len(self.proof.removal)
-        return 2 * tested * self.proof.models
+        removals = self.proposed * len(self.proof.removal)
+        return self.proposals + (removals if round_number > 1 else 0)
+
+    def retrained(self, round_number: int) -> int:
+        """Models retrained of each algorithm of a pair in a round: on two sets per experiment."""
+        return 2 * self.tested(round_number) * self.proof.models
 
     @property
     def rounds(self) -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""`modeldiff run`: a study by Snakemake, with the workflow that comes with the package."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from modeldiff.cli.options import FILE
+from modeldiff.jobs import job_logs
+from modeldiff.report import terminal
+from modeldiff.study import Study, stages
+
+WORKFLOW = Path(__file__).parents[1] / "workflow"
+if not WORKFLOW.exists():  # in a checkout, where it stands beside the package
+    WORKFLOW = Path(__file__).parents[2]
+QUIET = ("--quiet", "all")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("config", type=FILE)
+@click.argument("snakemake_options", nargs=-1, type=click.UNPROCESSED)
+@click.option("--cores", type=click.IntRange(1), help="CPU cores to use.  [default: all]")
+@click.option("--verbose", is_flag=True, help="Show all that Snakemake says.")
+def run(config: Path, snakemake_options: tuple[str, ...], cores: int | None, verbose: bool) -> None:
+    """Run CONFIG's study, or what is left of it, and print the result.
+
+    By Snakemake, which gets all further options, e.g. `-n` to see what would run,
+    `--workflow-profile profiles/slurm` to run on a cluster. The same command goes on with a study
+    that was interrupted, or that has grown.
+    """
+    study = Study.read(config)
+    started = time.time()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
+    command += ["--cores", str(cores or os.cpu_count() or 1)]
+    showing = verbose or bool({"-n", "--dry-run", "--dryrun"} & set(snakemake_options))
+    command += [] if showing else QUIET
+    command += [*snakemake_options, "--configfile", str(config)]
+    code = subprocess.run(command, check=False).returncode
+    summary = Path(study.folder) / stages.path("summary")
+    if code == 0 and not showing:
+        click.echo(terminal.lines(summary))
+    for line in _failures(Path(study.folder), started) if code else ():
+        click.echo(line, err=True)
+    sys.exit(1 if code else 0)
+
+
+def _failures(folder: Path, since: float) -> Iterator[str]:
+    """The last word of each job of this run that has ended without a result."""
+    said = False
+    for log in sorted((folder / "logs").rglob("*.log")):
+        word = job_logs.last_word(log) if log.stat().st_mtime >= since else ""
+        if word:
+            said = True
+            yield f"{log}: {word.removeprefix('modeldiff: ')}"
+    if not said:
+        yield "modeldiff: Snakemake stopped; run the same with --verbose to see what it says"
