@@ -177,7 +177,7 @@ def proof(options: Options) -> Iterator[Row]:
         start = time.perf_counter()
         full = options.work / f"proposers-{name}.npz"
         if not full.exists():
-            models = range(study.config["proof"]["proposers"])
+            models = range(study.proof.proposers)
             training.train_full(study, name, data, models, full, **where)
         trained = time.perf_counter()
         path = options.work / f"gradients-{name}.npz"

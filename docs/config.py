@@ -1,15 +1,23 @@
-"""Writes docs/config.md from config/schema.yaml: `python docs/config.py`; a test compares them."""
+"""Writes docs/config.md and config/schema.json: `python docs/config.py`; a test compares them.
 
+Both are made from the sections of a study, modeldiff/study/sections.py. config/schema.json is for
+editors that know JSON Schema; ModelDiff itself does not read it.
+"""
+
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from modeldiff.study.schema import schema
+from modeldiff.study.section import IMPORT_PATH
+
 REPOSITORY = Path(__file__).parents[1]
 HEAD = """# Config reference
 
-<!-- Made from config/schema.yaml by `python docs/config.py`; change it there. -->
+<!-- Made from modeldiff/study/sections.py by `python docs/config.py`; change it there. -->
 
 A study is one YAML file. Every key, with its type, default and meaning. Unknown keys are errors.
 `modeldiff new` writes a commented file to start from, `modeldiff check` checks one.
@@ -36,14 +44,19 @@ BOUNDS = {
 
 def page() -> str:
     """The whole reference as Markdown."""
-    schema = yaml.safe_load((REPOSITORY / "config/schema.yaml").read_text())
+    whole = schema()
     lines = [HEAD]
-    plain = {k: v for k, v in schema["properties"].items() if not nested(v)}
-    lines += ["## Top level\n", *table({"": schema | {"properties": plain}}, schema)]
-    for name, entry in schema["properties"].items():
+    plain = {k: v for k, v in whole["properties"].items() if not nested(v)}
+    lines += ["## Top level\n", *table({"": whole | {"properties": plain}})]
+    for name, entry in whole["properties"].items():
         if nested(entry):
-            lines += ["", f"## `{name}`\n", *section(name, entry, schema)]
+            lines += ["", f"## `{name}`\n", *section(name, entry)]
     return "\n".join(lines) + "\n"
+
+
+def schema_file() -> str:
+    """The schema as JSON."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def nested(entry: dict[str, Any]) -> bool:
@@ -51,35 +64,34 @@ def nested(entry: dict[str, Any]) -> bool:
     return "properties" in entry or isinstance(entry.get("additionalProperties"), dict)
 
 
-def section(at: str, entry: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+def section(at: str, entry: dict[str, Any]) -> Iterator[str]:
     """A part of the config: its meaning and the keys in it."""
     yield entry.get("description", "")
     yield ""
-    yield from table({at: entry}, schema)
+    yield from table({at: entry})
 
 
-def table(entries: dict[str, dict[str, Any]], schema: dict[str, Any]) -> Iterator[str]:
+def table(entries: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Rows of a Markdown table for all keys below."""
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
     for at, entry in entries.items():
-        yield from rows(at, entry, schema, "")
+        yield from rows(at, entry, "")
 
 
-def rows(at: str, entry: dict[str, Any], schema: dict[str, Any], when: str) -> Iterator[str]:
+def rows(at: str, entry: dict[str, Any], when: str) -> Iterator[str]:
     """One row per key, depth first; `when` says for which part a key is."""
-    entry = resolved(entry, schema)
     own = entry.get("additionalProperties")
     if isinstance(own, dict):
-        yield from rows(f"{at}.<name>", own, schema, when)
+        yield from rows(f"{at}.<name>", own, when)
     if isinstance(entry.get("items"), dict) and "properties" in entry["items"]:
-        yield from rows(f"{at}[]", entry["items"], schema, when)
+        yield from rows(f"{at}[]", entry["items"], when)
     otherwise = entry.get("else", {})
     for name, given in entry.get("properties", {}).items():
         if not isinstance(given, dict):
             continue
         more = otherwise.get("properties", {}).get(name)
-        child = resolved(given, schema) | (more if isinstance(more, dict) else {})
+        child = given | (more if isinstance(more, dict) else {})
         path = f"{at}.{name}".lstrip(".")
         default = "required" if name in entry.get("required", ()) else ""
         for rule in (entry, *entry.get("allOf", ())):
@@ -87,19 +99,12 @@ def rows(at: str, entry: dict[str, Any], schema: dict[str, Any], when: str) -> I
                 default = f"required unless {unless(rule['if'])}"
         if "description" in child or "type" in child or "enum" in child:
             yield row(path, child, default, when)
-        yield from rows(path, child, schema, when)
+        yield from rows(path, child, when)
     for rule in (entry, *entry.get("allOf", ())):
         for branch, met in (("then", True), ("else", False)):
             if branch in rule:
                 more = {k: v for k, v in rule[branch].items() if k in ("properties", "required")}
-                yield from rows(at, more, schema, condition(rule["if"], met))
-
-
-def resolved(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The entry with what it refers to; its own words go first."""
-    if "$ref" in entry:
-        return schema["$defs"][entry["$ref"].split("/")[-1]] | entry
-    return entry
+                yield from rows(at, more, condition(rule["if"], met))
 
 
 def condition(rule: dict[str, Any], met: bool) -> str:
@@ -132,8 +137,9 @@ def kind(entry: dict[str, Any]) -> str:
     if "anyOf" in entry:
         choices = [f"`{v}`" for option in entry["anyOf"] for v in option.get("enum", ())]
         last = entry["anyOf"][-1]
-        return ", ".join([*choices, f"or {'an import path' if '$ref' in last else kind(last)}"])
-    if "pattern" in entry and "import" in str(entry.get("$ref")):
+        other = "an import path" if is_import_path(last) else kind(last)
+        return ", ".join([*choices, f"or {other}"])
+    if is_import_path(entry):
         return "import path"
     types = entry.get("type", "")
     names = {"object": "keys", "array": "list", "string": "text", "integer": "whole number"}
@@ -142,5 +148,11 @@ def kind(entry: dict[str, Any]) -> str:
     return ", ".join([" or ".join(words), *bounds])
 
 
+def is_import_path(entry: dict[str, Any]) -> bool:
+    """Whether a value names a part of the user's own."""
+    return entry.get("pattern") == IMPORT_PATH
+
+
 if __name__ == "__main__":
+    (REPOSITORY / "config/schema.json").write_text(schema_file(), encoding="utf-8")
     Path(__file__).with_suffix(".md").write_text(page(), encoding="utf-8")

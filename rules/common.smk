@@ -128,17 +128,17 @@ def width(wildcards, attempt):
 
 def memory(wildcards, attempt):
     """MB, more at each retry."""
-    return study.config["training"]["memory"] * attempt
+    return study.training.memory * attempt
 
 
 def minutes(wildcards, attempt):
     """Time limit, more at each retry."""
-    return study.config["training"]["minutes"] * attempt
+    return study.training.minutes * attempt
 
 
 def regression_memory(wildcards, attempt):
     """MB, more at each retry."""
-    return study.config["datamodels"]["memory"] * attempt
+    return study.datamodels.memory * attempt
 
 
 def given(wildcards):
@@ -149,4 +149,4 @@ def given(wildcards):
 def trak_gpu(wildcards):
     """GPUs that scores are computed on; a file is only read."""
     computed = study.scores[wildcards.algorithm].name == "trak"
-    return study.config["training"]["gpu"] if computed else 0
+    return study.training.gpu if computed else 0

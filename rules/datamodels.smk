@@ -40,7 +40,7 @@ rule fit:
     resources:
         mem_mb=regression_memory,
         runtime=120,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("fit"),
@@ -68,7 +68,7 @@ rule datamodels:
     resources:
         mem_mb=regression_memory,
         runtime=120,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("datamodels"),

@@ -9,11 +9,11 @@ rule gradients:
         benchmark_of("gradients")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=regression_memory,
         runtime=120,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("gradients"),
@@ -63,11 +63,11 @@ rule retrain:
         benchmark_of("retraining")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=memory,
         runtime=minutes,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
         width=width,
     params:
         study=result(stages.STUDY),

@@ -10,11 +10,11 @@ checkpoint calibrate:
         benchmark_of("calibration")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=memory,
         runtime=minutes,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("calibration"),
@@ -37,11 +37,11 @@ rule train:
         benchmark_of("training")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=memory,
         runtime=minutes,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
         width=width,
     params:
         study=result(stages.STUDY),
@@ -66,11 +66,11 @@ rule train_full:
         benchmark_of("full")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=memory,
         runtime=minutes,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
         width=width,
     params:
         study=result(stages.STUDY),

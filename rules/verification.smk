@@ -9,11 +9,11 @@ rule predictions:
         benchmark_of("predictions")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=4000,
         runtime=60,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("predictions"),
@@ -62,11 +62,11 @@ rule trials:
         benchmark_of("trials")
     conda:
         "../envs/modeldiff.yaml"
-    threads: study.config["training"]["threads"]
+    threads: study.training.threads
     resources:
         mem_mb=4000,
         runtime=60,
-        gpu=study.config["training"]["gpu"],
+        gpu=study.training.gpu,
     params:
         study=result(stages.STUDY),
         key=key("trials"),

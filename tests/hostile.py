@@ -18,9 +18,9 @@ import yaml
 from click.testing import CliRunner
 
 from modeldiff.cli import main
+from modeldiff.study.schema import schema as schema_of_a_study
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
 LONGEST = 200  # characters of a message
 SECONDS = 10  # a case may take
 HERE = "here-comes-the-value"  # stands in a config's text for what is put there
@@ -177,7 +177,6 @@ class Key(NamedTuple):
 
 def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator[Key]:
     """Every key that the schema knows; where names are one's own, one that is there already."""
-    schema = resolved(schema)
     for name, entry in schema.get("properties", {}).items():
         if isinstance(entry, dict):
             yield Key((*path, name), kinds(entry), beside or {})
@@ -189,13 +188,10 @@ def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator
         yield Key((*path, 0), kinds(schema["items"]), {})
         yield from keys(schema["items"], (*path, 0))
     for condition, then in branches(schema):
-        wanted = condition["properties"]["name"]
-        name = wanted["const"] if "const" in wanted else wanted["enum"][0]
+        name = condition["properties"]["name"]["enum"][0]
         required = [key for key in then.get("required", ()) if key not in ("class", "strengths")]
         needed = {key: value_of(then["properties"][key]) for key in required}
         yield from keys(then, path, {"name": name} | needed)
-    if path[-1:] == ("scores",) and "else" in schema:
-        yield from keys(schema["else"], path, {"name": "file", "path": "study.yaml"})
 
 
 def branches(schema: dict) -> list[tuple[dict, dict]]:
@@ -208,13 +204,8 @@ def branches(schema: dict) -> list[tuple[dict, dict]]:
     ]
 
 
-def resolved(schema: dict) -> dict:
-    return SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-
-
 def kinds(schema: dict) -> tuple[str, ...]:
     """The types that a key may have."""
-    schema = resolved(schema)
     kind = schema.get(
         "type", "integer" if schema.get("anyOf", [{}])[-1].get("minimum") else "string"
     )
@@ -409,7 +400,7 @@ JSONS = {
     "two keys": '1, "zzz": 2',
 }
 
-KEYS = list(keys(SCHEMA))
+KEYS = list(keys(schema_of_a_study()))
 KINDS = {valued: 50, renamed: 10, restructured: 15, damaged: 20, as_json: 5}
 
 

@@ -11,9 +11,7 @@ from modeldiff.study import Study
 
 pytestmark = pytest.mark.slow
 
-CONFIGS = sorted(
-    p for p in (Path(__file__).parents[1] / "config").glob("*.yaml") if p.name != "schema.yaml"
-)
+CONFIGS = sorted((Path(__file__).parents[1] / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

@@ -107,12 +107,14 @@ def test_completion_names_the_commands():
     assert ended.output == "plain,status\n"
 
 
-def test_the_config_reference_is_made_from_the_schema(repository):
+def test_the_config_reference_and_the_schema_are_made_from_the_sections(repository):
     spec = importlib.util.spec_from_file_location("config_reference", repository / "docs/config.py")
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     written = (repository / "docs/config.md").read_text(encoding="utf-8")
-    assert written == made.page(), "config/schema.yaml has changed: run `python docs/config.py`"
+    assert written == made.page(), "the sections have changed: run `python docs/config.py`"
+    schema = (repository / "config/schema.json").read_text(encoding="utf-8")
+    assert schema == made.schema_file(), "the sections have changed: run `python docs/config.py`"
     for key in ("`dataset.name`", "`algorithms.<name>.optimizer.lr`", "`comparison.pairs`"):
         assert f"| {key} |" in written
 

@@ -340,7 +340,7 @@ def test_a_job_goes_on_only_with_models_of_its_data(own, folder, monkeypatch):
     trained = []
 
     def resumed(output, key, *how):
-        trained.append(checkpoint.Partial(output, key, ":".join(map(str, how)))._key)
+        trained.append(checkpoint.JobCheckpoint(output, key, ":".join(map(str, how)))._key)
         raise UserError("stop")
 
     monkeypatch.setattr("modeldiff.training.shard.resumable", resumed)

@@ -106,11 +106,10 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
 
 
 def test_the_glossary_says_what_a_direction_of_this_method_is(loaded):
-    config = loaded.study.config
     words = {}
     for method in ("contrast", "residual"):
-        other = config | {"comparison": config["comparison"] | {"method": method}}
-        study = dataclasses.replace(loaded.study, config=other)
+        comparison = loaded.study.comparison.model_copy(update={"method": method})
+        study = dataclasses.replace(loaded.study, comparison=comparison)
         changed = dataclasses.replace(loaded, study=study)
         words[method] = page.render(changed, summary.summarise(loaded))
     assert "of the difference between the two algorithms&#39; datamodels" in words["contrast"]
@@ -137,7 +136,7 @@ def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded)
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):
     content = summary.summarise(loaded)
     failing = dataclasses.replace(loaded, left_out={"plain": 0, "masked": 2, "between": 3})
-    html, models = page.render(failing, content), loaded.study.config["verification"]["models"]
+    html, models = page.render(failing, content), loaded.study.verification.models
     assert "plain: none of 120." in html
     assert "masked: 0 of 120 subset models and 2 full-data models, left out" in html
     assert f"between: 3 of {models} models on all images, left out" in html

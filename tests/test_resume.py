@@ -159,8 +159,9 @@ def test_a_stopped_job_saves_although_no_save_was_due(shard, whole):
     """The last save may be a minute ago: SIGTERM itself saves."""
     late = SAVES_ALWAYS.replace("checkpoint.MIDWAY = ", "").replace(
         "main()",
-        "due = checkpoint.Partial.save_if_due\n"
-        "checkpoint.Partial.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
+        "kept = checkpoint.JobCheckpoint\n"
+        "due = kept.save_if_due\n"
+        "kept.save_if_due = lambda self: due(self) if len(self.rows) == 3 else None\n"
         "main()",
     )
     process = shard.start("cut.npy", "-c", late)

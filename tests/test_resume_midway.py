@@ -185,6 +185,6 @@ def test_the_state_of_a_group_that_ended_since_is_no_start_for_the_next(
 
 def test_models_of_seconds_are_not_saved_midway(short, data, tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(checkpoint.Partial, "save", lambda self: saved.append(1))
+    monkeypatch.setattr(checkpoint.JobCheckpoint, "save", lambda self: saved.append(1))
     train_shard(short, "plain", data, range(3), tmp_path / "quick.npy", device="cpu")
     assert not saved

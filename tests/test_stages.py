@@ -9,6 +9,7 @@ from conftest import small
 from modeldiff.cli import rooms
 from modeldiff.jobs import sharding
 from modeldiff.study import VERSIONS, Study, inputs, stages
+from modeldiff.study.sections import Datamodels
 from modeldiff.study.stages import MAKERS, STAGES
 
 
@@ -117,7 +118,7 @@ def test_jobs_of_a_stage(study, tmp_path):
     jobs = sharding.jobs(study, "training", ("plain",), tmp_path)
     assert jobs == [("plain", start, start + 30) for start in range(0, 120, 30)]
     assert sharding.jobs(study, "fit", ("plain",), tmp_path) == []  # one job fits all
-    parts = replace(study, config=study.config | {"datamodels": {"jobs": 2}})
+    parts = replace(study, datamodels=Datamodels(jobs=2))
     assert sharding.jobs(parts, "fit", ("plain",), tmp_path) == [("plain", 0, 2), ("plain", 1, 2)]
     assert sharding.jobs(study, "comparison", ("plain", "masked"), tmp_path) == [
         ("plain", "masked")

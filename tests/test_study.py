@@ -45,7 +45,7 @@ MALFORMED = [
     ("dataset.name", "digts", "dataset.name", "did you mean `digits`?"),
     ("dataset.name", "nowhere.module:load", "dataset.name", "cannot import"),
     ("dataset.name", "json:nothing", "dataset.name", "cannot import"),
-    ("dataset.name", "math:pi", "dataset.name", "is no function"),
+    ("dataset.name", "math:pi", "dataset.name", "is not a function: its type is float"),
     ("dataset.path", "/data", "dataset.path", "is not a key"),
     ("dataset.verification_share", 0, "dataset.verification_share", "more than 0"),
     ("dataset.verification_share", 1, "dataset.verification_share", "less than 1"),
@@ -114,7 +114,7 @@ MALFORMED = [
     ("comparison.examples", 1000, "comparison.examples", "at most 448"),
     ("verification.models", 1, "verification.models", "at least 2"),
     ("verification.candidates", 1, "verification.candidates", "at least 2"),
-    ("verification.candidates", 51, "verification.candidates", "must be at most `models`, 50"),
+    ("verification.candidates", 21, "verification.candidates", "must be at most `models`, 20"),
     (
         "verification.transformations.watermark.class",
         "ten",
@@ -222,6 +222,18 @@ def test_a_checked_study_reads_back_as_itself(config, tmp_path):
     study = Study.load(config)
     study.write(tmp_path / "study.json")
     assert Study.read(tmp_path / "study.json") == study
+
+
+def test_a_study_of_an_earlier_version_is_refused_in_one_line(config, tmp_path):
+    path = tmp_path / "study.json"
+    study = Study.load(config)
+    study.write(path)
+    assert Study.recorded(path).config == study.config
+    comparison = study.config["comparison"]
+    comparison["flips"] = comparison.pop("permutations")  # as it was called then
+    study.write(path)
+    with pytest.raises(UserError, match=r"written by another version of modeldiff; [^\n]*$"):
+        Study.recorded(path)
 
 
 def test_a_change_reaches_only_the_rooms_that_depend_on_it(config):

@@ -70,7 +70,7 @@ def by_hand(study, data, model):
     rows = np.arange(len(wanted))
     correct = logits[rows, wanted].copy()
     logits[rows, wanted] = -np.inf
-    kind = study.config["training"]["margin"]
+    kind = study.training.margin
     return correct - (logits.max(1) if kind == "max" else np.logaddexp.reduce(logits, axis=1))
 
 
@@ -105,13 +105,12 @@ def test_margins_against_their_definition():
 
 
 def test_a_model_that_diverges_is_a_row_of_nan_with_its_cause(study, data, tmp_path):
-    config = {**study.config, "algorithms": {**study.config["algorithms"]}}
-    wild = {**config["algorithms"]["plain"]}
-    wild["optimizer"] = {**wild["optimizer"], "lr": 1e20, "weight_decay": 0.0}
-    config["algorithms"]["plain"] = wild
-    path = shard(
-        Study.of(config, study.code), data, range(5), tmp_path
-    )  # no config may ask for such a rate
+    plain = study.algorithms["plain"]
+    options = plain.optimizer.options | {"lr": 1e20, "weight_decay": 0.0}
+    wild = dataclasses.replace(plain, optimizer=Component("sgd", options))
+    # No config may ask for such a rate.
+    diverging = dataclasses.replace(study, algorithms=study.algorithms | {"plain": wild})
+    path = shard(diverging, data, range(5), tmp_path)
     record, rows = artifacts.record(path), np.load(path)
     assert set(record["failed"]) == {"0", "1", "2", "3", "4"}
     assert set(record["failed"].values()) == {"diverged: outputs are not finite"}

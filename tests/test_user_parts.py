@@ -223,7 +223,7 @@ IMPORTS = {
         "import sys\nsys.exit(0)",
         r"ended the program \(SystemExit: 0\).*leaving.py, line 2",
     ),
-    "number": ("part = 3", "is no function but int"),
+    "number": ("part = 3", "is not a function: its type is int"),
 }
 
 

@@ -31,7 +31,7 @@ def write(
     `gradients.influences` states.
     Raises UserError if an influence is not finite: then a model has diverged.
     """
-    most = study.config["proof"]["proposers"]
+    most = study.proof.proposers
     targets = Images(data.test.images[data.targets], data.test.labels[data.targets])
     shape = len(targets.labels), len(data.train.labels)
     total = {kind: np.zeros(shape, np.float32) for kind in INFLUENCE_KINDS}

@@ -48,7 +48,7 @@ def beton(study: Study, manifest: Path, output: Path) -> None:
     from modeldiff.training import ffcv
 
     train = dataset.read(manifest, study.key("dataset")).train
-    jpeg = study.config["training"]["jpeg"]
+    jpeg = study.training.jpeg
     ffcv.write(train.images, train.labels, output, study.key("beton"), jpeg)
 
 
@@ -86,10 +86,10 @@ def train(
     """Train a range of models of ALGORITHM and write their margins."""
     from modeldiff import dataset, training
 
-    width = width or study.config["training"]["width"]
-    if not isinstance(width, int):
+    chosen = width or study.training.width
+    if chosen == "auto":
         raise UserError("--width: must be given, since the study has `width: auto`")
-    study = study.at_width(width)
+    study = study.at_width(chosen)
     job = training.train_full if full else training.train_shard
     data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
     job(study, algorithm, data, models, output, device=device)

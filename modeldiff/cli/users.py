@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import jinja2
-import yaml
 
 from modeldiff.cli.options import (
     FILE,
@@ -25,7 +24,8 @@ from modeldiff.core.errors import UserError, printable, shown
 from modeldiff.jobs import changes
 from modeldiff.jobs import status as states
 from modeldiff.planning import plan as plans
-from modeldiff.study import Study, config_file, stages, validation
+from modeldiff.study import Study, config_file, stages
+from modeldiff.study.section import LABEL, LABEL_MUST_BE
 
 ROWS = ("raw", "unit")  # as in `comparison`, which takes half a second to import
 TEMPLATE = Path(__file__).parent / "new.yaml.jinja"
@@ -46,9 +46,8 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     Without --own, the study compares two recipes on images in folders, train/CLASS/* and
     test/CLASS/*. With it, data set, model and training function come from your own module.
     """
-    label = yaml.safe_load(validation.SCHEMA.read_text())["$defs"]["label"]
-    if not re.search(label["pattern"], name):
-        raise UserError(f"NAME: is {shown(name)}; must be {label['description']}")
+    if not re.search(LABEL, name):
+        raise UserError(f"NAME: is {shown(name)}; must be {LABEL_MUST_BE}")
     if images is not None and not config_file.encodable(images):
         raise UserError(f"--images: is {shown(images)}; must be a path that a text file can hold")
     if own is not None and (images is not None or not re.fullmatch(r"[A-Za-z_][\w.]*", own)):
@@ -80,7 +79,7 @@ def check(study: Study, output: Path | None, as_json: bool) -> None:
     outline = plans.outline(study)
     from modeldiff.planning import dry_run
 
-    devices.claim(0, study.config["training"]["threads"])
+    devices.claim(0, study.training.threads)
     tried = list(dry_run.run(study))
     if output:
         study.write(output)
@@ -120,13 +119,12 @@ def plan(study: Study, lds: float | None, as_json: bool) -> None:
     able to show, are forecast from the models that the study has trained so far.
     """
     outline = plans.outline(study)
-    training = study.config["training"]
-    device = devices.claim(training["gpu"], training["threads"])
+    device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.planning import cost
 
     measured = cost.measure(study, device=device)
     text = [*plans.lines(outline), *cost.lines(measured)]
-    if study.config["comparison"]["method"] == "contrast":
+    if study.comparison.method == "contrast":
         from modeldiff.planning import power_forecast
 
         measured["power"] = power_forecast.forecast(study)
@@ -151,8 +149,7 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
     OUTPUT}` starts from them. All training images of the classes are used; the accuracy on their
     test images is printed.
     """
-    training = study.config["training"]
-    device = devices.claim(training["gpu"], training["threads"])
+    device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.training import pretraining
 
     accuracy = pretraining.pretrain(study, algorithm, classes.split(","), output, device=device)

@@ -62,19 +62,19 @@ def write(
     algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
     for, the least other's fill up. p-values are those among all directions.
     """
-    config = study.config["comparison"]
+    settings = study.comparison
     arrays: dict[str, np.ndarray] = {}
-    if config["method"] == "contrast":
+    if settings.method == "contrast":
         a_minus_b, b_minus_a, power = _contrast(study, pair, models, weights[0].shape)
         arrays |= _named("power", asdict(power))
     else:
         a, b = weights
-        a_minus_b = compare(a, b, directions=config["directions"], rows=config["rows"])
-        b_minus_a = compare(b, a, directions=config["directions"], rows=config["rows"])
+        a_minus_b = compare(a, b, directions=settings.directions, rows=settings.rows)
+        b_minus_a = compare(b, a, directions=settings.directions, rows=settings.rows)
     if a_minus_b.agreement is not None:
         arrays |= _named("agreement", asdict(a_minus_b.agreement))
-    forward = _fields(a_minus_b, targets, config["examples"])
-    backward = _fields(b_minus_a, targets, config["examples"])
+    forward = _fields(a_minus_b, targets, settings.examples)
+    backward = _fields(b_minus_a, targets, settings.examples)
     backward |= {  # by algorithm, whatever the way: this comparison's A is the pair's b
         "variance_a": b_minus_a.variance_b,
         "variance_b": b_minus_a.variance_a,
@@ -101,7 +101,7 @@ def _contrast(
     shape: tuple[int, ...],
 ) -> tuple[Comparison, Comparison, Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
-    config = study.config["comparison"]
+    settings = study.comparison
     n_targets, n_train = shape
     masks, *gathered = models
     every = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
@@ -116,14 +116,14 @@ def _contrast(
         a,
         b,
         directions=min(n_targets, n_train, RANK),
-        penalty=config["penalty"],
-        permutations=config["permutations"],
+        penalty=settings.penalty,
+        permutations=settings.permutations,
         seed=study.seed,
-        examples=config["examples"],
+        examples=settings.examples,
     )
     edge = float(every_direction.critical_value[0])
-    power = of_models(chosen, a, b, edge, config["penalty"])
-    k = config["directions"]
+    power = of_models(chosen, a, b, edge, settings.penalty)
+    k = settings.directions
     of_a = every_direction.only(favouring(every_direction.asymmetry, k))
     of_b = every_direction.only(favouring(-every_direction.asymmetry, k))
     return of_a, of_b.reversed(), power

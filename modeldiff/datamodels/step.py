@@ -55,7 +55,7 @@ def sum_grams(data: Regression, output: str | Path) -> None:
     """
     path = Path(output).with_name(SUMS)
     key = data.study.key("grams", data.name)
-    folds = data.study.config["datamodels"]["folds"]
+    folds = data.study.datamodels.folds
     grams = Grams.of(data.masks[:0], data.margins[:0], folds=folds)
     try:
         saved_grams = _read_grams(path, key, data.masks.shape[1])

@@ -25,7 +25,7 @@ def lines(study: Study) -> Iterator[str]:
             again += (
                 f", or `modeldiff skip-missing {study.folder}/{stages.STUDY}` goes on without them"
             )
-        elif study.config["training"]["allow_missing"] is None:
+        elif study.training.allow_missing is None:
             again += "; `training.allow_missing: 1%` would let the study finish without a few"
         cause = _first_cause(study, name, ranges) or "see the logs"
         yield f"models {_words(ranges)} of {name} are missing ({cause}): {again}"
@@ -52,7 +52,7 @@ def skip_missing(study: Study) -> Iterator[str]:
                 "algorithm": name,
                 "models": [models.start, models.stop],
                 "failed": dict.fromkeys(map(str, models), cause),
-                "margin": study.config["training"]["margin"],
+                "margin": study.training.margin,
                 "data": dataset.digest(manifest),
             }
             path = _shard(study, name, models)
@@ -82,7 +82,7 @@ def _unfinished(study: Study) -> dict[str, list[range]]:
 
 def _too_many(study: Study, name: str, ranges: list[range]) -> str | None:
     """Why these models cannot be given up; None if they can. Models given up before count, too."""
-    text = study.config["training"]["allow_missing"]
+    text = study.training.allow_missing
     share = float(text.rstrip("%")) / 100 if text else 0.0
     missing = sum(map(len, ranges))
     for models in sharding.cut(study, "training", (name,), study.folder):

@@ -40,8 +40,7 @@ class Calibration:
 
 def measured(study: Study) -> bool:
     """Whether jobs follow from a calibration, not from the config alone."""
-    config = study.config["training"]
-    return config["width"] == "auto" or config["minutes_per_job"] is not None
+    return study.training.width == "auto" or study.training.minutes_per_job is not None
 
 
 def calibration(study: Study, name: str, path: str | Path) -> Calibration:
@@ -63,8 +62,8 @@ def calibration(study: Study, name: str, path: str | Path) -> Calibration:
 
 def width(study: Study, name: str, path: str | Path) -> int:
     """How many models are trained at once; `path`: of the calibration, read if it is needed."""
-    chosen = study.config["training"]["width"]
-    return calibration(study, name, path).width if chosen == "auto" else int(chosen)
+    chosen = study.training.width
+    return calibration(study, name, path).width if chosen == "auto" else chosen
 
 
 def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -> list[Job]:
@@ -77,7 +76,7 @@ def jobs(study: Study, stage: str, names: tuple[str, ...], folder: str | Path) -
         ranges = cut(study, stage, names, folder)
         return [(*names, models.start, models.stop) for models in ranges]
     if per == "targets":
-        parts = study.config["datamodels"]["jobs"]
+        parts = study.datamodels.jobs
         return [(*names, i, parts) for i in range(parts)] if parts > 1 else []
     return [names]
 
@@ -126,14 +125,14 @@ def _models(study: Study, stage: str, names: Names) -> int:
 
 def _size(study: Study, stage: str, names: Names, folder: str | Path) -> int:
     """Models of one job. How long one takes goes with how many examples it is trained on."""
-    config = study.config["training"]
-    if config["minutes_per_job"] is None:
-        return int(config["shard"])
+    minutes = study.training.minutes_per_job
+    if minutes is None:
+        return study.training.shard
     name = STAGES[stage].algorithm(names)
     calibrated = calibration(study, name, Path(folder) / stages.path("calibration", name))
     examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
     share = study.alpha / examples[stage]
-    seconds = 60 * config["minutes_per_job"] - calibrated.seconds_per_job
+    seconds = 60 * minutes - calibrated.seconds_per_job
     models = _models(study, stage, names)
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
     size = max(fewest, 1, int(share * seconds / calibrated.seconds_per_model))

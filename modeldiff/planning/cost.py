@@ -121,7 +121,6 @@ def _after(study: Study, data: Dataset) -> float:
     a lasso takes depends on the margins, too. Scores from elsewhere cost next to nothing.
     """
     clock = time.process_time
-    config = study.config["comparison"]
     if not study.fitted:
         return 0.0
     all_models = study.models - study.evaluation_models
@@ -135,11 +134,11 @@ def _after(study: Study, data: Dataset) -> float:
     weights_a = fit(masks, a, **study.regression).weights
     weights_b = fit(masks, b, **study.regression).weights
     fitting = (clock() - start) / 2 * len(study.fitted)
-    directions = min(config["directions"], targets)
+    directions = min(study.comparison.directions, targets)
     start = clock()
-    if config["method"] == "residual":
-        compare(weights_a, weights_b, directions=directions, rows=config["rows"])
-        compare(weights_b, weights_a, directions=directions, rows=config["rows"])
+    if study.comparison.method == "residual":
+        compare(weights_a, weights_b, directions=directions, rows=study.comparison.rows)
+        compare(weights_b, weights_a, directions=directions, rows=study.comparison.rows)
         comparing = clock() - start
     else:
         times = []
@@ -151,12 +150,12 @@ def _after(study: Study, data: Dataset) -> float:
                 b,
                 directions=directions,
                 permutations=permutations,
-                penalty=config["penalty"],
+                penalty=study.comparison.penalty,
             )
             times.append(clock() - start)
         # Linear in the number of permutations.
         each = (times[1] - times[0]) / (PERMUTATIONS[1] - PERMUTATIONS[0])
-        comparing = times[0] + each * (config["permutations"] - PERMUTATIONS[0])
+        comparing = times[0] + each * (study.comparison.permutations - PERMUTATIONS[0])
     scale = all_models * all_targets / (models * targets)
     return scale * (fitting + comparing * len(study.pairs))
 
@@ -170,7 +169,7 @@ def _disk(study: Study, data: Dataset, algorithms: dict[str, Any]) -> float:
     total = study.n_subsets * n_train / 8 + images
     total += len(study.fitted) * margins + len(study.compared) * n_targets * n_train * 4
     total += study.full_models * sum(cost["bytes_per_full_model"] for cost in algorithms.values())
-    directions = study.config["comparison"]["directions"]
+    directions = study.comparison.directions
     return total + len(study.pairs) * 2 * directions * (n_train + n_targets) * 4
 
 

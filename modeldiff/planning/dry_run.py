@@ -61,8 +61,7 @@ def run(study: Study) -> Iterator[str]:
 
 def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) -> str:
     """Train two models for two steps each, or one by the user's function, and use them."""
-    wanted = study.config["training"]
-    gpu = bool(wanted["gpu"]) and torch.cuda.is_available()
+    gpu = bool(study.training.gpu) and torch.cuda.is_available()
     device = "cuda" if gpu else "cpu"
     _check_preprocess(algorithm, sample)
     classes = len(sample.classes)
@@ -70,7 +69,7 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
         module = engine.architecture(algorithm, sample.train.images.shape[1:], classes)
         engine.batches(algorithm, module, sample.train, classes, device)
         return "its model was built and used"
-    if algorithm.train is not None and wanted["gpu"] and not gpu:
+    if algorithm.train is not None and study.training.gpu and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
     n = len(sample.train.labels)
     if algorithm.train is None:
@@ -82,7 +81,7 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     for m in range(2 if algorithm.train is None else 1):
         identity = (study.seed, name, "trial", m)
         members.append(Member(identity, np.arange(n), label=f"a trial of {name}"))
-    together = 1 if wanted["width"] == 1 else 2
+    together = 1 if study.training.width == 1 else 2
     try:
         groups = list(
             engine.train(algorithm, sample.train, classes, members, width=together, device=device)
@@ -91,7 +90,7 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
         return f"{error}: perhaps it needs more examples than these"
     targets = torch.from_numpy(sample.test.labels)
     for trained in groups:
-        margin(trained.logits(sample.test.images).cpu(), targets, wanted["margin"])
+        margin(trained.logits(sample.test.images).cpu(), targets, study.training.margin)
     if algorithm.train is not None:
         return f"trained by {algorithm.train.name}, one model at a time"
     if not groups[0].batched:

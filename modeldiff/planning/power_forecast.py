@@ -39,7 +39,7 @@ def _power(study: Study, *pair: str) -> Power | None:
     a = one.margins[in_one]
     b = other.margins[in_other]
     masks = finished_models.Rows(one.masks, one.subset[in_one])
-    penalty = study.config["comparison"]["penalty"]
+    penalty = study.comparison.penalty
     null = contrast(
         masks, a, b, directions=1, penalty=penalty, permutations=PERMUTATIONS, seed=study.seed
     )

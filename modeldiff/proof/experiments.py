@@ -32,7 +32,7 @@ def experiments(study: "Study") -> list[Experiment]:
     """All of a pair: each proposal's own, then what shows how large its group of images is."""
     planned = [Experiment(proposal) for proposal in range(study.proposals)]
     for proposal in range(study.proposed):
-        for share in study.config["proof"]["removal"]:
+        for share in study.proof.removal:
             planned.append(Experiment(proposal, share))
     return planned
 

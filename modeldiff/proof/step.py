@@ -52,8 +52,8 @@ def write_proposals(
     proposals: list[Proposal] = []
     for kind in INFLUENCE_KINDS:
         of_a, of_b = scores[0][kind], scores[1][kind]
-        proposals += of_difference(of_a, of_b, kind, study.config["proof"]["proposals"])
-    for name, path in study.config["proof"]["groups"].items():
+        proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
+    for name, path in study.proof.groups.items():
         n_test = len(data.test.labels)
         proposals.append(of_group(name, path, data.train.labels, n_test, data.targets))
     arrays = {
@@ -70,8 +70,8 @@ def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposa
     arrays = artifacts.arrays(path, study.key("proposals", *pair))
     sources: list[str] = []
     for kind in INFLUENCE_KINDS:
-        sources += [kind] * study.config["proof"]["proposals"]
-    sources += [GROUP + name for name in study.config["proof"]["groups"]]
+        sources += [kind] * study.proof.proposals
+    sources += [GROUP + name for name in study.proof.groups]
     for name in ("examples", "targets", "share"):
         if name not in arrays or len(arrays[name]) != len(sources):
             wanted = f"`{name}` is not of {len(sources)} proposals"
@@ -162,7 +162,7 @@ def write(
     """
     given = read_proposals(study, pair, proposals)
     planned = experiments(study)
-    relative = study.config["proof"]["margins"] == "relative"
+    relative = study.proof.margins == "relative"
     tested: list[list[Round]] = [[] for _ in planned]
     for number in range(1, rounds + 1):
         of_a, of_b = (_margins(study, pair, name, number, retrained) for name in pair)
@@ -216,4 +216,4 @@ def _margins(
         models = f"the retrained models of {name} are {held}; {wanted}"
         raise UserError(f"{' and '.join(pair)}: {models}")
     rows = np.concatenate(parts)
-    return rows.reshape(study.config["proof"]["models"], -1, 2, rows.shape[1])
+    return rows.reshape(study.proof.models, -1, 2, rows.shape[1])

@@ -27,7 +27,7 @@ def figures(study: Study) -> Iterator[FigureFile]:
             more = labels | {"transformation": t}
             yield FigureFile("effect", f"effect-{pair}-{t}.svg", (p, t), more)
         for w, way in enumerate(WAYS):
-            for i in range(study.config["comparison"]["directions"]):
+            for i in range(study.comparison.directions):
                 name = f"{a} minus {b}" if w == 0 else f"{b} minus {a}"
                 path = f"direction-{pair}-{way}-{i + 1:02d}.png"
                 more = {"way": name, "direction": str(i + 1)}

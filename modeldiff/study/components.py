@@ -31,7 +31,7 @@ def load(path: str) -> Callable[..., Any]:
     with user_code.running(path, begin=f"cannot import {path!r}"):
         part = getattr(importlib.import_module(module_name), name)
     if not callable(part):
-        raise UserError(f"{path!r} is no function but {type(part).__name__}")
+        raise UserError(f"{path!r} is not a function: its type is {type(part).__name__}")
     return part
 
 

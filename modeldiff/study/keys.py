@@ -24,7 +24,7 @@ def dataset(study: "Study") -> Settings:
 
 def beton(study: "Study") -> Settings:
     """How training images are compressed."""
-    return {"jpeg": study.config["training"]["jpeg"]}
+    return {"jpeg": study.training.jpeg}
 
 
 def subsets(study: "Study") -> Settings:
@@ -34,17 +34,16 @@ def subsets(study: "Study") -> Settings:
 
 def calibration(study: "Study", name: str) -> Settings:
     """What a job is given to train with."""
-    training = study.config["training"]
-    return {"gpu": training["gpu"], "threads": training["threads"], "width": training["width"]}
+    given = study.training
+    return {"gpu": given.gpu, "threads": given.threads, "width": given.width}
 
 
 def full(study: "Study", name: str) -> Settings:
     """How an algorithm trains a model."""
     recipe = _without(study.config["algorithms"][name], "scores")
-    how = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
-    jpeg = study.config["training"]["jpeg"]
-    if study.beton and jpeg:  # else both loaders give the same
-        how["jpeg"] = jpeg
+    how: Settings = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    if study.beton and study.training.jpeg:  # else both loaders give the same
+        how["jpeg"] = study.training.jpeg
     return how
 
 
@@ -54,7 +53,7 @@ def training(study: "Study", name: str) -> Settings:
     return full(study, name) | {
         "alpha": drawn["alpha"],
         "evaluation": drawn["evaluation"],
-        "margin": study.config["training"]["margin"],
+        "margin": study.training.margin,
     }
 
 
@@ -65,7 +64,7 @@ def margins(study: "Study", name: str) -> Settings:
 
 def grams(study: "Study", name: str) -> Settings:
     """Into which parts models go; not how many there are: those that join are added."""
-    return {"folds": study.config["datamodels"]["folds"]}
+    return {"folds": study.datamodels.folds}
 
 
 def datamodels(study: "Study", name: str) -> Settings:
@@ -100,14 +99,14 @@ def trials(study: "Study", name: str) -> Settings:
 
 def gradients(study: "Study", name: str) -> Settings:
     """Of how many models."""
-    return {"proposers": study.config["proof"]["proposers"]}
+    return {"proposers": study.proof.proposers}
 
 
 def proposals(study: "Study", a: str, b: str) -> Settings:
     """How many, and the groups that the user names."""
-    settings: Settings = {"proposals": study.config["proof"]["proposals"]}
-    if study.config["proof"]["groups"]:
-        settings |= {"groups": study.config["proof"]["groups"]} | _code(study, "groups")
+    settings: Settings = {"proposals": study.proof.proposals}
+    if study.proof.groups:
+        settings |= {"groups": study.proof.groups} | _code(study, "groups")
     return settings
 
 
@@ -115,21 +114,21 @@ def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settin
     """How the algorithm trains, what a margin is, and which sets there are; not how many models
     the first round has: more can join.
     """
-    settings = full(study, name) | {"margin": study.config["training"]["margin"]}
+    settings = full(study, name) | {"margin": study.training.margin}
     if number != study.rounds[0]:
-        settings["removal"] = study.config["proof"]["removal"]
+        settings["removal"] = study.proof.removal
     return settings | {"round": number}
 
 
 def looks(study: "Study", a: str, b: str, number: str) -> Settings:
     """After which round, by how many models each, and by which margins."""
-    chosen = {key: study.config["proof"][key] for key in ("models", "margins")}
-    return chosen | {"round": number}
+    return {"models": study.proof.models, "margins": study.proof.margins, "round": number}
 
 
 def proof(study: "Study", a: str, b: str) -> Settings:
     """By how many rounds of how many models, and by which margins."""
-    return {key: study.config["proof"][key] for key in ("models", "rounds", "margins")}
+    chosen = study.proof
+    return {"models": chosen.models, "rounds": chosen.rounds, "margins": chosen.margins}
 
 
 def report(study: "Study") -> Settings:

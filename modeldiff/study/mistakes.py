@@ -40,7 +40,7 @@ def explain(error: ValidationError) -> tuple[KeyPath, str]:
             hint = f" (did you mean `{near[0]}`?)" if near else ""
             return path, f"is {shown(value)}; must be {any_of(value, options)}{other}{hint}"
         case "pattern":
-            return path, f"is {shown(value)}; must be {error.schema['description']}"
+            return path, f"is {shown(value)}; must be {error.schema['must_be']}"
         case None:
             return path, "is not used together with `train`: remove one of them"
     words = {

@@ -17,7 +17,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "comparison": {"method": "contrast"},
     },
 }
-DEFAULT = "best"  # what the schema's defaults say key by key, too
+DEFAULT = "best"  # what the sections' defaults say key by key, too
 
 
 def fill(config: dict[str, Any]) -> None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.fingerprints import Fingerprints
+from modeldiff.study.sections import Comparison, Config, Datamodels, Proof, Training, Verification
 from modeldiff.study.sizes import image_bytes
 
 INFLUENCE_KINDS = ("influence", "predictive")  # what proposes: see `attribution.gradients`
@@ -105,9 +108,11 @@ class Transformation:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study. `config` is the whole of it as plain data, defaults filled in.
+    """A checked study.
 
+    config: the whole of it as plain data, defaults filled in: what is written and hashed.
     code: fingerprints of what the config only names, by entry, as they were when it was made.
+    training, ..., verification: the sections of the config that have these names.
     """
 
     config: dict[str, Any]
@@ -126,7 +131,11 @@ class Study:
     scores: dict[str, Component]  # those whose attributions are not fitted but come from elsewhere
     pairs: tuple[tuple[str, str], ...]
     transformations: dict[str, Transformation]
-    candidates: int  # full-data models that candidates are tried on; 0: none are proposed
+    training: Training
+    datamodels: Datamodels
+    comparison: Comparison
+    proof: Proof  # the defaults where the config has none: see `proved`
+    verification: Verification
 
     @classmethod
     def load(cls, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> "Study":
@@ -141,6 +150,7 @@ class Study:
     @classmethod
     def of(cls, checked: dict[str, Any], code: Fingerprints) -> "Study":
         """From a config that was checked before: no import is tried, no file read."""
+        sections = Config.model_validate(checked)
         drawn = checked.get("subsets", keys.NO_SUBSETS)
         evaluation = drawn["evaluation"]
         dataset = checked["dataset"]
@@ -172,7 +182,11 @@ class Study:
             scores=scores,
             pairs=tuple((a, b) for a, b in checked["comparison"]["pairs"]),
             transformations=transformations,
-            candidates=checked["verification"].get("candidates", 0),
+            training=sections.training,
+            datamodels=sections.datamodels,
+            comparison=sections.comparison,
+            proof=sections.proof or Proof(),
+            verification=sections.verification,
         )
 
     @classmethod
@@ -195,10 +209,12 @@ class Study:
         validation.shaped(content, [(str(path), content)])
         try:
             return cls.of(content, fingerprints.read(path))
-        except KeyError as key:
+        except (
+            KeyError,
+            ValidationError,
+        ):  # a key of the file's is missing, or is called otherwise
             raise UserError(
-                f"{path}: has no {key}, so another version of modeldiff wrote it; run Snakemake "
-                "again"
+                f"{path}: was written by another version of modeldiff; run Snakemake again"
             ) from None
 
     def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:
@@ -231,8 +247,13 @@ class Study:
     def full_models(self) -> int:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown:
-            return int(self.config["verification"]["models"])
-        return int(self.config["proof"]["proposers"]) if self.proved else 0
+            return self.verification.models
+        return self.proof.proposers if self.proved else 0
+
+    @property
+    def candidates(self) -> int:
+        """Full-data models that candidates are tried on; 0: none are proposed."""
+        return self.verification.candidates or 0
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -247,29 +268,29 @@ class Study:
     @property
     def proposed(self) -> int:
         """Proposals of each pair by gradients, of every kind of influence."""
-        return len(INFLUENCE_KINDS) * int(self.config["proof"]["proposals"])
+        return len(INFLUENCE_KINDS) * self.proof.proposals
 
     @property
     def proposals(self) -> int:
         """Those, and the groups that the user names."""
-        return self.proposed + len(self.config["proof"]["groups"])
+        return self.proposed + len(self.proof.groups)
 
     def tested(self, round_number: int) -> int:
         """How many of `proof.experiments` a round has models for: the first so many.
 
         How large the group of a proposal is, is asked after the first round.
         """
-        removals = self.proposed * len(self.config["proof"]["removal"])
+        removals = self.proposed * len(self.proof.removal)
         return self.proposals + (removals if round_number > 1 else 0)
 
     def retrained(self, round_number: int) -> int:
         """Models retrained of each algorithm of a pair in a round: on two sets per experiment."""
-        return 2 * self.tested(round_number) * int(self.config["proof"]["models"])
+        return 2 * self.tested(round_number) * self.proof.models
 
     @property
     def rounds(self) -> tuple[str, ...]:
         """The numbers of all rounds of retraining, as they stand in paths."""
-        return tuple(str(number + 1) for number in range(self.config["proof"]["rounds"]))
+        return tuple(str(number + 1) for number in range(self.proof.rounds))
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
@@ -318,13 +339,12 @@ class Study:
 
     def at_width(self, width: int) -> "Study":
         """The same study, its models trained `width` at once: they are the same models."""
-        training = self.config["training"] | {"width": width}
-        return replace(self, config=self.config | {"training": training})
+        return replace(self, training=self.training.model_copy(update={"width": width}))
 
     @property
     def beton(self) -> str | None:
         """The key of the FFCV file that training reads; None if images stay on the device."""
-        chosen = self.config["training"]["loader"]
+        chosen = self.training.loader
         large = image_bytes(self.dataset.name, self.dataset.options) > RESIDENT
         return self.key("beton") if chosen == "ffcv" or (chosen == "auto" and large) else None
 

@@ -4,22 +4,17 @@ import copy
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, validators
 
 from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
 from modeldiff.study import components, config_file, former_names, limits, mistakes, presets, sizes
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.config_file import parse as parse
+from modeldiff.study.schema import schema
 from modeldiff.study.sizes import known_sizes, subset_size
-
-SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
-if not SCHEMA.exists():  # installed from a wheel, which carries the schema inside the package
-    SCHEMA = Path(__file__).parent / "schema.yaml"
 
 FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
 
@@ -48,7 +43,7 @@ def shaped(config: Mapping[str, Any], parsed: Parsed = ()) -> dict[str, Any]:
     for line in former_names.replace(checked):
         print(f"modeldiff: {line}", file=sys.stderr)
     presets.fill(checked)
-    found = sorted(_Filling(_schema()).iter_errors(checked), key=mistakes.rank)
+    found = sorted(_Filling(schema()).iter_errors(checked), key=mistakes.rank)
     if found:
         path, what = mistakes.explain(found[0])
         raise _wrong(path, what, parsed)
@@ -59,11 +54,6 @@ def _wrong(path: KeyPath, what: str | UserError, parsed: Parsed) -> UserError:
     """The message for a mistake: the file that the key stands in, the key, what would be right."""
     details = what.details if isinstance(what, UserError) else ""
     return UserError(f"{_file_of(path, parsed)}: {dotted(path)}: {what}", details)
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA.read_text())
 
 
 def _fill_defaults(validator: Any, properties: Any, instance: Any, schema: Any) -> Iterator[Any]:

@@ -44,10 +44,9 @@ def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) ->
 
     It ends where a larger width does not pay off, is impossible, or might exceed a job's memory.
     """
-    config = study.config["training"]
     most = study.models or study.full_models
-    if config["width"] != "auto":
-        width = min(config["width"], most)
+    if study.training.width != "auto":
+        width = min(study.training.width, most)
         return {width: seconds(study, name, data, width, device, clock)[0]}
     tried: dict[int, float] = {}
     width, losses = 1, 0
@@ -58,7 +57,7 @@ def widths(study: Study, name: str, data: Dataset, device: str, clock: Clock) ->
             break
         tried[width] = found
         losses = 0 if found < (1 - GAIN) * best else losses + 1
-        if time.monotonic() - start > LONG or _peak_mb() > config["memory"] / 2:
+        if time.monotonic() - start > LONG or _peak_mb() > study.training.memory / 2:
             break
         width *= 2
     return tried
@@ -94,7 +93,7 @@ def seconds(
         Member((study.seed, name, "calibration", m), np.flatnonzero(mask), f"measuring {name}")
         for m, mask in enumerate(masks)
     ]
-    algorithm, compiled = study.algorithms[name], study.config["training"]["compile"]
+    algorithm, compiled = study.algorithms[name], study.training.compile
     if algorithm.train is not None or algorithm.epochs <= SHORT[0]:
         return _group(algorithm, data, members, width, device, clock, compiled)
     longer = replace(algorithm, epochs=SHORT[0])

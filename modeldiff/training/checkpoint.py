@@ -31,7 +31,7 @@ class Stopped(BaseException):
     """The scheduler (SIGTERM) or the user (SIGINT) ends this job; not for `except Exception`."""
 
 
-class Partial:
+class JobCheckpoint:
     """The finished models of a job: a row for each, in order, and the causes of failures.
 
     Also the state of the next group of models, in training, if that takes long.
@@ -105,27 +105,27 @@ class Partial:
 
 
 @contextmanager
-def resumable(output: str | Path, key: str, *how: object) -> Iterator[Partial]:
+def resumable(output: str | Path, key: str, *how: object) -> Iterator[JobCheckpoint]:
     """The state of the job that makes `output`: saved if the block fails, removed if it ends.
 
     key: of the settings; with `how` (models, width, device), what the rows' bytes depend on.
     """
     output = Path(output)
-    partial = Partial(output, key, ":".join(map(str, how)))
+    checkpoint = JobCheckpoint(output, key, ":".join(map(str, how)))
     with _stoppable():
         try:
-            yield partial
+            yield checkpoint
         except BaseException as error:
             finish()
             with suppress(OSError, UserError):  # report what ended the job, not this
-                partial.save()
+                checkpoint.save()
             if isinstance(error, Stopped):
                 raise UserError(
-                    f"{output}: stopped by {error}; {partial.saved} finished models are kept, "
+                    f"{output}: stopped by {error}; {checkpoint.saved} finished models are kept, "
                     "the same command continues from there"
                 ) from None
             raise
-        partial.remove()
+        checkpoint.remove()
 
 
 def finish() -> None:

@@ -23,7 +23,7 @@ from modeldiff.study import Algorithm, components, user_code
 from modeldiff.study.components import Component
 from modeldiff.training import contract, models
 from modeldiff.training.augment import prepare, preprocess
-from modeldiff.training.checkpoint import Partial
+from modeldiff.training.checkpoint import JobCheckpoint
 from modeldiff.training.fit import Member, fit, shuffled
 from modeldiff.training.loaders import InMemoryLoader, Loader, Prepare, to_float
 from modeldiff.training.nets import SingleNet, Stack, mismatch, stacked_logits, tensors
@@ -92,7 +92,7 @@ def train(
     width: int,
     device: str = "cpu",
     compiled: bool = False,
-    kept: Partial | None = None,
+    kept: JobCheckpoint | None = None,
     ended: Callable[[int], None] | None = None,
 ) -> Iterator[TrainedModels]:
     """Train `members` in groups of at most `width`; yields each group, in order.
@@ -201,7 +201,7 @@ class _Trainer:
     def train(
         self,
         group: Sequence[Member],
-        kept: Partial | None,
+        kept: JobCheckpoint | None,
         ended: Callable[[int], None] | None,
     ) -> dict[str, Tensor]:
         """The tensors of the trained models of `group`, each [models x ...]."""

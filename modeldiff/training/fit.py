@@ -17,7 +17,7 @@ from torch import Tensor
 from modeldiff.core import rng
 from modeldiff.core.errors import UserError
 from modeldiff.training import augment, optim
-from modeldiff.training.checkpoint import Partial
+from modeldiff.training.checkpoint import JobCheckpoint
 from modeldiff.training.loaders import Loader
 from modeldiff.training.nets import mismatch
 from modeldiff.training.step import Step
@@ -79,7 +79,7 @@ def fit(
     n_train: int,
     group: Sequence[Member],
     device: str,
-    kept: Partial | None = None,
+    kept: JobCheckpoint | None = None,
     ended: Callable[[int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Minimise the cross-entropy of each of the step's models on its own examples.

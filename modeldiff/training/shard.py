@@ -17,7 +17,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.training import engine
-from modeldiff.training.checkpoint import Partial, finish, resumable
+from modeldiff.training.checkpoint import JobCheckpoint, finish, resumable
 from modeldiff.training.engine import TrainedModels
 from modeldiff.training.fit import Member
 from modeldiff.training.nets import tensors
@@ -86,7 +86,7 @@ def write_margins(
         for trained in _progress(study, name, data, list(members.values()), device, done):
             logits = trained.logits(images).cpu()
             targets = torch.from_numpy(labels)
-            group = margin(logits, targets, _kind(study)).numpy()
+            group = margin(logits, targets, study.training.margin).numpy()
             # Log-odds above 0 ask for more than to be right.
             right = margin(logits, targets, "max").numpy()
             for i, row in enumerate(right):
@@ -101,7 +101,7 @@ def write_margins(
             "algorithm": name,
             "models": [models.start, models.stop],
             "failed": done.failed,
-            "margin": _kind(study),
+            "margin": study.training.margin,
             "data": data.digest,
             "resumed_at": resumed,
             "models_per_second": (len(members) - resumed) / (time.time() - start),
@@ -214,13 +214,7 @@ def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:
 
 def _how(study: Study, data: Dataset, models: range, device: str) -> tuple[object, ...]:
     """What the bytes of trained models depend on besides the study's settings."""
-    training = study.config["training"]
-    return models, training["width"], training["compile"], device, data.digest
-
-
-def _kind(study: Study) -> str:
-    kind: str = study.config["training"]["margin"]
-    return kind
+    return models, study.training.width, study.training.compile, device, data.digest
 
 
 def _progress(
@@ -229,11 +223,13 @@ def _progress(
     data: Dataset,
     members: Sequence[Member],
     device: str,
-    done: Partial,
+    done: JobCheckpoint,
 ) -> Iterator[TrainedModels]:
     """Train those that are not in `done`, with a progress bar on standard error."""
     first = len(done.rows)
     algorithm = study.algorithms[name]
+    width = study.training.width
+    assert width != "auto"  # a job is told its width: see `Study.at_width`
     # An epoch shows, but counts no model: hence no smoothing, which would forget its time.
     shown = {"unit": "model", "mininterval": 1, "miniters": 0, "smoothing": 0}
     with tqdm(total=len(members), initial=first, desc=name, **shown) as bar:
@@ -247,9 +243,9 @@ def _progress(
             data.train,
             len(data.classes),
             members[first:],
-            width=study.config["training"]["width"],
+            width=width,
             device=device,
-            compiled=study.config["training"]["compile"],
+            compiled=study.training.compile,
             kept=done,
             ended=ended,
         ):

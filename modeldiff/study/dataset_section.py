@@ -1,0 +1,150 @@
+"""The `dataset` section: the data sets by name, and what is planted into them."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from modeldiff.study.section import Absent, Count, FilePath, ImportPath, Section, Side
+from modeldiff.study.transformation_section import name_of_a_transformation
+
+
+class PlantSection(Section):
+    """A known difference put into the data: a feature, its label, and on how many images."""
+
+    feature: str = Field(
+        default="watermark",
+        json_schema_extra=name_of_a_transformation,
+        description="The transformation that draws the feature, at strength 1.",
+    )
+    label: str = Field(
+        alias="class", description="The label that planted images are given (a class name)."
+    )
+    train: Count = Field(
+        default=12, description="Planted training images, drawn from the other classes."
+    )
+    test: float = Field(
+        default=0.08,
+        gt=0,
+        lt=1,
+        description="Share of all test images that are planted, drawn from the other classes.",
+    )
+
+
+class DatasetKeys(Section):
+    """What every data set has."""
+
+    name: str
+    verification_share: float = Field(
+        default=0.25,
+        gt=0,
+        lt=1,
+        description="Share of the test images that no direction is found on and every effect is "
+        "measured on.",
+    )
+    plant: PlantSection | None = Field(
+        default=None,
+        description="A known difference to look for (a feature put on images that are "
+        "relabelled), or null.",
+    )
+    code: str | float | Absent = Field(
+        default=None,
+        description="Version of a function of one's own and of `plant.feature`, a text or number "
+        "of your choice, e.g. v2. The data are prepared again when it changes, and "
+        "no longer when the source of that code, or a file that an option names, "
+        "does.",
+    )
+
+
+class Digits(DatasetKeys):
+    """scikit-learn's handwritten digits."""
+
+    name: Literal["digits"]
+
+
+class Cifar10(DatasetKeys):
+    """CIFAR-10 as its authors give it."""
+
+    name: Literal["cifar10"]
+    path: FilePath = Field(description="Folder that holds `cifar-10-batches-py`.")
+    download: bool = Field(default=False, description="Download it there if it is missing.")
+
+
+class Folder(DatasetKeys):
+    """Pictures in a folder for each class."""
+
+    name: Literal["folder"]
+    path: FilePath = Field(
+        description="Folder, or tar archive, with `train/<class>/*` and `test/<class>/*`."
+    )
+    size: Side = Field(
+        description="Side of the images, pixels. The shorter side is resized to it, the rest "
+        "cropped around the centre."
+    )
+    classes: list[str] | None = Field(
+        default=None,
+        min_length=2,
+        json_schema_extra={"uniqueItems": True},
+        description="Which classes, in this order; null takes all, in alphabetical order.",
+    )
+    train_per_class: Count | None = Field(
+        default=None, description="The first so many training images of each class; null takes all."
+    )
+    test_per_class: Count | None = Field(
+        default=None, description="The first so many test images of each class; null takes all."
+    )
+
+
+class Living17(DatasetKeys):
+    """17 superclasses of ImageNet's."""
+
+    name: Literal["living17"]
+    path: FilePath = Field(
+        description="ImageNet's folder, or a tar archive of it, with `train/<wnid>/*` and "
+        "`val/<wnid>/*`."
+    )
+    size: Side = Field(
+        default=224,
+        description="Side of the images, pixels. The shorter side is resized to 8/7 of it, the "
+        "centre cut out.",
+    )
+    train_per_subclass: Count | None = Field(
+        default=None,
+        description="The first so many training images of each of the 68 ImageNet classes; null "
+        "takes all, and wants all to be there.",
+    )
+    test_per_subclass: Count | None = Field(
+        default=None,
+        description="The first so many of each class's 50 validation images; null takes all.",
+    )
+
+
+class Waterbirds(DatasetKeys):
+    """Birds pasted on land and water."""
+
+    name: Literal["waterbirds"]
+    path: FilePath = Field(description="Folder that holds `metadata.csv`.")
+    size: Side = Field(
+        default=224, description="Side that the images are resized to, both ways, pixels."
+    )
+    complete: bool = Field(
+        default=True,
+        description="Refuse the folder unless each group has its published number of images; "
+        "false takes any data so laid out.",
+    )
+
+
+class OwnDataset(DatasetKeys):
+    """What a function of the user's returns; its other keys go to it as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: ImportPath = Field(
+        description="A data set that comes with ModelDiff, or the import path of a function that "
+        "returns one."
+    )
+
+
+Dataset: TypeAlias = (
+    Annotated[Digits | Cifar10 | Folder | Living17 | Waterbirds, Field(discriminator="name")]
+    | OwnDataset
+)
