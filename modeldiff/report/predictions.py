@@ -42,6 +42,16 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class OfClass:
+    """Mean shares of models that are right, over the test images of a class, under A and B."""
+
+    name: str
+    images: int
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
 class AccuracyGap:
     """Accuracy of A less that of B, with its 95% interval over models and images."""
 
@@ -79,6 +89,28 @@ def accuracy_gap(a: Predictions, b: Predictions) -> AccuracyGap:
     value = float(of_a.mean() - of_b.mean())
     width = float(half_width([of_a, of_b, of_images], 0.05))
     return AccuracyGap(value, max(value - width, -1.0), min(value + width, 1.0))
+
+
+def by_class(
+    a: Predictions, b: Predictions, labels: np.ndarray, classes: tuple[str, ...]
+) -> list[OfClass]:
+    """Accuracy of each class that has test images with known predictions."""
+    rows = []
+    for label, name in enumerate(classes):
+        row = of_images(a, b, name, labels == label)
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+def of_images(a: Predictions, b: Predictions, name: str, chosen: np.ndarray) -> OfClass | None:
+    """The same of any test images, bool [test images]; None where nothing is known of them."""
+    known = chosen & np.isfinite(a.right) & np.isfinite(b.right)
+    if not known.any():
+        return None
+    right_a = float(a.right[known].mean())
+    right_b = float(b.right[known].mean())
+    return OfClass(name=name, images=int(known.sum()), a=right_a, b=right_b)
 
 
 def disagreed(a: Predictions, b: Predictions) -> np.ndarray:

@@ -79,6 +79,7 @@ class Way:
     test_low: np.ndarray
     p_value: np.ndarray
     significant: np.ndarray
+    critical_value: np.ndarray
     overlap: np.ndarray
     second_follows: np.ndarray
 
@@ -86,10 +87,14 @@ class Way:
         """How many of direction i's strongest training examples two halves of the models share."""
         return round(float(self.overlap[i]) * self.train_high.shape[1])
 
-    def explained_by_chance(self, i: int) -> bool:
-        """Whether direction i was tested and does not stand out.
+    def tested(self, i: int) -> bool:
+        """Whether direction i was tested: testing stops at the first that does not stand out."""
+        return bool(self.significant[i] or np.isfinite(self.critical_value[i]))
 
-        Its strongest test examples are then the noisiest, which says nothing about the algorithms.
+    def explained_by_chance(self, i: int) -> bool:
+        """Whether direction i, or one before it, was tested and does not stand out.
+
+        Its strongest examples are then those of noise, which says nothing about the algorithms.
         """
         return bool(np.isfinite(self.p_value[i]) and not self.significant[i])
 
@@ -232,9 +237,7 @@ def _predictions(
             known[name] = predictions.of_classes(classes, labels)
         elif name in algorithms:
             one = algorithms[name]
-            known[name] = predictions.of_margins(
-                one.accuracy, one.above, data.targets, len(labels)
-            )
+            known[name] = predictions.of_margins(one.accuracy, one.above, data.targets, len(labels))
     return known
 
 
