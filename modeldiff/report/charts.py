@@ -121,6 +121,7 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass]) -> Spec:
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [a, b]}, "legend": LEGEND}
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
+    least = min(least, 50)  # small differences are to look small
     x = field("x", "Right, per cent", scale={"domain": [least, 100]})
     return specification(
         f"Accuracy by class under {a} and {b}.",
