@@ -68,10 +68,14 @@ def sparsity(algorithm: AlgorithmResults) -> Spec:
 
 
 def histogram(
-    values: np.ndarray, title: str, description: str, counted: str = "Test examples"
+    values: np.ndarray,
+    title: str,
+    description: str,
+    counted: str = "Test examples",
+    bins: int = 30,
 ) -> Spec:
-    """Counts, of test examples unless it says otherwise, in 30 equal bins."""
-    counts, edges = np.histogram(values, bins=30)
+    """Counts, of test examples unless it says otherwise, in equal bins."""
+    counts, edges = np.histogram(values, bins=bins)
     bars = []
     for i, count in enumerate(counts):
         bars.append({"x": float(edges[i]), "end": float(edges[i + 1]), "n": int(count)})
@@ -100,6 +104,7 @@ def chance(tested: Chance) -> Spec:
         f"Histogram of the strongest direction of {len(tested.exchanged)} random exchanges, with "
         f"the direction found, at {tested.strongest:.2g}.",
         counted="Exchanges",
+        bins=8,
     )
     found = [{"x": tested.strongest, "what": "found"}]
     strengths = [*tested.exchanged.tolist(), tested.strongest]
