@@ -85,7 +85,7 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "No difference found</span> but in scale in how" in scaled
     spread = pages(Agreement(0.5, 0.4, 0.6, 0.01), **nowhere)
     assert "No difference found" not in spread
-    assert "They <span class=\"yes\">use the training images differently</span>" in spread
+    assert 'They <span class="yes">use the training images differently</span>' in spread
     assert "the similarity is <strong>0.50</strong>, where 1 would be the same use" in spread
     assert "Use of all images: p ≤ 0.05, the smallest that 19 exchanges can give" in spread
     assert "No direction is found" in spread
