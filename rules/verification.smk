@@ -18,11 +18,12 @@ rule predictions:
         study=result(stages.STUDY),
         key=key("predictions"),
     message:
-        "Put features on test images for {wildcards.algorithm}"
+        "Show test images to {wildcards.algorithm}, as they are and with features"
     shell:
         "python -m modeldiff predictions {params.study:q} {wildcards.algorithm:q}"
         " {input.checkpoints:q} --dataset {input.dataset:q}"
-        " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
+        " --gpu {resources.gpu} --threads {threads}"
+        " --output {output.predictions:q} &> {log:q}"
 
 
 rule verification:

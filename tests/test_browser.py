@@ -12,7 +12,7 @@ import pytest
 import report_studies
 
 from modeldiff.report import page as report_page
-from modeldiff.report import summary
+from modeldiff.report import score_comparison, summary
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -28,6 +28,7 @@ FLAGS = [
     "--disable-sync",
 ]
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+WIDE = {"width": 1920, "height": 1080}
 
 pytest_plugins = ["report_fixtures"]
 pytestmark = [
@@ -97,7 +98,7 @@ def test_a_point_of_the_scatter_shows_its_images(desktop):
     page = desktop.page
     assert page.inner_text(".panel h3") == "plain minus masked, direction 1"
     before = shown(page)
-    assert len(before) == 48
+    assert len(before) == 72  # training and test images, others of their classes, the other end
     points = page.locator("[data-chart=scatter-0] .layer_3_marks path")
     assert points.count() == 20
     points.nth(12).click(force=True)
@@ -114,7 +115,7 @@ def test_a_point_of_the_scatter_shows_its_images(desktop):
 
 def test_an_image_opens_large_with_what_matters_for_it(desktop):
     page = desktop.page
-    page.locator(".panel .example").first.click()
+    page.locator(".panel .strip").nth(2).locator(".example").first.click()
     dialog = page.locator("dialog[open]")
     assert dialog.locator("h2").inner_text().startswith("Test image ")
     headings = dialog.locator("h3").all_inner_texts()
@@ -127,21 +128,16 @@ def test_an_image_opens_large_with_what_matters_for_it(desktop):
     assert page.locator("dialog[open]").count() == 0
 
 
-def test_no_test_images_of_what_chance_explains(browser, html, study_json):
+def test_no_images_of_what_chance_explains(browser, html, study_json):
     opened = Opened(browser, html, DESKTOP)
-    for direction, images in ((2, 48), (3, 24)):
+    for direction, images in ((2, 72), (3, 0)):
         opened.page.locator(".ranks.a button").nth(direction).click()
         assert len(shown(opened.page)) == images
-    assert "chance picks the noisiest" in opened.page.inner_text(".panel")
-    assert opened.page.locator(".panel h4").all_inner_texts() == [
-        "Training images, positive end",
-        "Training images, negative end",
-    ]
-    assert opened.page.locator(".proof .example").count() > 0
+    assert "so none are shown" in opened.page.inner_text(".panel")
+    assert opened.page.locator(".proof .example").count() == 16
     opened.context.close()
     null = Opened(browser, study_json.parent / "report.html", DESKTOP)
     assert null.page.locator(".proof .example").count() == 0
-    assert "No images are shown here" in null.page.inner_text("main")
     null.quiet(study_json.parent / "report.html")
     null.context.close()
 
@@ -155,6 +151,52 @@ def test_the_keyboard_is_enough(desktop):
     page.locator(".panel .example").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("dialog[open]").count() == 1
+
+
+def test_a_test_image_says_what_both_predict_and_a_planted_one_that_it_is(desktop):
+    page = desktop.page
+    first = page.locator(".panel .strip").nth(2).locator(".example").first
+    said = first.locator(".answers").inner_text()
+    answers = first.locator(".answers span").all_inner_texts()
+    assert len(answers) == 2
+    assert ("≠" in said) == (answers[0] != answers[1])
+    first.click()
+    told = page.locator("dialog[open] p").all_inner_texts()
+    assert any(line.startswith("plain: ") and "of 4 models" in line for line in told)
+    page.keyboard.press("Escape")
+    planted = page.evaluate("content.planted.test")
+    images = page.evaluate("content.pairs[0].ways[0].directions[0][1].examples.map(one => one[0])")
+    marked = page.locator(".panel .strip").nth(2).locator("em").count()
+    assert marked == len(set(planted) & set(images))
+
+
+def test_without_javascript_the_sentences_stand_and_a_notice(browser, html):
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(html.as_uri())
+    assert "JavaScript is off" in page.inner_text("noscript")
+    assert "of the test images right" in page.inner_text(".verdict")
+    assert page.locator(".verdict li").count() == 3
+    assert page.locator(".proof img").count() >= 16
+    context.close()
+
+
+def test_the_page_of_two_score_files_is_the_same_page(browser, tmp_path):
+    rng = np.random.default_rng(0)
+    ways = score_comparison.compare(
+        rng.normal(size=(30, 50)), rng.normal(size=(30, 50)), directions=4, rows="unit", examples=8
+    )
+    score_comparison.write(ways, ("first", "second"), tmp_path)
+    report = tmp_path / "comparison.html"
+    opened = Opened(browser, report, DESKTOP)
+    page = opened.page
+    page.locator(".ranks.b button").nth(2).click()
+    assert page.inner_text(".panel h3") == "second minus first, direction 3"
+    strongest = ", ".join(map(str, ways["b-minus-a"]["train_high"][2]))
+    assert f"Training examples that make it up: {strongest}." in page.inner_text(".panel")
+    assert page.locator("[data-chart=scatter-0] svg").count() == 1
+    opened.quiet(report)
+    opened.context.close()
 
 
 def test_everything_has_a_name_and_headings_are_in_order(desktop):
@@ -196,7 +238,7 @@ def contrast(a: str, b: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, WIDE], ids=["desktop", "phone", "wide"])
 def test_screenshots(browser, html, size, scheme, tmp_path):
     """Nothing is wider than the screen; pictures go to $SCREENSHOTS, where CI keeps them."""
     opened = Opened(browser, html, size, scheme)
@@ -229,7 +271,8 @@ def test_hostile_names_stay_text(browser, hostile_json):
     for button in page.locator(".ranks button").all():
         button.click()
         assert page.locator(".panel table tbody tr").count() > 0
-    page.locator(".panel .example").first.click()
+    page.locator("#predictions details summary").click()
+    assert report_studies.HOSTILE[0] in page.inner_text("#predictions table")
     assert page.locator("dialog script, .panel script, main b:has-text('bold')").count() == 0
     assert page.locator("img:not([src^='data:'])").count() == 0
     opened.quiet(html)

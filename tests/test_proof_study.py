@@ -143,9 +143,9 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
     content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)[1]
     shown = json.loads(content)["pairs"][0]["ways"][2]["directions"]
     for strips, entry in zip(shown, entries, strict=True):
-        splits = [(split, end) for split, end, _ in strips]
-        assert splits == [("train", "high"), ("train", "low"), ("test", "high"), ("test", "low")]
-        assert [example for example, _ in strips[0][2]] == entry["train_examples"]
+        splits = [(strip["split"], strip["end"]) for strip in strips]
+        assert splits == [("train", "high"), ("test", "high"), ("train", "low"), ("test", "low")]
+        assert [example for example, _ in strips[0]["examples"]] == entry["train_examples"]
     assert "plain follows it" in html
 
 

@@ -28,14 +28,17 @@ def test_summary_is_the_contract(study_json):
     assert (content["study"], content["version"]) == ("small", __version__)
     assert list(content["algorithms"]) == ["plain", "masked"]
     for algorithm in content["algorithms"].values():
-        assert list(algorithm) == ["models", "failed", "missing", "accuracy", "lds"]
+        assert list(algorithm) == ["models", "failed", "missing", "accuracy", "lds", "full_data"]
+        assert algorithm["full_data"]["models"] == 4
+        assert list(algorithm["full_data"]["accuracy"]) == ["mean", "sd"]
         assert algorithm["models"] == 120
         assert list(algorithm["accuracy"]) == ["mean", "sd"]
         assert list(algorithm["lds"]) == ["mean", "low", "high", "ceiling", "silent"]
         assert all(isinstance(x, NUMBER) for x in algorithm["lds"].values())
     assert [c["way"] for c in content["comparisons"]] == ["a-minus-b", "b-minus-a"]
     for way in content["comparisons"]:
-        assert list(way) == ["a", "b", "way", "directions", "agreement"]
+        assert list(way) == ["a", "b", "way", "directions", "agreement", "exchanges"]
+        assert way["exchanges"] == 19
         agreement = way["agreement"]
         assert list(agreement) == ["value", "low", "high", "p_value", "differ"]
         # Of 70 models nothing is sure: unknown, and so are the ends of the interval.
@@ -46,7 +49,7 @@ def test_summary_is_the_contract(study_json):
             keys = ["rank", "variance_a", "variance_b", "interval_a", "interval_b"]
             keys += ["reach_a", "reach_b"]
             keys += ["train_examples", "test_examples", "p_value", "significant"]
-            keys += ["second_follows"]
+            keys += ["tested", "second_follows"]
             assert list(d) == keys
             assert all(low <= high for low, high in (d["interval_a"], d["interval_b"]))
             assert all(a <= b <= c for b, a, c in (d["reach_a"], d["reach_b"]))
@@ -110,7 +113,9 @@ def test_numbers_are_those_of_the_artifacts(study_json, loaded):
 def test_accuracy_in_blocks_leaves_failed_models_out(monkeypatch):
     rows = np.array([[1.0, -1], [np.nan, np.nan], [1, 1], [-1, -1], [2, 0]], np.float32)
     monkeypatch.setattr(results, "BLOCK", 4)
-    np.testing.assert_equal(results.accuracy(rows), [0.5, np.nan, 1, 0, 0.5])
+    of_models, of_targets = results.shares_above(rows)
+    np.testing.assert_equal(of_models, [0.5, np.nan, 1, 0, 0.5])
+    np.testing.assert_equal(of_targets, [0.75, 0.25])
 
 
 def test_what_does_not_exist_is_null(loaded):
@@ -144,7 +149,7 @@ def test_a_study_without_features_is_said_to_be_unverified(loaded):
     assert (content["effects"], content["planted"]) == ([], None)
     text = page.render(bare, content)
     assert "No feature was tested" in text
-    assert "planted" not in text
+    assert "planted" not in text.split("<script")[0]
 
 
 def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
@@ -162,7 +167,7 @@ def test_damaged_results_are_named_and_nothing_is_written(study_json, tmp_path):
 def test_found_says_it_in_a_few_lines(study_json):
     lines = terminal.lines(study_json.parent / "summary.json").splitlines()
     assert len(lines) == 8
-    assert re.match(r"plain: 120 models, [\d.]+% of margins above 0, LDS ", lines[0])
+    assert re.match(r"plain: right on [\d.]+% of the test images, 120 models, LDS ", lines[0])
     assert lines[2].startswith("plain and masked are not shown to differ in how they use the ")
     assert "planted examples: at direction" in lines[4]
     assert "watermark at strength 1 moves plain towards 3 by +" in lines[5]

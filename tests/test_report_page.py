@@ -11,7 +11,7 @@ import report_studies
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, images, page, summary, words
+from modeldiff.report import charts, histograms, images, page, predictions, summary, words
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
 
@@ -74,7 +74,7 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     nowhere = {"p_value": np.full(10, 0.4), "significant": nothing}
     silent = pages(Agreement(0.93, 0.84, 1.02, 0.2), **nowhere)
     assert "No difference found" in silent
-    assert "(p = 0.2, all images together)" in silent
+    assert "Use of all images: p = 0.2." in silent
     assert "agree to 0.93 [0.84, 1.02]" in silent
     unknown = pages(Agreement(np.nan, np.nan, np.nan, 0.4), p_value=np.ones(10))
     assert "How alike they are is not known" in unknown
@@ -85,7 +85,9 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "No difference found</span> but in scale in how" in scaled
     spread = pages(Agreement(0.5, 0.4, 0.6, 0.01), **nowhere)
     assert "No difference found" not in spread
-    assert "use the training images differently</span> (p = 0.01, all images together)" in spread
+    assert 'They <span class="yes">use the training images differently</span>' in spread
+    assert "the similarity is <strong>0.50</strong>, where 1 would be the same use" in spread
+    assert "Use of all images: p ≤ 0.05, the smallest that 19 exchanges can give" in spread
     assert "No direction is found" in spread
     could = loaded.pairs[0].power
     assert could is not None
@@ -98,9 +100,10 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     alike = Agreement(math.nan, math.nan, math.nan, 0.01)
     found = pages(alike, **stands_out, overlap=np.full(10, 0.25))
     assert "agree to" not in found
-    assert "stands out from chance</span> (p = 0.005)" in found
+    assert "use some of the training images differently" in found
+    assert "stands out from chance (p ≤ 0.05, the smallest that 19 exchanges can give)" in found
     assert "agree on 5 of its 20 strongest training images" in found
-    unknown = "in which training images is not known yet"
+    unknown = "Which training images differ is not known yet"
     assert unknown not in found
     assert unknown in pages(alike, **stands_out, overlap=np.zeros(10))
 
@@ -117,20 +120,43 @@ def test_the_glossary_says_what_a_direction_of_this_method_is(loaded):
     assert "less what the other&#39;s explain" not in words["contrast"]
 
 
-def test_a_page_says_whether_the_other_algorithm_follows_a_direction_too(loaded):
-    def words(value, low, high, significant=True):
-        way = dataclasses.replace(
-            loaded.pairs[0].ways[0],
-            significant=np.full(10, significant),
-            second_follows=np.tile([value, low, high], (10, 1)),
-        )
-        return chance(way, 0)
+def test_one_measure_says_whose_direction_it_is(loaded, study_json):
+    """The reach, on the axes and in the text; nothing beside it that could say otherwise."""
+    stands_out = dataclasses.replace(
+        loaded.pairs[0].ways[0],
+        significant=np.full(10, True),
+        second_follows=np.tile([0.5, 0.4, 0.6], (10, 1)),
+    )
+    pair = dataclasses.replace(loaded.pairs[0], ways=(stands_out, loaded.pairs[0].ways[1]))
+    changed = dataclasses.replace(loaded, pairs=(pair,))
+    html = page.render(changed, summary.summarise(changed)).split("<main>")[1]
+    assert "follows it" not in html
+    assert "times as far" not in html
+    about = json.loads(Text(html).scripts[0])["pairs"][0]["ways"][0]["about"][0]
+    reached = [words.reach(stands_out, side, 0) for side in "ab"]
+    assert about.startswith(f"Reach {reached[0]} under plain and {reached[1]} under masked.")
 
-    assert "masked follows it too, 0.50 [0.40, 0.60] times as far as plain." in words(0.5, 0.4, 0.6)
-    assert "masked is not seen to follow it (0.01 [-0.03, 0.04] times" in words(0.01, -0.03, 0.04)
-    assert "masked goes the opposite way, -1.50 [-2.00, -1.00] times" in words(-1.5, -2, -1)
-    for silent in (words(0.5, 0.4, 0.6, significant=False), words(np.nan, np.nan, np.nan)):
-        assert "times as far" not in silent
+
+def test_directions_after_the_first_that_fails_are_said_not_to_be_tested(loaded):
+    way = dataclasses.replace(
+        loaded.pairs[0].ways[0],
+        p_value=np.array([0.05, 0.4] + 8 * [0.4]),
+        significant=np.arange(10) < 1,
+        critical_value=np.array([1.0, 1.0] + 8 * [np.nan]),
+    )
+    assert chance(way, 0, 19).startswith("Stands out from chance (p ≤ 0.05, the smallest that 19 ")
+    assert chance(way, 1, 19) == "No more than chance gives (p = 0.4)."
+    assert chance(way, 2, 19) == "Not tested, since a stronger one does not stand out from chance."
+    unknown = dataclasses.replace(way, p_value=np.full(10, np.nan))
+    assert chance(unknown, 0, None) == "Not tested against chance."
+
+
+def test_numbers_are_short_and_have_no_exponent():
+    assert [words.short(x) for x in (112.0, 0.0123, 5.0, 0.0)] == ["110", "0.012", "5", "0"]
+    assert words.short(-1234567.0) == "-1,200,000"
+    assert words.p_value(1e-7) == "p < 0.001"
+    assert words.p_value(0.2, 99) == "p = 0.2"
+    assert words.p_value(None) == "not tested"
 
 
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):
@@ -166,7 +192,7 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
             directions=rng.normal(size=(k, n_train)),
             projections=rng.normal(size=(len(targets), k)),
             **{f: rng.random(k) for f in ("explained", "variance_a", "variance_b")},
-            **{f: rng.random(k) for f in ("p_value", "overlap")},
+            **{f: rng.random(k) for f in ("p_value", "overlap", "critical_value")},
             **{f: rng.random((k, 2)) for f in ("interval_a", "interval_b")},
             **{f: rng.random((k, 3)) for f in ("reach_a", "reach_b", "second_follows")},
             significant=rng.random(k) < 0.5,
@@ -178,7 +204,16 @@ def test_a_large_study_fits_the_page(loaded, monkeypatch):
     pair = dataclasses.replace(loaded.pairs[0], ways=tuple(ways))
     weights = rng.normal(size=(len(targets), n_train)).astype(np.float32)
     monkeypatch.setattr(Results, "weights", lambda self, name: weights)
-    large = dataclasses.replace(loaded, data=data, pairs=(pair,), planted=None)
+    classes = len(data.classes)
+    predicted = [rng.integers(0, classes, (50, n_test), np.int32) for _ in range(2)]
+    said = [predictions.of_classes(one, data.test.labels) for one in predicted]
+    large = dataclasses.replace(
+        loaded,
+        data=data,
+        pairs=(pair,),
+        planted=None,
+        predictions={"plain": said[0], "masked": said[1]},
+    )
     html = page.render(large, summary.summarise(large))
     assert len(html.encode()) < 15_000_000
 
@@ -216,7 +251,7 @@ def test_a_direction_stands_where_it_reaches(loaded):
     reach = np.tile([0.2, 0.1, 0.3], (10, 1))
     mine = dataclasses.replace(way, reach_a=reach, reach_b=reach / 4, variance_a=way.variance_b)
     pair = dataclasses.replace(loaded.pairs[0], ways=(mine,))
-    spec = charts.scatter(pair, ["plain minus masked"])
+    spec = charts.scatter("plain", "masked", pair.ways, ["plain minus masked"])
     assert {(p["x"], p["y"]) for p in spec["data"]["values"]} == {(0.2, 0.05)}
     assert words.reach(mine, "a", 3) == "0.2 [0.1, 0.3]"
     unknown = dataclasses.replace(mine, reach_a=reach * [1, np.nan, np.nan])
@@ -224,5 +259,5 @@ def test_a_direction_stands_where_it_reaches(loaded):
 
 
 def test_histograms_count_everything():
-    spec = charts.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
+    spec = histograms.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
     assert sum(row["n"] for row in spec["data"]["values"]) == 4

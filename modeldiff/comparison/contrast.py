@@ -75,6 +75,7 @@ def contrast(
     tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
     p_value = tested.p_value
     p_any = tested.p_any
+    chance = tested.chance
     if models.scale != 1:
         # The factor is an estimate. If noise made it, what both share remains in the difference.
         # So a direction must stand out without the factor as well.
@@ -85,6 +86,8 @@ def contrast(
         again = significance.flip_test(
             ridge, unscaled, plain_basis, plain, plain_axes, permutations, seed
         )
+        if again.p_value[0] > p_value[0]:
+            chance = again.chance
         p_value = np.maximum(p_value, again.p_value)
         p_any = max(p_any, again.p_any)
     together = int((p_value <= DIRECTION_LEVEL).sum())
@@ -121,6 +124,7 @@ def contrast(
         stability=np.abs((first.directions * second.directions).sum(1)),
         overlap=overlap(first.directions, second.directions, examples),
         agreement=agreement(ridge, models, covariances, p_any),
+        chance=chance,
     )
 
 

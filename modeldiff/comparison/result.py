@@ -12,6 +12,18 @@ DIRECTION_LEVEL = 0.05  # of the family of all directions of a comparison
 
 
 @dataclass(frozen=True)
+class Chance:
+    """What chance gives in place of direction 1.
+
+    strongest: the singular value of direction 1, as it was tested. exchanged: float64
+    [permutations], the largest singular value after each random exchange of the algorithms' models.
+    """
+
+    strongest: float
+    exchanged: np.ndarray
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Distinguishing directions of A minus B, strongest first.
 
@@ -46,7 +58,7 @@ class Comparison:
     overlap: float64 [directions], share of its strongest training examples that the halves share.
     Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
     alone do not tell their noise, which reaches then include); then there is no `agreement`: how
-    alike the two are over all directions.
+    alike the two are over all directions, and no `chance`: what direction 1 was tested against.
     """
 
     directions: np.ndarray
@@ -67,6 +79,7 @@ class Comparison:
     stability: np.ndarray
     overlap: np.ndarray
     agreement: Agreement | None
+    chance: Chance | None
 
     @property
     def significant(self) -> np.ndarray:
@@ -82,7 +95,7 @@ class Comparison:
     def arrays(self) -> dict[str, np.ndarray]:
         """What is known of each direction."""
         fields = dict(vars(self))
-        del fields["agreement"]
+        del fields["agreement"], fields["chance"]
         return fields
 
     def reversed(self) -> "Comparison":

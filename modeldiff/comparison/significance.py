@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from modeldiff.comparison.paired_ridge import Noise, Paired, Ridge, signs
-from modeldiff.comparison.result import DIRECTION_LEVEL
+from modeldiff.comparison.result import DIRECTION_LEVEL, Chance
 from modeldiff.core import rng
 from modeldiff.datamodels.gram import blocks
 
@@ -57,6 +57,7 @@ class FlipTest:
     p_value: np.ndarray
     critical_value: np.ndarray
     p_any: float
+    chance: Chance
 
 
 def flip_test(
@@ -76,14 +77,14 @@ def flip_test(
     seen = basis.T @ difference
     strengths = np.linalg.norm(seen @ directions.T, axis=0)
     noise = ridge.noise(models, basis, seen)
-    return FlipTest(*sign_flips(noise, directions, strengths, permutations, seed))
+    return sign_flips(noise, directions, strengths, permutations, seed)
 
 
 def sign_flips(
     noise: Noise, directions: np.ndarray, singular_values: np.ndarray, permutations: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Adjusted p-values and null edges of the directions, float64 [directions], and the p-value of
-    all that differs together (`Noise.pairs`).
+) -> FlipTest:
+    """Adjusted p-values and null edges of the directions, and the p-value of all that differs
+    together (`Noise.pairs`).
 
     directions: orthonormal [directions x n_train], of the singular values given. Those after the
     first that is not significant carry its p-value, which theirs cannot be below; their edge is
@@ -105,16 +106,22 @@ def sign_flips(
             along[flip] = weights.T @ directions.T.astype(np.float32)
     p_value = np.full(k, np.nan)
     critical_value = np.full(k, np.nan)
+    chance = Chance(strongest=float(singular_values[0]), exchanged=_largest(products))
     worst = 0.0
     for i, observed in enumerate(singular_values):
         if worst <= DIRECTION_LEVEL:
-            null = _largest(products)
+            null = chance.exchanged if i == 0 else _largest(products)
             exceeding = 1 + int((null >= observed).sum())
             worst = max(worst, exceeding / (permutations + 1))
             critical_value[i] = np.quantile(null, 1 - DIRECTION_LEVEL, method="higher")
             products -= along[:, :, i, None] * along[:, None, :, i]
         p_value[i] = worst
-    return p_value, critical_value, (1 + int((pairs >= noise.pairs).sum())) / (permutations + 1)
+    return FlipTest(
+        p_value=p_value,
+        critical_value=critical_value,
+        p_any=(1 + int((pairs >= noise.pairs).sum())) / (permutations + 1),
+        chance=chance,
+    )
 
 
 def _largest(products: np.ndarray) -> np.ndarray:

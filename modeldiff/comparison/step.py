@@ -56,7 +56,7 @@ def write(
     int64 [directions x examples], most extreme first: `train_high`, `train_low`, `test_high`,
     `test_low` (indices of training and test examples). What is not known is NaN: intervals,
     p_value, critical_value, stability and overlap for the method `residual`. A contrast adds
-    `power.<field of Power>` and `agreement.<field of Agreement>`.
+    `power.<field of Power>`, `agreement.<field of Agreement>` and `chance.<field of Chance>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
@@ -73,6 +73,8 @@ def write(
         b_minus_a = compare(b, a, directions=settings.directions, rows=settings.rows)
     if a_minus_b.agreement is not None:
         arrays |= _named("agreement", asdict(a_minus_b.agreement))
+    if a_minus_b.chance is not None:
+        arrays |= _named("chance", asdict(a_minus_b.chance))
     forward = _fields(a_minus_b, targets, settings.examples)
     backward = _fields(b_minus_a, targets, settings.examples)
     backward |= {  # by algorithm, whatever the way: this comparison's A is the pair's b

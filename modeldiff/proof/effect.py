@@ -23,7 +23,7 @@ from scipy.stats import t as student
 PROOF_LEVEL = 0.05  # of all that is tested of a pair together
 FEW = 1 / 4  # of the larger effect: what is surely smaller counts as next to nothing
 VERDICTS = {
-    "only": "only {more} follows it",
+    "only": "{more} follows it, {less} hardly",
     "more": "{more} follows it {times:.1f} times as far as {less}",
     "opposite": "the two follow it in opposite ways",
     "alike": "both follow it alike",

@@ -6,25 +6,27 @@ under a content security policy that forbids everything else. Colours come from 
 gives Vega a theme), so that charts are dark where the page is.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
-from modeldiff.report.results import AlgorithmResults, Pair, Way
+from modeldiff.report.results import Pair, Way
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
+APART = 0.06  # of an axis: labels closer than that would overlap
+MOST_CLASSES = 30  # in a chart
 LEGEND = {"title": None, "orient": "top", "symbolSize": 110, "symbolOpacity": 1}
 Spec = dict[str, Any]
 
 
-def scatter(pair: Pair, way_names: list[str]) -> Spec:
+def scatter(a: str, b: str, ways: Sequence[Way], way_names: list[str]) -> Spec:
     """How far both algorithms reach along all directions, both ways, with the diagonal."""
-    points = _points(pair, way_names)
+    points = _points(ways, way_names)
     end = max(max(point["x"], point["y"]) for point in points) * 1.05
     at = {
-        "x": _field("x", f"Reach under {pair.a}", scale={"domain": [0, end]}),
-        "y": _field("y", f"Reach under {pair.b}", scale={"domain": [0, end]}),
+        "x": field("x", f"Reach under {a}", scale={"domain": [0, end]}),
+        "y": field("y", f"Reach under {b}", scale={"domain": [0, end]}),
     }
     way = {
         "field": "way",
@@ -33,8 +35,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
         "legend": LEGEND | {"columns": 1, "labelLimit": 340},  # two names in each
     }
     chosen = {"test": "datum.id === chosen"}
-    return _spec(
-        f"Reach along each direction under {pair.a} (across) and {pair.b} (up). "
+    return specification(
+        f"Reach along each direction under {a} (across) and {b} (up). "
         "Directions far from the diagonal are used by one algorithm only; "
         "faint ones do not stand out from chance.",
         380,
@@ -57,7 +59,7 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                 },
             },
             {
-                "transform": [{"filter": f"datum.rank <= {LABELLED}"}],
+                "data": {"values": _labelled(points, APART * end)},
                 "mark": {"type": "text", "dx": 12, "dy": -9},
                 "encoding": at | {"text": {"field": "rank"}},
             },
@@ -69,8 +71,8 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
                     "tooltip": [
                         {"field": "way", "title": "Way"},
                         {"field": "rank", "title": "Direction"},
-                        {"field": "x", "title": f"Reach under {pair.a}", "format": ".2~r"},
-                        {"field": "y", "title": f"Reach under {pair.b}", "format": ".2~r"},
+                        {"field": "x", "title": f"Reach under {a}", "format": ".2~r"},
+                        {"field": "y", "title": f"Reach under {b}", "format": ".2~r"},
                     ],
                 },
             },
@@ -78,10 +80,10 @@ def scatter(pair: Pair, way_names: list[str]) -> Spec:
     )
 
 
-def _points(pair: Pair, way_names: list[str]) -> list[dict[str, Any]]:
+def _points(ways: Sequence[Way], way_names: list[str]) -> list[dict[str, Any]]:
     """A point for each direction."""
     points = []
-    for w, way in enumerate(pair.ways):
+    for w, way in enumerate(ways):
         for i in range(len(way.directions)):
             point = {
                 "id": f"{w}-{i}",
@@ -95,83 +97,55 @@ def _points(pair: Pair, way_names: list[str]) -> list[dict[str, Any]]:
     return points
 
 
-def lds(algorithm: AlgorithmResults) -> Spec:
-    """Scores of the targets, their mean with its interval, and the ceiling."""
-    score = algorithm.lds
-    lines = [{"x": score.mean, "what": f"mean {score.mean:.2f}"}]
-    if np.isfinite(score.ceiling):
-        lines.append({"x": score.ceiling, "what": f"ceiling {score.ceiling:.2f}"})
-    x = _field("x", "LDS of a test example", scale={"domain": [min(score.per_target.min(), 0), 1]})
-    spec = histogram(
-        score.per_target,
-        "LDS of a test example",
-        f"Histogram of the scores of {algorithm.name}: mean {score.mean:.2f}, 95% interval "
-        f"{score.low:.2f} to {score.high:.2f}, ceiling {score.ceiling:.2f}.",
-    )
-    spec["layer"][0]["encoding"]["x"]["scale"] = x["scale"]
-    spec["layer"] += [
-        {
-            "data": {"values": [{"low": score.low, "high": score.high}]},
-            "mark": {"type": "rect", "style": "interval"},
-            "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
-        },
-        {
-            "data": {"values": lines[:1]},
-            "mark": {"type": "rule", "style": "mean"},
-            "encoding": {"x": x},
-        },
-        {
-            "data": {"values": lines[1:]},
-            "mark": {"type": "rule", "style": "guide"},
-            "encoding": {"x": x},
-        },
-        {
-            "data": {"values": lines},
-            "mark": {"type": "text", "baseline": "bottom"},
-            "encoding": {"x": x, "y": {"value": -4}, "text": {"field": "what"}},
-        },
-    ]
-    return spec
+def _labelled(points: list[dict[str, Any]], apart: float) -> list[dict[str, Any]]:
+    """The first points of each way, without those whose label would lie on another."""
+    labelled: list[dict[str, Any]] = []
+    for point in sorted(points, key=lambda one: one["rank"]):
+        near = [
+            other
+            for other in labelled
+            if max(abs(other["x"] - point["x"]), abs(other["y"] - point["y"])) < apart
+        ]
+        if point["rank"] <= LABELLED and not near:
+            labelled.append(point)
+    return labelled
 
 
-def cosines(pair: Pair) -> Spec:
-    """How alike the two algorithms' datamodels of a test example are, as they were fitted."""
-    mean = pair.cosines.mean()
-    return histogram(
-        pair.cosines,
-        f"Cosine of {pair.a}'s and {pair.b}'s datamodel",
-        f"Histogram of the cosines of {pair.a}'s and {pair.b}'s datamodels, mean {mean:.2f}.",
-    )
-
-
-def sparsity(algorithm: AlgorithmResults) -> Spec:
-    """How many training examples have a weight."""
-    return histogram(
-        algorithm.nonzeros,
-        "Training examples with a weight",
-        f"Histogram of how many training examples a datamodel of {algorithm.name} uses.",
-    )
-
-
-def histogram(values: np.ndarray, title: str, description: str) -> Spec:
-    """Counts of test examples in 30 equal bins."""
-    counts, edges = np.histogram(values, bins=30)
-    bars = []
-    for i, count in enumerate(counts):
-        bars.append({"x": float(edges[i]), "end": float(edges[i + 1]), "n": int(count)})
-    return _spec(
-        description,
-        220,
-        data={"values": bars},
+def accuracy(a: str, b: str, rows: Sequence[OfClass]) -> Spec:
+    """Share of right predictions by class under both; those with the largest difference first."""
+    chosen = sorted(rows, key=lambda row: -abs(row.a - row.b))[:MOST_CLASSES]
+    points = []
+    for row in chosen:
+        points.append({"class": row.name, "algorithm": a, "x": row.a * 100})
+        points.append({"class": row.name, "algorithm": b, "x": row.b * 100})
+    who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [a, b]}, "legend": LEGEND}
+    y = {"field": "class", "type": "nominal", "sort": None, "title": None}
+    least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
+    least = min(least, 50)  # small differences are to look small
+    x = field("x", "Right, per cent", scale={"domain": [least, 100]})
+    return specification(
+        f"Accuracy by class under {a} and {b}.",
+        24 * len(chosen),
+        data={"values": points},
+        encoding={"y": y},
         layer=[
             {
-                "mark": {"type": "bar", "style": "count", "binSpacing": 1},
+                "mark": {"type": "line", "style": "guide"},
+                "encoding": {"x": x, "detail": {"field": "class"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
                 "encoding": {
-                    "x": _field("x", title, bin="binned"),
-                    "x2": {"field": "end"},
-                    "y": _field("n", "Test examples"),
+                    "x": x,
+                    "color": who,
+                    "shape": who,
+                    "tooltip": [
+                        {"field": "class", "title": "Class"},
+                        {"field": "algorithm", "title": "Algorithm"},
+                        {"field": "x", "title": "Right, per cent", "format": ".1f"},
+                    ],
                 },
-            }
+            },
         ],
     )
 
@@ -200,23 +174,24 @@ def effect(pair: Pair, transformation: str, measure: str, height: int = 260) -> 
     colour = {"color": who | {"legend": LEGEND}}
     shape = {"shape": who | {"legend": LEGEND}}
     strongest = float(rows["strength"].max())
-    x = _field("x", f"Strength of {transformation}", scale={"domain": [0, strongest]})
-    title = f"Change of p({target}), points"
-    return _spec(
-        f"Effect of {transformation} on p({target}) by strength, under {' and '.join(names)}.",
+    x = field("x", f"Strength of {transformation}", scale={"domain": [0, strongest]})
+    title = f"Change of the probability of {target}, points"
+    return specification(
+        f"Effect of {transformation} on the probability of {target} by strength, under "
+        f"{' and '.join(names)}.",
         height,
         data={"values": points},
         encoding={"x": x},
         layer=[
             {
                 "mark": {"type": "area", "opacity": 0.25},
-                "encoding": {"y": _field("low", title), "y2": {"field": "high"}} | colour,
+                "encoding": {"y": field("low", title), "y2": {"field": "high"}} | colour,
             },
-            {"mark": {"type": "line"}, "encoding": {"y": _field("effect", title)} | colour},
+            {"mark": {"type": "line"}, "encoding": {"y": field("effect", title)} | colour},
             {
                 "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
                 "encoding": {
-                    "y": _field("effect", title),
+                    "y": field("effect", title),
                     "tooltip": [
                         {"field": "algorithm", "title": "Algorithm"},
                         {"field": "x", "title": "Strength"},
@@ -246,9 +221,9 @@ def proof(proved: Proved) -> Spec:
     who = {"field": "algorithm", "type": "nominal", "title": None}
     colour = {"color": who | {"scale": {"domain": [proved.a, proved.b]}, "legend": None}}
     title = "How much the first set raises the margins"
-    x = _field("effect", title)
+    x = field("effect", title)
     described = f"Effect of proposal {proved.number} under {proved.a} and {proved.b}."
-    return _spec(
+    return specification(
         described,
         70,
         data={"values": rows},
@@ -257,18 +232,20 @@ def proof(proved: Proved) -> Spec:
             {"mark": {"type": "bar", "height": 16, "opacity": 0.75}, "encoding": {"x": x} | colour},
             {
                 "mark": {"type": "rule", "style": "mean"},
-                "encoding": {"x": _field("low", title), "x2": {"field": "high"}},
+                "encoding": {"x": field("low", title), "x2": {"field": "high"}},
             },
         ],
     )
 
 
-def _field(name: str, title: str, **more: Any) -> Spec:
+def field(name: str, title: str, **more: Any) -> Spec:
+    """A number along an axis."""
     axis = {"tickCount": 6}
     return {"field": name, "type": "quantitative", "title": title, "axis": axis} | more
 
 
-def _spec(description: str, height: int, **content: Any) -> Spec:
+def specification(description: str, height: int, **content: Any) -> Spec:
+    """A chart as wide as its place on the page; description: for those who do not see it."""
     return {"description": description, "width": "container", "height": height} | content
 
 

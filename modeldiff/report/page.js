@@ -23,20 +23,33 @@ function picture(split, index) {
 
 const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toPrecision(3);
 
-function example(split, index, score) {
+// What both algorithms of a pair predict of a test image most often, marked where they differ.
+function answers(index, pair) {
+  const votes = content.votes[index];
+  const [a, b] = content.pairs[pair].algorithms;
+  if (!votes?.[a]?.most || !votes[b]?.most) return [];
+  const differ = votes[a].most !== votes[b].most;
+  const answer = (name, colour) =>
+    element("span", { class: colour, title: `${name} predicts ${votes[name].all}` }, votes[name].most);
+  return [element("span", { class: "answers" }, answer(a, "a"), differ ? " ≠ " : " = ", answer(b, "b"))];
+}
+
+function example(split, index, score, pair) {
   const button = element(
     "button",
     { type: "button", class: "example" },
     picture(split, index),
     element("span", {}, content.labels[split][index]),
-    element("small", {}, signed(score)),
+    ...(split === "test" && pair !== undefined ? answers(index, pair) : []),
+    ...(score === null ? [] : [element("small", {}, signed(score))]),
+    ...(content.planted[split].includes(index) ? [element("em", {}, "planted")] : []),
   );
   button.addEventListener("click", () => enlarge(split, index));
   return button;
 }
 
-function strip(examples, split, most = examples.length) {
-  return examples.slice(0, most).map(([index, score]) => example(split, index, score));
+function strip(examples, split, pair, most = examples.length) {
+  return examples.slice(0, most).map(([index, score]) => example(split, index, score, pair));
 }
 
 // One image, large; for a test image also the training images that matter for it.
@@ -48,6 +61,10 @@ function enlarge(split, index) {
     element("p", {}, `class ${content.labels[split][index]}`),
     picture(split, index),
   ];
+  if (content.planted[split].includes(index))
+    body.push(element("p", {}, "Planted: the study put a feature on this image and relabelled it."));
+  for (const [algorithm, { all }] of Object.entries((split === "test" && content.votes[index]) || {}))
+    body.push(element("p", {}, `${algorithm}: ${all}`));
   for (const [algorithm, ends] of Object.entries((split === "test" && content.influences[index]) || {})) {
     ["raise", "lower"].forEach((verb, end) => {
       if (!ends[end].length) return;
@@ -74,16 +91,30 @@ function proposals({ head, tables, about }, i) {
 }
 
 const ENDS = { high: "positive end", low: "negative end" };
+function titled({ split, end, examples, others }, pair) {
+  const what = split === "test" ? "Test" : "Training";
+  const nodes = [
+    element("h4", {}, `${what} images, ${ENDS[end]}`),
+    element("div", { class: "strip" }, ...strip(examples, split, pair)),
+  ];
+  if (others.length)
+    nodes.push(
+      element("h4", {}, `${what} images of the same classes that have nothing to do with it`),
+      element("div", { class: "strip" }, ...strip(others, split, pair)),
+    );
+  return nodes;
+}
+function folded(summary, nodes) {
+  return nodes.length ? [element("details", {}, element("summary", {}, summary), ...nodes)] : [];
+}
 function show(pair, way, i) {
   const direction = content.pairs[pair].ways[way];
   const panel = document.querySelector(`[data-panel="${pair}"]`);
   panel.querySelector("h3").textContent = `${direction.name}, direction ${i + 1}`;
   panel.querySelector("p").textContent = direction.about[i];
   panel.querySelector(".strips").replaceChildren(
-    ...direction.directions[i].flatMap(([split, end, examples]) => [
-      element("h4", {}, `${split === "test" ? "Test" : "Training"} images, ${ENDS[end]}`),
-      element("div", { class: "strip" }, ...strip(examples, split)),
-    ]),
+    ...direction.directions[i].slice(0, 2).flatMap((one) => titled(one, pair)),
+    ...folded("The other end", direction.directions[i].slice(2).flatMap((one) => titled(one, pair))),
     ...(direction.candidates ? proposals(direction.candidates, i) : []),
   );
   for (const button of document.querySelectorAll(`[data-direction^="${pair} "]`))
@@ -93,8 +124,9 @@ function show(pair, way, i) {
 
 for (const node of document.querySelectorAll("[data-strip]")) {
   const [pair, way, i, which, most] = node.dataset.strip.split(" ").map(Number);
-  const [split, , examples] = content.pairs[pair].ways[way].directions[i][which];
-  node.append(...strip(examples, split, most));
+  const chosen = content.pairs[pair].ways[way].directions[i][which];
+  const examples = "others" in node.dataset ? chosen.others : chosen.examples;
+  node.append(...strip(examples, chosen.split, pair, most));
 }
 // A pointer's choice brings the images into view, where they lie below (on a phone).
 function choose(pair, way, i) {

@@ -1,6 +1,6 @@
 """`report.html`: one self-contained page that works offline, from a file:// path.
 
-Nothing that comes from data or config is ever markup: the template escapes, the page's script
+Nothing that comes from data or config is ever markup: the templates escape, the page's script
 writes text nodes, and a content security policy runs no script but those embedded here and loads
 nothing.
 """
@@ -19,15 +19,54 @@ from markupsafe import Markup
 
 from modeldiff import margins, transformations
 from modeldiff.dataset import as_float
-from modeldiff.report import charts, images, page_content, provenance, words
-from modeldiff.report.results import Results, Way
-from modeldiff.report.verdict import tested, verdict
+from modeldiff.report import (
+    charts,
+    drawing,
+    images,
+    opening,
+    page_content,
+    predictions,
+    provenance,
+    words,
+)
+from modeldiff.report.results import Pair, Results, Way
+from modeldiff.report.terms import terms
+from modeldiff.report.verdict import classes, mostly, tested, verdict
 
 SAMPLES = 4  # images a feature is shown on
 
 
 def render(results: Results, summary: dict[str, Any]) -> str:
     """The page as HTML."""
+    first = verdict(results)
+    content = page_content.collect(results)
+    drawn = results.algorithms and not results.scores
+    return written(
+        "page.html.jinja",
+        content,
+        results=results,
+        study=results.study,
+        summary=summary,
+        selection=margins.SELECTION,
+        verdict=first,
+        opening=opening.strips(results, first),
+        planted=opening.planted(results, summary),
+        pairs=[_pair(results, p) for p in range(len(results.pairs))],
+        exchanges=page_content.exchanges(results),
+        terms=terms(results.study, bool(results.scores)),
+        drawing=drawing.draw(results, first.pair, first.way) if drawn else None,
+        drawn_pair=results.pairs[first.pair],
+        features=_features(results),
+        differences=provenance.differences(results.study, results.pairs[first.pair]),
+        rooms=provenance.rooms(results),
+        origins=provenance.origins(results),
+        config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
+        charts=content["charts"],
+    )
+
+
+def written(template: str, content: dict[str, Any], **said: Any) -> str:
+    """A page by its template. content: what the script reads; said: what the template does."""
     scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), _asset("page.js")]
     pages = Environment(
         loader=PackageLoader("modeldiff.report", "."),
@@ -38,29 +77,18 @@ def render(results: Results, summary: dict[str, Any]) -> str:
     pages.filters |= {
         "agree": words.agree,
         "chance": words.chance,
-        "followed": words.followed,
-        "reach": words.reach,
-        "points": words.points,
-        "percent": words.percent,
-        "interval": words.interval,
         "duration": words.duration,
+        "interval": words.interval,
+        "p_value": words.p_value,
+        "percent": words.percent,
+        "points": words.points,
+        "quality": words.quality,
+        "reach": words.reach,
         "reasons": lambda causes: margins.reasons_in_words(margins.reasons(causes)),
+        "short": words.short,
     }
-    opening = verdict(results)
-    content = page_content.collect(results)
-    return pages.get_template("page.html.jinja").render(
-        results=results,
-        study=results.study,
-        summary=summary,
-        selection=margins.SELECTION,
-        verdict=opening,
-        pairs=[_pair(results, p) for p in range(len(results.pairs))],
-        features=_features(results),
-        differences=provenance.differences(results.study, results.pairs[opening.pair]),
-        rooms=provenance.rooms(results),
-        origins=provenance.origins(results),
-        config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
-        charts=content["charts"],
+    return pages.get_template(template).render(
+        **said,
         content=Markup(embedded(content)),
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
@@ -75,38 +103,92 @@ def embedded(content: Any) -> str:
 
 
 def _pair(results: Results, p: int) -> dict[str, Any]:
-    """What the template says of a pair."""
+    """What the templates say of a pair."""
     pair = results.pairs[p]
-    return {
+    said = {
+        "index": p,
         "pair": pair,
         "transformations": list(dict.fromkeys(pair.effects["transformation"])),
         "tested": {feature.transformation: feature for feature in tested(results, pair)},
         "ways": [_way(results, way) for way in pair.ways],
     }
+    if pair.chance:
+        said["stronger"] = int((pair.chance.exchanged >= pair.chance.strongest).sum())
+    if pair.proofs:
+        strongest = np.argsort(-pair.proofs[0].proposal.examples, kind="stable")
+        said["group"] = mostly(results, strongest[: page_content.SHOWN])
+    return said | _predicted(results, pair)
+
+
+def _predicted(results: Results, pair: Pair) -> dict[str, Any]:
+    """What the templates say of a pair's predictions; no `gap` where they are not known."""
+    if not {pair.a, pair.b} <= results.predictions.keys():
+        return {"gap": None}
+    a = results.predictions[pair.a]
+    b = results.predictions[pair.b]
+    if not (a.models and b.models):
+        return {"gap": None}
+    images_planted = (results.planted or {}).get("test_examples", [])
+    planted = np.isin(np.arange(len(results.data.test.labels)), images_planted)
+    beyond = page_content.disagreement(results, pair)
+    exact = results.study.training.margin == "max" or len(results.data.classes) == 2
+    by_margins = a.predicted is None
+    return {
+        "gap": predictions.accuracy_gap(a, b),
+        "accuracy_a": float(np.nanmean(a.accuracy)),
+        "accuracy_b": float(np.nanmean(b.accuracy)),
+        "models_a": a.models,
+        "models_b": b.models,
+        "by_margins": by_margins,
+        "exact": exact,
+        "right": "gets" if exact or not by_margins else "gives the right class of",
+        "right_end": " right" if exact or not by_margins else " more than half the probability",
+        "classes": page_content.classes_of(results, pair),
+        "planted": predictions.of_images(a, b, "planted", planted),
+        "others": predictions.of_images(a, b, "others", ~planted),
+        "compared": int((np.isfinite(a.right) & np.isfinite(b.right)).sum()),
+        "disagreed": len(beyond),
+        "disagreed_not_planted": int((~planted[beyond]).sum()),
+    }
 
 
 def _way(results: Results, way: Way) -> dict[str, Any]:
-    """What the template says of a way."""
-    classes = []
+    """What the templates say of a way."""
+    strongest = []
     for i in range(len(way.directions)):
-        classes.append(page_content.strongest_classes(results, way, i))
-    return {"name": charts.way_name(way), "way": way, "classes": classes}
+        if way.explained_by_chance(i):
+            strongest.append("\N{EN DASH}")
+        else:
+            strongest.append(classes(results, way, i, page_content.SHOWN))
+    return {"name": charts.way_name(way), "way": way, "classes": strongest}
 
 
-def _features(results: Results) -> dict[str, list[dict[str, Any]]]:
+def _features(results: Results) -> dict[str, dict[str, Any]]:
     """Each feature on a few images, by strength; 0 is the image as it is."""
     data = results.data
-    chosen = data.verification[:SAMPLES]
-    plain = as_float(data.test.images[chosen])
     features = {}
     for name, feature in results.study.transformations.items():
+        chosen = _samples(results, data.classes.index(feature.target))
+        plain = as_float(data.test.images[chosen])
         rows = []
         for strength in (0.0, *feature.strengths):
             changed = transformations.apply(feature.part, plain, strength)
             pictures = np.round(np.clip(changed, 0, 1) * 255).astype(np.uint8)
             rows.append({"strength": strength, "images": list(map(images.small, pictures))})
-        features[name] = rows
+        features[name] = {"examples": chosen.tolist(), "rows": rows}
     return features
+
+
+def _samples(results: Results, target: int) -> np.ndarray:
+    """Verification images that do not have a feature yet, as far as that is known: neither of the
+    class that it stands for nor planted. Any, if there are no such images.
+    """
+    verification = results.data.verification
+    planted = (results.planted or {}).get("test_examples", [])
+    without = results.data.test.labels[verification] != target
+    without &= ~np.isin(verification, planted)
+    chosen = verification[without] if without.any() else verification
+    return chosen[:SAMPLES]
 
 
 def _asset(name: str) -> str:

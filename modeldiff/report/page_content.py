@@ -6,8 +6,9 @@ import numpy as np
 
 from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
-from modeldiff.report import charts, images
+from modeldiff.report import charts, histograms, images, predictions
 from modeldiff.report.candidates import proposed
+from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
@@ -15,13 +16,15 @@ from modeldiff.report.verdict import classes, verdict
 from modeldiff.report.words import chance, interval, percent, points, reach
 
 SHOWN = 12  # examples at each end of a direction
+DISAGREED = 24  # test images that two algorithms disagree on
 INFLUENCES = 6  # training examples of each sign that matter for a test example
 MOST = 5000  # images embedded; test examples beyond have no influences listed
+Strip = dict[str, Any]  # examples of one split, most extreme first: [[example, score], ...]
 
 
 def collect(results: Results) -> dict[str, Any]:
     """All of it as JSON values."""
-    pairs = [_pair(results, p) for p in range(len(results.pairs))]
+    pairs = [_pair(results, pair) for pair in results.pairs]
     examples = _examples(pairs)
     influences = _influences(results, examples)
     return {
@@ -30,84 +33,129 @@ def collect(results: Results) -> dict[str, Any]:
         "influences": influences,
         "images": _images(results.data, examples),
         "labels": _labels(results.data, examples),
+        "votes": _votes(results, examples["test"]),
+        "planted": _planted(results),
         "side": max(results.data.test.images.shape[2:]),
     }
 
 
-def strongest_classes(results: Results, way: Way, i: int) -> str:
-    """The classes of a direction's strongest test images, if they tell anything."""
-    if way.explained_by_chance(i):
-        return "not shown, since chance picks the noisiest"
-    return classes(results, way, i, SHOWN)
+def exchanges(results: Results) -> int | None:
+    """Random exchanges that p-values were found by; None where nothing was tested."""
+    comparison = results.study.config["comparison"]
+    return comparison["permutations"] if comparison["method"] == "contrast" else None
 
 
-def _pair(results: Results, p: int) -> dict[str, Any]:
+def _pair(results: Results, pair: Pair) -> dict[str, Any]:
     """Both ways of a pair, then its proposals."""
-    pair = results.pairs[p]
-    ways = [_way(results, p, way) for way in pair.ways]
-    proposals = [_proposal_strips(results, proved) for proved in pair.proofs]
+    ways = [_way(results, pair, way) for way in pair.ways]
+    proposals = [proposal_strips(results, proved) for proved in pair.proofs]
     ways.append({"name": "proposals", "directions": proposals})
-    return {"ways": ways}
+    ways.append({"name": "disagreement", "directions": [_disagreement_strips(results, pair)]})
+    return {"algorithms": [pair.a, pair.b], "ways": ways}
 
 
-def _way(results: Results, p: int, way: Way) -> dict[str, Any]:
+def _disagreement_strips(results: Results, pair: Pair) -> list[Strip]:
+    """Test images that the two disagree on most: of all, and of those with nothing planted."""
+    beyond = disagreement(results, pair)
+    planted = _planted(results)["test"]
+    strips = []
+    for chosen in (beyond, beyond[~np.isin(beyond, planted)]):
+        examples = [[example, None] for example in chosen[:DISAGREED].tolist()]
+        strips.append({"split": "test", "end": "high", "examples": examples, "others": []})
+    return strips
+
+
+def disagreement(results: Results, pair: Pair) -> np.ndarray:
+    """Test images that one of a pair gets right more often than chance gives; see `disagreed`."""
+    known = results.predictions
+    if pair.a not in known or pair.b not in known:
+        return np.zeros(0, np.int64)
+    return predictions.disagreed(known[pair.a], known[pair.b])
+
+
+def _way(results: Results, pair: Pair, way: Way) -> dict[str, Any]:
     """The directions of a way, a line about each, and candidates if any are asked for."""
-    pair = results.pairs[p]
     directions = range(len(way.directions))
     entry: dict[str, Any] = {
         "name": charts.way_name(way),
-        "directions": [_strips(results, way, i) for i in directions],
-        "about": [_about(results, p, way, i) for i in directions],
+        "directions": [direction_strips(results, way, i) for i in directions],
+        "about": [_about(results, pair, way, i) for i in directions],
     }
     if len(pair.candidates):
         entry["candidates"] = _candidates(pair, way)
     return entry
 
 
-def _strips(results: Results, way: Way, i: int) -> list[list[Any]]:
-    """A direction's strips: [split, end, [[example, score], ...]], those of test images first.
-
-    A direction that chance explains has none of test images.
-    """
-    projections = way.projections[:, i].tolist()
-    projection = dict(zip(results.data.targets.tolist(), projections, strict=True))
-    strips: list[list[Any]] = []
-    if not way.explained_by_chance(i):
-        for end, chosen in (("high", way.test_high[i]), ("low", way.test_low[i])):
-            strips.append(["test", end, _scored(chosen, projection)])
-    for end, chosen in (("high", way.train_high[i]), ("low", way.train_low[i])):
-        strips.append(["train", end, _scored(chosen, way.directions[i])])
-    return strips
-
-
-def _proposal_strips(results: Results, proved: Proved) -> list[list[Any]]:
-    """A proposal's strips, as those of a direction; training images first."""
-    targets = results.data.targets
-    examples = proved.proposal.examples
-    weight = dict(zip(targets.tolist(), proved.proposal.targets.tolist(), strict=True))
-    train_high, train_low = ends(examples, SHOWN)
-    test_high, test_low = ends(proved.proposal.targets, SHOWN)
+def direction_strips(results: Results, way: Way, i: int) -> list[Strip]:
+    """A direction's strips; none of one that chance explains, whose images say nothing."""
+    if way.explained_by_chance(i):
+        return []
+    data = results.data
+    every = np.arange(len(data.train.labels))
+    train = dict(zip(every.tolist(), way.directions[i].tolist(), strict=True))
+    test = dict(zip(data.targets.tolist(), way.projections[:, i].tolist(), strict=True))
     return [
-        ["train", "high", _scored(train_high, examples)],
-        ["train", "low", _scored(train_low, examples)],
-        ["test", "high", _scored(targets[test_high], weight)],
-        ["test", "low", _scored(targets[test_low], weight)],
+        _strip(data, "train", "high", way.train_high[i], train),
+        _strip(data, "test", "high", way.test_high[i], test),
+        _strip(data, "train", "low", way.train_low[i], train),
+        _strip(data, "test", "low", way.test_low[i], test),
     ]
 
 
-def _scored(chosen: np.ndarray, scores: Any) -> list[list[Any]]:
-    """The first of the chosen examples, each with its score."""
-    return [[int(example), short(scores[int(example)])] for example in chosen[:SHOWN]]
+def proposal_strips(results: Results, proved: Proved) -> list[Strip]:
+    """A proposal's strips, as those of a direction."""
+    data = results.data
+    examples = proved.proposal.examples
+    train = dict(enumerate(examples.tolist()))
+    test = dict(zip(data.targets.tolist(), proved.proposal.targets.tolist(), strict=True))
+    train_high, train_low = ends(examples, SHOWN)
+    test_high, test_low = ends(proved.proposal.targets, SHOWN)
+    return [
+        _strip(data, "train", "high", train_high, train),
+        _strip(data, "test", "high", data.targets[test_high], test),
+        _strip(data, "train", "low", train_low, train),
+        _strip(data, "test", "low", data.targets[test_low], test),
+    ]
 
 
-def _about(results: Results, p: int, way: Way, i: int) -> str:
-    """A direction in one line."""
-    pair = results.pairs[p]
-    return (
-        f"Reach {reach(way, 'a', i)} under {pair.a}, "
-        f"{reach(way, 'b', i)} under {pair.b}; {percent(way.explained[i])} of what "
-        f"differs. {chance(way, i)} Strongest test images: {strongest_classes(results, way, i)}."
-    )
+def _strip(
+    data: Dataset, split: str, end: str, chosen: np.ndarray, scores: dict[int, float]
+) -> Strip:
+    """The first of the chosen examples, and others of the same classes that score next to 0."""
+    first = chosen[:SHOWN].tolist()
+    labels = (data.test if split == "test" else data.train).labels
+    others = alike(first, scores, labels) if end == "high" else []
+    return {
+        "split": split,
+        "end": end,
+        "examples": [[example, short(scores[example])] for example in first],
+        "others": [[example, None] for example in others],
+    }
+
+
+def alike(chosen: list[int], scores: dict[int, float], labels: np.ndarray) -> list[int]:
+    """For each of the chosen examples another of its class, those with scores closest to 0."""
+    weakest = sorted(scores, key=lambda example: abs(scores[example]))
+    taken = set(chosen)
+    others = []
+    for example in chosen:
+        for other in weakest:
+            if labels[other] == labels[example] and other not in taken:
+                others.append(other)
+                taken.add(other)
+                break
+    return others
+
+
+def _about(results: Results, pair: Pair, way: Way, i: int) -> str:
+    """A direction in a few sentences."""
+    tested = chance(way, i, exchanges(results))
+    said = f"Reach {reach(way, 'a', i)} under {pair.a} and {reach(way, 'b', i)} under {pair.b}. "
+    if way.explained_by_chance(i):
+        return f"{said}{tested} Its images would be those of noise, so none are shown."
+    strongest = classes(results, way, i, SHOWN)
+    share = percent(way.explained[i])
+    return f"{said}{share} of what differs. {tested} Strongest test images: {strongest}."
 
 
 def _candidates(pair: Pair, way: Way) -> dict[str, Any]:
@@ -146,8 +194,9 @@ def _examples(pairs: list[dict[str, Any]]) -> dict[str, set[int]]:
     for pair in pairs:
         for way in pair["ways"]:
             for strips in way["directions"]:
-                for split, _, examples in strips:
-                    shown[split] |= {example for example, _ in examples}
+                for strip in strips:
+                    examples = strip["examples"] + strip["others"]
+                    shown[strip["split"]] |= {example for example, _ in examples}
     return shown
 
 
@@ -159,7 +208,7 @@ def _influences(results: Results, shown: dict[str, set[int]]) -> dict[int, dict[
     influences: dict[int, dict[str, Any]] = {}
     for name in results.study.compared:
         weights = results.weights(name)
-        for example in sorted(shown["test"]):
+        for example in sorted(shown["test"] & row.keys()):
             if len(shown["test"]) + len(shown["train"]) > MOST:
                 break
             of_example = weights[row[example]]
@@ -189,26 +238,68 @@ def _labels(data: Dataset, shown: dict[str, set[int]]) -> dict[str, dict[int, st
     return labels
 
 
+def _votes(results: Results, shown: set[int]) -> dict[int, dict[str, dict[str, str]]]:
+    """What each algorithm predicts of the shown test images."""
+    votes: dict[int, dict[str, dict[str, str]]] = {}
+    for example in sorted(shown):
+        votes[example] = {}
+        for name in results.predictions:
+            votes[example][name] = answer(results, name, example)
+    return votes
+
+
+def answer(results: Results, name: str, image: int) -> dict[str, str]:
+    """What an algorithm predicts of a test image: most often, and in all; empty if not known."""
+    known = results.predictions[name]
+    votes = known.votes(image)
+    if votes:
+        of_class = []
+        for label, count in votes:
+            of_class.append(f"{results.data.classes[label]} by {count} of {known.models} models")
+        return {"most": results.data.classes[votes[0][0]], "all": ", ".join(of_class)}
+    share = percent(known.right[image], 0)
+    return {"most": "", "all": f"margin above 0 in {share} of {known.models} models"}
+
+
+def classes_of(results: Results, pair: Pair) -> list[OfClass]:
+    """Accuracy by class under both algorithms of a pair; none where it is not known."""
+    known = results.predictions
+    if pair.a not in known or pair.b not in known:
+        return []
+    data = results.data
+    return predictions.by_class(known[pair.a], known[pair.b], data.test.labels, data.classes)
+
+
+def _planted(results: Results) -> dict[str, list[int]]:
+    """The examples of each split that a difference was planted on."""
+    planted = results.planted or {}
+    return {name: planted.get(f"{name}_examples", []) for name in ("test", "train")}
+
+
 def _charts(results: Results) -> dict[str, Any]:
     """Every chart by the name that the template gives it."""
     drawn = {}
     opening = verdict(results)
-    if opening.tested:
+    if opening.shown == "feature" and opening.tested:
         pair = results.pairs[opening.pair]
-        drawn["opening"] = charts.effect(pair, opening.tested.transformation, "softmax", 190)
+        drawn["opening"] = charts.effect(pair, opening.tested.transformation, "softmax", 150)
     for p, pair in enumerate(results.pairs):
         names = [charts.way_name(way) for way in pair.ways]
-        drawn[f"scatter-{p}"] = charts.scatter(pair, names)
-        drawn[f"cosines-{p}"] = charts.cosines(pair)
+        drawn[f"scatter-{p}"] = charts.scatter(pair.a, pair.b, pair.ways, names)
+        drawn[f"cosines-{p}"] = histograms.cosines(pair)
+        if accuracies := classes_of(results, pair):
+            drawn[f"accuracy-{p}"] = charts.accuracy(pair.a, pair.b, accuracies)
+        if pair.chance:
+            drawn[f"chance-{p}"] = histograms.chance(pair.chance)
         for i, proved in enumerate(pair.proofs):
             drawn[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):
             for measure in ("softmax", "argmax"):
                 drawn[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)
     for name, algorithm in results.algorithms.items():
-        drawn[f"lds-{name}"] = charts.lds(algorithm)
+        drawn[f"lds-{name}"] = histograms.lds(algorithm)
         if np.ptp(algorithm.nonzeros):
-            drawn[f"sparsity-{name}"] = charts.sparsity(algorithm)
+            drawn[f"sparsity-{name}"] = histograms.sparsity(algorithm)
     return drawn
 
 

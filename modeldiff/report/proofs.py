@@ -49,13 +49,21 @@ class Proved:
         return self.a if abs(self.row["a"]) >= abs(self.row["b"]) else self.b
 
     @property
+    def less(self) -> str:
+        """The other algorithm."""
+        return self.b if self.follower == self.a else self.a
+
+    @property
+    def times(self) -> float:
+        """How many times as far the one follows it as the other, whatever the sign."""
+        smaller, larger = sorted((abs(self.row["a"]), abs(self.row["b"])))
+        return larger / smaller if smaller else np.inf
+
+    @property
     def words(self) -> str:
         """The verdict as a clause."""
-        less = self.b if self.follower == self.a else self.a
-        smaller, larger = sorted((abs(self.row["a"]), abs(self.row["b"])))
-        times = larger / smaller if smaller else np.inf
         verdict = self.row["verdict"]
-        said = VERDICTS[verdict].format(more=self.follower, less=less, times=times)
+        said = VERDICTS[verdict].format(more=self.follower, less=self.less, times=self.times)
         if verdict == "open" and not np.isnan(self.row["needed"]):
             return f"{said}; about {self.row['needed']:.0f} models on each set would decide"
         return said

@@ -15,10 +15,12 @@ import pandas as pd
 from modeldiff import comparison, dataset, margins
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.power import Power
+from modeldiff.comparison.result import Chance
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
-from modeldiff.report import proofs
+from modeldiff.report import predictions, proofs
+from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
 from modeldiff.study import Study, stages
 from modeldiff.study.stage import PER
@@ -36,12 +38,14 @@ class AlgorithmResults:
 
     failed: cause of each model that failed, by its number.
     accuracy: float64 [models], share of targets with a margin above 0; NaN where a model failed.
+    above: float64 [targets], share of the models that did not fail whose margin is above 0.
     nonzeros: int64 [targets], training examples with a weight that is not 0.
     """
 
     name: str
     failed: dict[str, str]
     accuracy: np.ndarray
+    above: np.ndarray
     lds: Lds
     nonzeros: np.ndarray
     estimator: str
@@ -75,6 +79,7 @@ class Way:
     test_low: np.ndarray
     p_value: np.ndarray
     significant: np.ndarray
+    critical_value: np.ndarray
     overlap: np.ndarray
     second_follows: np.ndarray
 
@@ -82,10 +87,14 @@ class Way:
         """How many of direction i's strongest training examples two halves of the models share."""
         return round(float(self.overlap[i]) * self.train_high.shape[1])
 
-    def explained_by_chance(self, i: int) -> bool:
-        """Whether direction i was tested and does not stand out.
+    def tested(self, i: int) -> bool:
+        """Whether direction i was tested: testing stops at the first that does not stand out."""
+        return bool(self.significant[i] or np.isfinite(self.critical_value[i]))
 
-        Its strongest test examples are then the noisiest, which says nothing about the algorithms.
+    def explained_by_chance(self, i: int) -> bool:
+        """Whether direction i, or one before it, was tested and does not stand out.
+
+        Its strongest examples are then those of noise, which says nothing about the algorithms.
         """
         return bool(np.isfinite(self.p_value[i]) and not self.significant[i])
 
@@ -95,7 +104,8 @@ class Pair:
     """Two algorithms compared.
 
     cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
-    effects: see `verification.effects`. power, agreement: None where directions were not tested.
+    effects: see `verification.effects`. power, agreement, chance: None where directions were not
+    tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
     says of proposals; empty where none are asked for.
     """
@@ -107,6 +117,7 @@ class Pair:
     effects: pd.DataFrame
     power: Power | None
     agreement: Agreement | None
+    chance: Chance | None
     candidates: pd.DataFrame
     proofs: tuple[Proved, ...]
 
@@ -132,6 +143,7 @@ class Results:
 
     scores: of each algorithm whose scores come from elsewhere, the files and their SHA-256.
     left_out: of each algorithm shown features, full-data models whose outputs were not finite.
+    predictions: of each algorithm, what its models say of test images, as far as that is known.
     """
 
     study: Study
@@ -141,6 +153,7 @@ class Results:
     algorithms: dict[str, AlgorithmResults]
     scores: dict[str, dict[str, str]]
     left_out: dict[str, int]
+    predictions: dict[str, Predictions]
     pairs: tuple[Pair, ...]
 
     def weights(self, name: str) -> np.ndarray:
@@ -159,14 +172,16 @@ def read(path: str | Path) -> Results:
     manifest = folder / stages.path("dataset")
     key = study.key("dataset")
     data = dataset.read(manifest, key)
+    algorithms = {name: _algorithm(study, folder, name) for name in study.fitted}
     return Results(
         study=study,
         folder=folder,
         data=data,
         planted=dataset.read_manifest(manifest, key)["planted"],
-        algorithms={name: _algorithm(study, folder, name) for name in study.fitted},
+        algorithms=algorithms,
         scores=_scores(study, folder),
         left_out={name: _left_out(study, folder, name) for name in study.shown},
+        predictions=_predictions(study, folder, data, algorithms),
         pairs=tuple(_pair(study, folder, data, a, b) for a, b in study.pairs),
     )
 
@@ -174,6 +189,7 @@ def read(path: str | Path) -> Results:
 def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     gathered = folder / stages.path("margins", name)
     rows, failed = margins.read(gathered, study.key("margins", name))
+    accuracy, above = shares_above(rows)
     key = study.key("datamodels", name)
     fitted = step.read(folder / stages.path("datamodels", name), key)
     arrays = artifacts.arrays(folder / stages.path("lds", name), key)
@@ -182,7 +198,8 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
     return AlgorithmResults(
         name=name,
         failed=failed,
-        accuracy=accuracy(rows),
+        accuracy=accuracy,
+        above=above,
         lds=lds,
         nonzeros=np.count_nonzero(fitted.weights, axis=1),
         estimator=fitted.estimator,
@@ -206,15 +223,39 @@ def _left_out(study: Study, folder: Path, name: str) -> int:
     return failed
 
 
-def accuracy(rows: np.ndarray) -> np.ndarray:
-    """Share of margins [models x targets] above 0 per model; a block of rows at a time."""
+def _predictions(
+    study: Study, folder: Path, data: Dataset, algorithms: dict[str, AlgorithmResults]
+) -> dict[str, Predictions]:
+    """By models trained on all images where they were shown the test images, else by margins."""
+    known = {}
+    labels = data.test.labels
+    for name in study.compared:
+        if name in study.shown:
+            path = folder / stages.path("predicted", name)
+            key = study.key("predictions", name)
+            classes = artifacts.array(path, key, kind="i", dimensions=2)
+            known[name] = predictions.of_classes(classes, labels)
+        elif name in algorithms:
+            one = algorithms[name]
+            known[name] = predictions.of_margins(one.accuracy, one.above, data.targets, len(labels))
+    return known
+
+
+def shares_above(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of margins [models x targets] above 0: of each model, NaN where it failed, and of each
+    target, over the others; a block of rows at a time.
+    """
     at_once = max(1, BLOCK // rows.shape[1])
-    shares = []
+    of_models = []
+    of_targets = np.zeros(rows.shape[1])
     for start in range(0, len(rows), at_once):
         part = np.asarray(rows[start : start + at_once])
         failed = np.isnan(part).any(1)
-        shares.append(np.where(failed, np.nan, (part > 0).mean(1)))
-    return np.concatenate(shares)
+        of_models.append(np.where(failed, np.nan, (part > 0).mean(1)))
+        of_targets += (part[~failed] > 0).sum(0)
+    accuracy = np.concatenate(of_models)
+    finished = np.isfinite(accuracy).sum()
+    return accuracy, of_targets / finished if finished else np.full_like(of_targets, np.nan)
 
 
 def _lds(arrays: artifacts.Arrays, targets: int) -> Lds:
@@ -242,6 +283,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
     with artifacts.reading(arrays.path, "comparison"):
         power = _part(Power, "power", arrays)
         agreement = _part(Agreement, "agreement", arrays)
+        chance = _part(Chance, "chance", arrays)
     cosines = _cosines(_weights(study, folder, data, a), _weights(study, folder, data, b))
     return Pair(
         a=a,
@@ -251,6 +293,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         effects=_table(effects, EFFECTS),
         power=power,
         agreement=agreement,
+        chance=chance,
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
     )
@@ -270,7 +313,8 @@ def _part(kind: Any, name: str, arrays: artifacts.Arrays) -> Any:
         return None
     content = {}
     for field in names:
-        content[field] = arrays[f"{name}.{field}"].item()
+        value = arrays[f"{name}.{field}"]
+        content[field] = value if value.ndim else value.item()
     return kind(**content)
 
 

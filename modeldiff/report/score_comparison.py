@@ -9,6 +9,7 @@ import numpy as np
 from modeldiff import comparison
 from modeldiff.core import artifacts
 from modeldiff.report import comparison_page
+from modeldiff.report.words import short
 
 SHOWN = 5  # directions, and examples of each, in the terminal
 
@@ -61,6 +62,8 @@ def _direction(arrays: dict[str, np.ndarray], i: int) -> dict[str, Any]:
         "rank": i + 1,
         "variance_a": float(arrays["variance_a"][i]),
         "variance_b": float(arrays["variance_b"][i]),
+        "reach_a": float(arrays["reach_a"][i, 0]),
+        "reach_b": float(arrays["reach_b"][i, 0]),
         "train_examples": arrays["train_high"][i].tolist(),
         "test_examples": arrays["test_high"][i].tolist(),
     }
@@ -73,10 +76,10 @@ def lines(ways: dict[str, dict[str, np.ndarray]], names: tuple[str, str]) -> Ite
     for title, arrays in zip(titles, ways.values(), strict=True):
         yield title
         for i in range(min(SHOWN, len(arrays["directions"]))):
-            variances = f"{arrays['variance_a'][i]:.2%} and {arrays['variance_b'][i]:.2%}"
+            reaches = f"{short(arrays['reach_a'][i, 0])} and {short(arrays['reach_b'][i, 0])}"
             targets = " ".join(map(str, arrays["test_high"][i][:SHOWN].tolist()))
             train = " ".join(map(str, arrays["train_high"][i][:SHOWN].tolist()))
-            yield f"  {i + 1}: variance {variances}; targets {targets}; training examples {train}"
+            yield f"  {i + 1}: reach {reaches}; targets {targets}; training examples {train}"
 
 
 def write(

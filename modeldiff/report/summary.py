@@ -18,6 +18,7 @@ from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
 from modeldiff.proof.step import COLUMNS
 from modeldiff.report.candidates import proposed
+from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
 
@@ -31,7 +32,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "study": results.study.name,
         "version": __version__,
         "algorithms": _algorithms(results),
-        "comparisons": _comparisons(results.pairs),
+        "comparisons": _comparisons(results),
         "proofs": _proofs(results.pairs),
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
@@ -46,7 +47,15 @@ def _algorithms(results: Results) -> dict[str, dict[str, Any]]:
             entries[name] = _algorithm(results.algorithms[name])
         else:
             entries[name] = _given(results.scores[name])
+        entries[name]["full_data"] = _full_data(results.predictions.get(name))
     return entries
+
+
+def _full_data(predictions: Predictions | None) -> dict[str, Any] | None:
+    """How good models trained on all images are; None where they were not shown test images."""
+    if predictions is None or predictions.predicted is None:
+        return None
+    return {"models": predictions.models, "accuracy": _accuracy(predictions.accuracy)}
 
 
 def _algorithm(algorithm: AlgorithmResults) -> dict[str, Any]:
@@ -96,10 +105,10 @@ def _given(files: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _comparisons(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
-    """Each pair, both ways."""
+def _comparisons(results: Results) -> list[dict[str, Any]]:
+    """Each pair, both ways; exchanges: how many random ones p-values were found by."""
     comparisons = []
-    for pair in pairs:
+    for pair in results.pairs:
         for way in pair.ways:
             comparison = {
                 "a": pair.a,
@@ -107,6 +116,7 @@ def _comparisons(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
                 "way": way.name,
                 "directions": _directions(pair, way),
                 "agreement": _agreement(pair),
+                "exchanges": len(pair.chance.exchanged) if pair.chance else None,
             }
             comparisons.append(comparison)
     return comparisons
@@ -128,6 +138,7 @@ def _directions(pair: Pair, way: Way) -> list[dict[str, Any]]:
             "test_examples": way.test_high[i].tolist(),
             "p_value": number(way.p_value[i]),
             "significant": bool(way.significant[i]),
+            "tested": way.tested(i),
             "second_follows": numbers(way.second_follows[i]),
         }
         if len(pair.candidates):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldiff.core import artifacts
+from modeldiff.report.words import p_value
 from modeldiff.study import Study, stages
 
 EXAMPLES = 8
@@ -27,10 +28,12 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: scores from {', '.join(a['scores'])}, not tested"
             continue
         lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
+        good = f"{_percent(a['accuracy']['mean'])} of margins above 0"
+        if full := a.get("full_data"):
+            good = f"right on {_percent(full['accuracy']['mean'])} of the test images"
         yield (
-            f"{name}: {a['models']} models{failed}, {_percent(a['accuracy']['mean'])} of margins "
-            f"above 0, LDS {_two(lds['mean'])} [{_two(lds['low'])}, {_two(lds['high'])}]"
-            f" of at most {_two(lds['ceiling'])}"
+            f"{name}: {good}, {a['models']} models{failed}, LDS {_two(lds['mean'])} "
+            f"[{_two(lds['low'])}, {_two(lds['high'])}] of at most {_two(lds['ceiling'])}"
         )
     for pair in summary["comparisons"][::2]:
         if whole := pair["agreement"]:
@@ -41,11 +44,11 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
                 agreement = f"agreement {_two(whole['value'])} {interval}"
             yield (
                 f"{pair['a']} and {pair['b']} {verdict} in how they use the training images "
-                f"(p = {whole['p_value']:.2g}): {agreement}"
+                f"({_p_value(whole['p_value'], pair)}): {agreement}"
             )
         first = pair["directions"][0]
         examples = ", ".join(map(str, first["train_examples"][:EXAMPLES]))
-        p = "untested" if first["p_value"] is None else f"p = {first['p_value']:.2g}"
+        p = _p_value(first["p_value"], pair)
         if first["p_value"] is not None and not first["significant"]:
             p += ", no more than chance gives"
         yield (
@@ -57,7 +60,7 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         examples = ", ".join(map(str, proof["train_examples"][:EXAMPLES]))
         effects = ", ".join(_effect(proof, side) for side in "ab")
         yield (
-            f"proposal {proof['proposal']} ({proof['verdict']}, p = {proof['adjusted']:.2g}): "
+            f"proposal {proof['proposal']} ({proof['verdict']}, {p_value(proof['adjusted'])}): "
             f"{effects}; training examples {examples} ..."
         )
     planted = summary["planted"]
@@ -74,6 +77,11 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             f"{e['class']} by {_points(e['effect'])} points "
             f"[{_points(e['low'])}, {_points(e['high'])}]"
         )
+
+
+def _p_value(p: float | None, pair: dict[str, Any]) -> str:
+    """A p-value of a comparison; summaries of earlier versions do not say of how many exchanges."""
+    return p_value(p, pair.get("exchanges"))
 
 
 def _effect(proof: dict[str, Any], side: str) -> str:

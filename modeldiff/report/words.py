@@ -1,56 +1,82 @@
 """What the page says of numbers, in words."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modeldiff.comparison.agreement import Agreement
-from modeldiff.report.results import Way
+if TYPE_CHECKING:  # the terminal, too, asks for words, and needs none of these
+    from modeldiff.comparison.agreement import Agreement
+    from modeldiff.datamodels import Lds
+    from modeldiff.report.results import Way
+
+# Of an LDS as a share of its ceiling. Conventions, to have one word for one range.
+NEAR = 0.8
+FAR = 0.4
 
 
-def agree(agreement: Agreement | None) -> str:
-    """How alike two algorithms use the training images, noise taken out."""
+def p_value(p: float | None, exchanges: int | None = None) -> str:
+    """A p-value; exchanges: how many random ones it was found by, if it was."""
+    if p is None or np.isnan(p):
+        return "not tested"
+    if exchanges and p <= 1 / (exchanges + 1):
+        return f"p ≤ {1 / (exchanges + 1):.2g}, the smallest that {exchanges} exchanges can give"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def agree(agreement: "Agreement | None") -> str:
+    """How alike two algorithms use the training images, with its interval."""
     if agreement is None:
         return ""
     if np.isnan(agreement.value):
         return (
-            "How alike they are is not known: the margins of one of them do not surely show, "
-            "above their noise, that its training images matter."
+            "How alike they are is not known: the margins of one of them do not surely show, above "
+            "their noise, that its training images matter."
         )
     interval = f"[{agreement.low:.2f}, {agreement.high:.2f}]"
-    agreed = f"{agreement.value:.2f} {interval}"
-    return f"Noise taken out, their datamodels agree to {agreed} (1: the same)."
+    return f"They agree to {agreement.value:.2f} {interval}, noise taken out."
 
 
-def reach(way: Way, side: str, i: int) -> str:
+def reach(way: "Way", side: str, i: int) -> str:
     """How far algorithm "a" or "b" goes along a direction, with its interval where known."""
     value, low, high = getattr(way, f"reach_{side}")[i]
-    return f"{value:.2g}" if np.isnan(low) else f"{value:.2g} [{low:.2g}, {high:.2g}]"
+    return short(value) if np.isnan(low) else f"{short(value)} [{short(low)}, {short(high)}]"
 
 
-def chance(way: Way, i: int) -> str:
+def chance(way: "Way", i: int, exchanges: int | None) -> str:
     """What was tested about a direction, in words."""
     if np.isnan(way.p_value[i]):
         return "Not tested against chance."
-    verdict = "Stands out" if way.significant[i] else "No more than chance gives"
+    if not way.tested(i):
+        return "Not tested, since a stronger one does not stand out from chance."
+    p = p_value(way.p_value[i], exchanges)
+    if not way.significant[i]:
+        return f"No more than chance gives ({p})."
     shown = way.train_high.shape[1]
     return (
-        f"{verdict} (p = {way.p_value[i]:.2g}). Two halves of the models agree on "
-        f"{way.shared(i)} of its {shown} strongest training images.{followed(way, i)}"
+        f"Stands out from chance ({p}). Two halves of the models agree on {way.shared(i)} of its "
+        f"{shown} strongest training images."
     )
 
 
-def followed(way: Way, i: int) -> str:
-    """Whether the second algorithm follows a direction that stands out, too."""
-    value, low, high = way.second_follows[i]
-    if np.isnan(value) or not way.significant[i]:
-        return ""
-    far = f"{value:.2f} [{low:.2f}, {high:.2f}] times as far as {way.first}"
-    if low > 0:
-        return f" {way.second} follows it too, {far}."
-    if high < 0:
-        return f" {way.second} goes the opposite way, {far}."
-    return f" {way.second} is not seen to follow it ({far})."
+def quality(lds: "Lds") -> str:
+    """What the score of an algorithm's datamodels says, in words."""
+    if not lds.low > 0:
+        return "predict nothing for certain: directions are noise, read no further"
+    if not np.isfinite(lds.ceiling) or lds.ceiling <= 0:
+        return "predict more than nothing; how much could be predicted is not known"
+    share = lds.mean / lds.ceiling
+    reached = f"predict {share:.0%} of what can be predicted"
+    if share >= NEAR:
+        return f"{reached}: about as good as this method can make them"
+    if share >= FAR:
+        return f"{reached}: good enough to look at groups; more models would sharpen them"
+    return f"{reached}: mostly noise; train more models before you trust single images"
+
+
+def short(value: float) -> str:
+    """Two digits, without an exponent."""
+    text = f"{float(f'{value:.2g}'):,.12f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text
 
 
 def points(value: float) -> str:
@@ -61,7 +87,9 @@ def points(value: float) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share in per cent; a dash for what does not exist."""
-    return "\N{EN DASH}" if value is None else f"{value * 100:.{digits}f}%"
+    if value is None or np.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value * 100:.{digits}f}%"
 
 
 def interval(row: dict[str, Any]) -> str:

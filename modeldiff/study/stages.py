@@ -155,10 +155,14 @@ _TABLE = (
         name="predictions",
         per="algorithm",
         of=lambda study: each(study.shown),
-        files={"predictions": "{algorithm}/predictions.npz"},
+        files={
+            "predictions": "{algorithm}/predictions.npz",
+            "predicted": "{algorithm}/predicted.npy",
+        },
         inputs=IMAGES | by_name("checkpoints"),
         settings=keys.predictions,
         settings_of=["checkpoints"],
+        version=2,
         traced=True,
     ),
     Stage(
@@ -169,7 +173,7 @@ _TABLE = (
         inputs=by_name("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
-        version=8,
+        version=9,
         milestone="comparison",
         traced=True,
     ),
@@ -264,10 +268,10 @@ _TABLE = (
         of=lambda study: [()],
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
-        | by_name("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
-        | by_name("proposals", "proof"),
+        | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
+        | by_name("candidates", "proposals", "proof"),
         settings=keys.report,
-        version=3,
+        version=4,
         milestone="report",
     ),
 )

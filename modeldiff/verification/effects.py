@@ -19,13 +19,16 @@ from modeldiff import transformations
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset import Dataset, as_float
-from modeldiff.study import Study
+from modeldiff.study import Study, stages
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from modeldiff.training.engine import TrainedModels
+
 MEASURES = ("softmax", "argmax")
 OVER = ("both", "models", "images")
+BLOCK = 1024  # images whose outputs are held at a time
 COLUMNS = (
     "transformation", "strength", "class", "algorithm", "measure",
     "effect", "over", "low", "high", "n_models", "n_images",
@@ -41,21 +44,24 @@ def predict(
     *,
     device: str,
 ) -> None:
-    """Write how each transformation at each strength moves each full-data model on each image.
+    """Write what each full-data model predicts, and how transformations move its predictions.
 
     output: .npz; for each transformation t, `t` is float32 [measures x strengths x models x
-    images], p(c | F(x)) - p(c | x). Models whose outputs are not finite are left out and counted
-    in the record.
+    images], p(c | F(x)) - p(c | x) on verification images. Beside it, `predicted.npy` is int32
+    [models x test images], the class that each model predicts of each test image as it is. Models
+    whose outputs are not finite are left out and counted in the record.
     """
     from modeldiff.training.shard import load_full  # torch only where models are used
 
     images = as_float(data.test.images[data.verification])
     moved: dict[str, list[np.ndarray]] = {t: [] for t in study.transformations}
+    predicted = []
     failed = 0
     for trained in load_full(study, name, data, checkpoints, device=device):
         plain = trained.logits(images)
         fit = plain.isfinite().all(2).all(1)
         failed += int((~fit).sum())
+        predicted.append(_predicted(trained, data.test.images)[fit.cpu().numpy()])
         for label, transformation in study.transformations.items():
             c = data.classes.index(transformation.target)
             before = _probability(plain[fit], c)
@@ -65,8 +71,20 @@ def predict(
                 after.append(_probability(trained.logits(changed)[fit], c))
             moved[label].append(np.stack(after, axis=1) - before[:, None])
     arrays = {label: np.concatenate(parts, axis=2) for label, parts in moved.items()}
-    with artifacts.write(output, study.key("predictions", name), failed=failed) as file:
+    key = study.key("predictions", name)
+    with artifacts.write(stages.beside(output, "predicted"), key) as file:
+        np.save(file, np.concatenate(predicted))
+    with artifacts.write(output, key, failed=failed) as file:
         artifacts.write_arrays(file, arrays)
+
+
+def _predicted(trained: "TrainedModels", images: np.ndarray) -> np.ndarray:
+    """The class that each model predicts of each image: int32 [models x images]."""
+    classes = []
+    for start in range(0, len(images), BLOCK):
+        logits = trained.logits(images[start : start + BLOCK])
+        classes.append(logits.argmax(2).int().cpu().numpy())
+    return np.concatenate(classes, axis=1)
 
 
 def _probability(logits: "Tensor", c: int) -> np.ndarray:

@@ -1,0 +1,71 @@
+"""The images of the first screen, and what it says of a planted difference."""
+
+from typing import Any
+
+from modeldiff.report import images, page_content
+from modeldiff.report.results import Results
+from modeldiff.report.verdict import Verdict
+
+SHOWN = 8  # images of a strip
+PIXELS = 64  # images up to this side are enlarged as the squares they are
+
+
+def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
+    """Training images of what is shown, and others of the same classes; empty if nothing is."""
+    pair = results.pairs[verdict.pair]
+    way = pair.ways[verdict.way]
+    if verdict.stands_out and verdict.shown != "group":
+        strip = page_content.direction_strips(results, way, 0)[0]
+        title = f"Training images that matter more to {way.first} than to {way.second}"
+    elif verdict.proved:
+        strip = page_content.proposal_strips(results, verdict.proved)[0]
+        title = f"Training images that move {verdict.proved.follower}"
+    elif not way.explained_by_chance(0):
+        strip = page_content.direction_strips(results, way, 0)[0]
+        title = f"Training images of direction 1 of {way.first} minus {way.second}, untested"
+    else:
+        return {}
+    shown = [_still(results, example) for example, _ in strip["examples"][:SHOWN]]
+    others = [_still(results, example) for example, _ in strip["others"][:SHOWN]]
+    return {"title": title, "shown": shown, "others": others}
+
+
+def _still(results: Results, example: int) -> dict[str, Any]:
+    """A training image that is seen without JavaScript, too."""
+    train = results.data.train
+    planted = (results.planted or {}).get("train_examples", [])
+    return {
+        "split": "training",
+        "index": example,
+        "uri": images.small(train.images[example]),
+        "label": results.data.classes[train.labels[example]],
+        "planted": example in planted,
+        "pixels": max(train.images.shape[2:]) <= PIXELS,
+    }
+
+
+def planted(results: Results, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """What was planted in the data, and how much of it the page has found."""
+    plant = results.study.plant
+    score = summary["planted"]
+    if plant is None or score is None:
+        return None
+    way = results.pairs[0].ways[0]
+    rank = score["rank"]
+    examples = score["train_examples"]
+    strongest = way.train_high[rank - 1][: len(examples)].tolist()
+    hits = len(set(strongest) & set(examples))
+    if way.explained_by_chance(rank - 1):
+        found = "No direction that stands out names them."
+    else:
+        found = (
+            f"Of the {len(strongest)} strongest training images of direction {rank} "
+            f"({way.first} minus {way.second}), {hits} are planted ones."
+        )
+    return {
+        "feature": plant.feature.name,
+        "label": plant.label,
+        "train": len(examples),
+        "test": len(score["test_examples"]),
+        "found": found,
+    }

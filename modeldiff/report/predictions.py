@@ -1,0 +1,133 @@
+"""What models predict of each test image, and where two algorithms disagree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import fisher_exact
+
+from modeldiff.verification.effects import half_width
+
+LEVEL = 0.05  # of all test images of a pair together
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What an algorithm's models say of the test images.
+
+    accuracy: float64 [models], share of test images that each model is right on; NaN if it failed.
+    right: float64 [test images], share of the models that are right; NaN where that is not known.
+    predicted: int32 [models x test images], the class that each model predicts, of models trained
+    on all training images. None where there are only margins, of models trained on subsets.
+    """
+
+    accuracy: np.ndarray
+    right: np.ndarray
+    predicted: np.ndarray | None
+
+    @property
+    def models(self) -> int:
+        """Models that did not fail."""
+        return int(np.isfinite(self.accuracy).sum())
+
+    def votes(self, image: int) -> list[tuple[int, int]]:
+        """Classes and how many models predict them of a test image, the most frequent first.
+
+        Empty where it is not known which classes are predicted.
+        """
+        if self.predicted is None:
+            return []
+        classes, counts = np.unique(self.predicted[:, image], return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return list(zip(classes[order].tolist(), counts[order].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """Mean shares of models that are right, over the test images of a class, under A and B."""
+
+    name: str
+    images: int
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
+class AccuracyGap:
+    """Accuracy of A less that of B, with its 95% interval over models and images."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+def of_classes(predicted: np.ndarray, labels: np.ndarray) -> Predictions:
+    """From the classes that models predict, int32 [models x test images]."""
+    right = predicted == labels
+    return Predictions(accuracy=right.mean(1), right=right.mean(0), predicted=predicted)
+
+
+def of_margins(
+    accuracy: np.ndarray, right: np.ndarray, targets: np.ndarray, test_images: int
+) -> Predictions:
+    """From margins above 0: shares of targets [models], and of models [targets]."""
+    of_images = np.full(test_images, np.nan)
+    of_images[targets] = right
+    return Predictions(accuracy=accuracy, right=of_images, predicted=None)
+
+
+def accuracy_gap(a: Predictions, b: Predictions) -> AccuracyGap:
+    """How much more accurate A is than B."""
+    of_a = a.accuracy[np.isfinite(a.accuracy)]
+    of_b = b.accuracy[np.isfinite(b.accuracy)]
+    known = np.isfinite(a.right) & np.isfinite(b.right)
+    of_images = (a.right - b.right)[known]
+    value = float(of_a.mean() - of_b.mean())
+    width = float(half_width([of_a, of_b, of_images], 0.05))
+    return AccuracyGap(value, max(value - width, -1.0), min(value + width, 1.0))
+
+
+def by_class(
+    a: Predictions, b: Predictions, labels: np.ndarray, classes: tuple[str, ...]
+) -> list[OfClass]:
+    """Accuracy of each class that has test images with known predictions."""
+    rows = []
+    for label, name in enumerate(classes):
+        row = of_images(a, b, name, labels == label)
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+def of_images(a: Predictions, b: Predictions, name: str, chosen: np.ndarray) -> OfClass | None:
+    """The same of any test images, bool [test images]; None where nothing is known of them."""
+    known = chosen & np.isfinite(a.right) & np.isfinite(b.right)
+    if not known.any():
+        return None
+    right_a = float(a.right[known].mean())
+    right_b = float(b.right[known].mean())
+    return OfClass(name=name, images=int(known.sum()), a=right_a, b=right_b)
+
+
+def disagreed(a: Predictions, b: Predictions) -> np.ndarray:
+    """Test images on which more models of one algorithm are right than chance gives, int64.
+
+    The largest difference first. By Fisher's exact test of the models that are right and wrong,
+    corrected for all images (Bonferroni).
+    """
+    known = np.flatnonzero(np.isfinite(a.right) & np.isfinite(b.right))
+    right_a = np.rint(a.right[known] * a.models).astype(int)
+    right_b = np.rint(b.right[known] * b.models).astype(int)
+    # Few combinations of counts are different ones, and the test is slow.
+    counts, places = np.unique(np.stack([right_a, right_b], 1), axis=0, return_inverse=True)
+    p_values = np.empty(len(counts))
+    for row, (n_a, n_b) in enumerate(counts):
+        table = [[n_a, a.models - n_a], [n_b, b.models - n_b]]
+        p_values[row] = fisher_exact(table).pvalue
+    beyond = known[p_values[places] <= LEVEL / len(known)]
+    gaps = np.abs(a.right - b.right)[beyond]
+    return beyond[np.argsort(-gaps, kind="stable")]
