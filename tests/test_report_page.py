@@ -262,3 +262,30 @@ def test_a_direction_stands_where_it_reaches(loaded):
 def test_histograms_count_everything():
     spec = histograms.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
     assert sum(row["n"] for row in spec["data"]["values"]) == 4
+
+
+def test_labels_of_the_scatter_do_not_overlap(loaded):
+    reach = np.array([[0.30, 0, 0], [0.31, 0, 0], [0.05, 0, 0], *(7 * [[0.2, 0, 0]])])
+    way = dataclasses.replace(loaded.pairs[0].ways[0], reach_a=reach, reach_b=reach / 4)
+    spec = charts.scatter("plain", "masked", (way,), ["plain minus masked"])
+    labels = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "text")
+    assert [point["rank"] for point in labels["data"]["values"]] == [1, 3]
+
+
+def test_the_score_of_datamodels_is_said_in_words(loaded):
+    def said(mean, low, ceiling):
+        lds = loaded.algorithms["plain"].lds
+        return words.quality(dataclasses.replace(lds, mean=mean, low=low, ceiling=ceiling))
+
+    assert said(0.8, 0.7, 0.9).startswith("predict 89% of what can be predicted: about as good")
+    assert "good enough to look at groups" in said(0.5, 0.4, 0.9)
+    assert "mostly noise" in said(0.1, 0.05, 0.9)
+    assert "read no further" in said(0.1, -0.05, 0.9)
+    assert "how much could be predicted is not known" in said(0.1, 0.05, math.nan)
+
+
+def test_no_sentence_fills_a_column_of_a_table(loaded):
+    html = page.render(loaded, summary.summarise(loaded)).split("<main>")[1]
+    cells = re.findall(r"<td>([^<]*)</td>", html)
+    long = [cell for cell in cells if len(cell.split()) > 6]
+    assert len(long) == len(set(long))
