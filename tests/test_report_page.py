@@ -11,7 +11,16 @@ import report_studies
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, histograms, images, page, predictions, summary, words
+from modeldiff.report import (
+    charts,
+    drawing,
+    histograms,
+    images,
+    page,
+    predictions,
+    summary,
+    words,
+)
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
 
@@ -89,6 +98,7 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "the similarity is <strong>0.50</strong>, where 1 would be the same use" in spread
     assert "Use of all images: p ≤ 0.05, the smallest that 19 exchanges can give" in spread
     assert "No direction is found" in spread
+    assert "Take them as the same" not in spread
     could = loaded.pairs[0].power
     assert could is not None
     assert not could.enough  # 70 models see little
@@ -289,3 +299,21 @@ def test_no_sentence_fills_a_column_of_a_table(loaded):
     cells = re.findall(r"<td>([^<]*)</td>", html)
     long = [cell for cell in cells if len(cell.split()) > 6]
     assert len(long) == len(set(long))
+
+
+def test_the_drawing_shows_the_study_itself(loaded):
+    drawn = drawing.draw(loaded, 0, 0)
+    chosen = [column.uri for column in drawn.columns]
+    pictures = [images.small(one) for one in loaded.data.train.images]
+    places = [pictures.index(uri) for uri in chosen]
+    packed = np.load(loaded.folder / "subsets/masks.npy")
+    masks = np.unpackbits(packed, axis=1)[:, : len(pictures)].astype(bool)
+    first = loaded.study.evaluation_subsets
+    same = [pictures.count(uri) == 1 for uri in chosen]  # two images may look alike
+    for k, column in enumerate(drawn.columns):
+        if same[k]:
+            assert column.drawn == masks[first : first + 3, places[k]].tolist()
+    row = loaded.data.targets.tolist().index(drawn.test_image)
+    weights = loaded.weights("plain")[row, places]
+    shares = np.array([column.a for column in drawn.columns])
+    assert np.corrcoef(weights[same], shares[same])[0, 1] > 0.999
