@@ -11,7 +11,16 @@ import report_studies
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, histograms, images, page, predictions, summary, words
+from modeldiff.report import (
+    charts,
+    drawing,
+    histograms,
+    images,
+    page,
+    predictions,
+    summary,
+    words,
+)
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
 
@@ -89,6 +98,7 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "the similarity is <strong>0.50</strong>, where 1 would be the same use" in spread
     assert "Use of all images: p ≤ 0.05, the smallest that 19 exchanges can give" in spread
     assert "No direction is found" in spread
+    assert "Take them as the same" not in spread
     could = loaded.pairs[0].power
     assert could is not None
     assert not could.enough  # 70 models see little
@@ -261,3 +271,48 @@ def test_a_direction_stands_where_it_reaches(loaded):
 def test_histograms_count_everything():
     spec = histograms.histogram(np.array([0.0, 1, 1, 2]), "x", "about")
     assert sum(row["n"] for row in spec["data"]["values"]) == 4
+
+
+def test_labels_of_the_scatter_do_not_overlap(loaded):
+    reach = np.array([[0.30, 0, 0], [0.31, 0, 0], [0.05, 0, 0], *(7 * [[0.2, 0, 0]])])
+    way = dataclasses.replace(loaded.pairs[0].ways[0], reach_a=reach, reach_b=reach / 4)
+    spec = charts.scatter("plain", "masked", (way,), ["plain minus masked"])
+    labels = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "text")
+    assert [point["rank"] for point in labels["data"]["values"]] == [1, 3]
+
+
+def test_the_score_of_datamodels_is_said_in_words(loaded):
+    def said(mean, low, ceiling):
+        lds = loaded.algorithms["plain"].lds
+        return words.quality(dataclasses.replace(lds, mean=mean, low=low, ceiling=ceiling))
+
+    assert said(0.8, 0.7, 0.9).startswith("predict 89% of what can be predicted: about as good")
+    assert "good enough to look at groups" in said(0.5, 0.4, 0.9)
+    assert "mostly noise" in said(0.1, 0.05, 0.9)
+    assert "read no further" in said(0.1, -0.05, 0.9)
+    assert "how much could be predicted is not known" in said(0.1, 0.05, math.nan)
+
+
+def test_no_sentence_fills_a_column_of_a_table(loaded):
+    html = page.render(loaded, summary.summarise(loaded)).split("<main>")[1]
+    cells = re.findall(r"<td>([^<]*)</td>", html)
+    long = [cell for cell in cells if len(cell.split()) > 6]
+    assert len(long) == len(set(long))
+
+
+def test_the_drawing_shows_the_study_itself(loaded):
+    drawn = drawing.draw(loaded, 0, 0)
+    chosen = [column.uri for column in drawn.columns]
+    pictures = [images.small(one) for one in loaded.data.train.images]
+    places = [pictures.index(uri) for uri in chosen]
+    packed = np.load(loaded.folder / "subsets/masks.npy")
+    masks = np.unpackbits(packed, axis=1)[:, : len(pictures)].astype(bool)
+    first = loaded.study.evaluation_subsets
+    same = [pictures.count(uri) == 1 for uri in chosen]  # two images may look alike
+    for k, column in enumerate(drawn.columns):
+        if same[k]:
+            assert column.drawn == masks[first : first + 3, places[k]].tolist()
+    row = loaded.data.targets.tolist().index(drawn.test_image)
+    weights = loaded.weights("plain")[row, places]
+    shares = np.array([column.a for column in drawn.columns])
+    assert np.corrcoef(weights[same], shares[same])[0, 1] > 0.999

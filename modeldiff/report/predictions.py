@@ -120,6 +120,8 @@ def disagreed(a: Predictions, b: Predictions) -> np.ndarray:
     corrected for all images (Bonferroni).
     """
     known = np.flatnonzero(np.isfinite(a.right) & np.isfinite(b.right))
+    if not len(known):
+        return known
     right_a = np.rint(a.right[known] * a.models).astype(int)
     right_b = np.rint(b.right[known] * b.models).astype(int)
     # Few combinations of counts are different ones, and the test is slow.
