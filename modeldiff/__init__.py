@@ -10,13 +10,15 @@ except PackageNotFoundError:  # used from a checkout that was not installed
     __version__ = "0.0.0"
 
 ROOMS = ("dataset", "subsets", "training", "margins", "datamodels", "comparison", "verification")
-__all__ = ["ModelDiff", "__version__", *ROOMS]
+__all__ = ["ModelDiff", "__version__", "compare_models", *ROOMS]
 
 
 def __getattr__(name: str) -> Any:
     """Import a room when it is first used: Snakemake plans a study without loading torch."""
     if name == "ModelDiff":
         return import_module("modeldiff.published").ModelDiff
+    if name == "compare_models":
+        return import_module("modeldiff.notebook").compare_models
     if name in ROOMS:
         return import_module(f"modeldiff.{name}")
     raise AttributeError(f"module 'modeldiff' has no attribute {name!r}")

@@ -22,6 +22,8 @@ def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int
     alpha: share of the examples in each subset, 0 < alpha <= 1.
     Raises UserError if a subset would be empty or larger than the training set.
     """
+    if isinstance(models, int):
+        raise UserError(f"models: is {models}; must be their numbers, e.g. range({models})")
     chosen = subset_size(n_examples, alpha)
     if not 1 <= chosen <= n_examples:
         raise UserError(

@@ -82,3 +82,10 @@ def test_keys_do_not_run_into_each_other():
     u = rng.uniform(10_000, "u")
     assert 0 <= u.min() < u.max() < 1
     assert abs(u.mean() - 0.5) < 5 / np.sqrt(12 * 10_000)
+
+
+def test_a_number_of_models_in_place_of_their_numbers_is_one_line():
+    with pytest.raises(
+        UserError, match=r"models: is 400; must be their numbers, e.g. range\(400\)"
+    ):
+        subsets.draw(300, 400, 0.5, 0)

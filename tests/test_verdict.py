@@ -111,7 +111,7 @@ def proved(verdict, a, b):
     proposal = Proposal(
         examples=examples, targets=rng.normal(size=448).astype(np.float32), source="x", share=0.1
     )
-    return Proved("plain", "masked", proposal, row)
+    return Proved("plain", "masked", proposal, row, ())
 
 
 def test_the_page_says_what_the_pair_it_opens_with_differs_in(loaded):

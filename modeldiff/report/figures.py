@@ -45,6 +45,32 @@ def write(results: Results) -> None:
                     figure.savefig(file, format="svg", metadata={"Date": None})
 
 
+def reaches(a: np.ndarray, b: np.ndarray, significant: np.ndarray, *names: str) -> Any:
+    """Axes of how far two algorithms' weights reach along each direction, numbered from 1.
+
+    a, b: float [directions]; significant: bool [directions], the others are faint.
+    """
+    with mpl.rc_context(STYLE):
+        _, axes = _figure(5.2, 4.8)
+        _diagonal(axes, float(max(a.max(), b.max())))
+        opacity = np.where(significant, 1.0, 0.3)
+        axes.scatter(a, b, color=COLOURS[0], alpha=opacity, s=34, zorder=3)
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            axes.annotate(str(i + 1), (x, y), (4, 4), textcoords="offset points", fontsize=8)
+        _name_reaches(axes, *names)
+    return axes
+
+
+def _diagonal(axes: Any, largest: float) -> None:
+    """Where both reach equally far."""
+    axes.plot([0, largest * 1.05], [0, largest * 1.05], color="#777777", lw=1, ls="--")
+
+
+def _name_reaches(axes: Any, a: str, b: str) -> None:
+    axes.set(xlabel=f"Reach under {a}", ylabel=f"Reach under {b}")
+    axes.set_title("Directions that set the algorithms apart", loc="left")
+
+
 def reach(results: Results, p: int) -> Figure:
     """How far both algorithms' datamodels reach along each direction, both ways."""
     pair = results.pairs[p]
@@ -58,9 +84,8 @@ def reach(results: Results, p: int) -> Figure:
         axes.scatter(x, y, color=colour, marker=mark, s=34, label=label, zorder=3)
         for i in range(min(LABELLED, len(x))):
             axes.annotate(str(i + 1), (x[i], y[i]), (4, 4), textcoords="offset points", fontsize=8)
-    axes.plot([0, largest * 1.05], [0, largest * 1.05], color="#777777", lw=1, ls="--")
-    axes.set(xlabel=f"Reach under {pair.a}", ylabel=f"Reach under {pair.b}")
-    axes.set_title("Directions that set the algorithms apart", loc="left")
+    _diagonal(axes, largest)
+    _name_reaches(axes, pair.a, pair.b)
     axes.legend()
     return figure
 
