@@ -70,6 +70,7 @@ def compare(
         stability=unknown,
         overlap=unknown,
         agreement=None,
+        class_map=None,
     )
 
 

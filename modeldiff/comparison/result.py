@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import ClassMap
 
 WAYS = ("a-minus-b", "b-minus-a")
 DIRECTION_LEVEL = 0.05  # of the family of all directions of a comparison
@@ -45,7 +46,8 @@ class Comparison:
     overlap: float64 [directions], share of its strongest training examples that the halves share.
     Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
     alone do not tell their noise, which reaches then include); then there is no `agreement`: how
-    alike the two are over all directions.
+    alike the two are over all directions. class_map: where they differ; None if it was not asked
+    for, or cannot be known.
     """
 
     directions: np.ndarray
@@ -66,6 +68,7 @@ class Comparison:
     stability: np.ndarray
     overlap: np.ndarray
     agreement: Agreement | None
+    class_map: ClassMap | None
 
     @property
     def significant(self) -> np.ndarray:
@@ -81,7 +84,7 @@ class Comparison:
     def arrays(self) -> dict[str, np.ndarray]:
         """What is known of each direction."""
         fields = dict(vars(self))
-        del fields["agreement"]
+        del fields["agreement"], fields["class_map"]
         return fields
 
     def reversed(self) -> "Comparison":

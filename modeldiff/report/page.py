@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from modeldiff import margins, transformations
 from modeldiff.dataset import as_float
-from modeldiff.report import charts, images, page_content, provenance, words
+from modeldiff.report import cells, charts, images, page_content, provenance, words
 from modeldiff.report.results import Results, Way
 from modeldiff.report.verdict import tested, verdict
 
@@ -79,6 +79,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     pair = results.pairs[p]
     return {
         "pair": pair,
+        "where": cells.where(pair, results.data.classes),
         "transformations": list(dict.fromkeys(pair.effects["transformation"])),
         "tested": {feature.transformation: feature for feature in tested(results, pair)},
         "ways": [_way(results, way) for way in pair.ways],

@@ -8,6 +8,7 @@ from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
 from modeldiff.report import charts, images
 from modeldiff.report.candidates import proposed
+from modeldiff.report.cells import cells, class_names
 from modeldiff.report.proofs import Proved
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
@@ -200,6 +201,10 @@ def _charts(results: Results) -> dict[str, Any]:
         names = [charts.way_name(way) for way in pair.ways]
         drawn[f"scatter-{p}"] = charts.scatter(pair, names)
         drawn[f"cosines-{p}"] = charts.cosines(pair)
+        if pair.class_map is not None:
+            found = cells(pair.class_map, results.data.classes)
+            classes = class_names(pair.class_map, results.data.classes)
+            drawn[f"map-{p}"] = charts.class_map(found, classes)
         for i, proved in enumerate(pair.proofs):
             drawn[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):

@@ -14,6 +14,7 @@ import pandas as pd
 
 from modeldiff import comparison, dataset, margins
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import ClassMap
 from modeldiff.comparison.power import Power
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
@@ -95,7 +96,8 @@ class Pair:
     """Two algorithms compared.
 
     cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
-    effects: see `verification.effects`. power, agreement: None where directions were not tested.
+    effects: see `verification.effects`. power, agreement, class_map: None where directions were not
+    tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
     says of proposals; empty where none are asked for.
     """
@@ -107,6 +109,7 @@ class Pair:
     effects: pd.DataFrame
     power: Power | None
     agreement: Agreement | None
+    class_map: ClassMap | None
     candidates: pd.DataFrame
     proofs: tuple[Proved, ...]
 
@@ -251,6 +254,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         effects=_table(effects, EFFECTS),
         power=power,
         agreement=agreement,
+        class_map=_class_map(arrays),
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
     )
@@ -272,6 +276,15 @@ def _part(kind: Any, name: str, arrays: artifacts.Arrays) -> Any:
     for field in names:
         content[field] = arrays[f"{name}.{field}"].item()
     return kind(**content)
+
+
+def _class_map(arrays: artifacts.Arrays) -> ClassMap | None:
+    if "class_map.classes" not in arrays:
+        return None
+    content = {}
+    for field in fields(ClassMap):
+        content[field.name] = arrays[f"class_map.{field.name}"]
+    return ClassMap(**content)
 
 
 def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:

@@ -155,7 +155,7 @@ _TABLE = (
         inputs=by_name("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
-        version=8,
+        version=9,
         milestone="comparison",
         traced=True,
     ),
@@ -241,7 +241,7 @@ _TABLE = (
         | by_name("margins", WEIGHTS, "lds", "predictions", "comparison", "effects", "candidates")
         | by_name("proposals", "proof"),
         settings=keys.report,
-        version=3,
+        version=4,
         milestone="report",
     ),
 )
