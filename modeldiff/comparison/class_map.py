@@ -37,7 +37,7 @@ class ClassMap:
         all weights, noise taken out. Their sum is 1; errors can put some below 0. NaN where noise
         is all there is.
     agreement: float64, same shape, cosine of A's and B's weights in the cell, noise taken out; NaN
-        where either's are not surely above their noise.
+        where either's are not surely above their noise. It has no interval.
     p_value: float64, same shape, chance of such a difference in any cell if there were none in
         this one; at least 1 / (permutations + 1).
     """

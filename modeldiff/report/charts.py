@@ -306,13 +306,7 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
             },
             {
                 "transform": [{"filter": "datum.significant"}],
-                "mark": {
-                    "type": "point",
-                    "filled": True,
-                    "size": 40,
-                    "opacity": 1,
-                    "color": "#000",
-                },
+                "mark": {"type": "point", "style": "mean", "filled": True, "opacity": 1},
                 "encoding": at,
             },
         ],
