@@ -46,7 +46,9 @@ def build(config: dict, folder: Path) -> Path:
         weights = tuple(step.read(*fit).weights for fit in fits)
         pair = at / f"{a}-vs-{b}"
         models = masks, at / a / "margins.npy", at / b / "margins.npy"
-        comparison.write(study, (a, b), weights, data.targets, pair / "comparison.npz", models)
+        classes = data.test.labels[data.targets], data.train.labels
+        compared = pair / "comparison.npz"
+        comparison.write(study, (a, b), weights, data.targets, classes, compared, models)
         moved = {x: at / x / "predictions.npz" for x in (a, b)}
         verification.write(study, (a, b), moved, pair / "effects.csv")
         if study.candidates:
@@ -54,7 +56,6 @@ def build(config: dict, folder: Path) -> Path:
                 at / "dataset/manifest.json",
                 (at / a / "trials.npz", at / b / "trials.npz"),
             )
-            compared = pair / "comparison.npz"
             candidates.propose(study, (a, b), manifest, trials, compared, pair / "candidates.csv")
     return at / "study.json"
 

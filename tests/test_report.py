@@ -23,7 +23,7 @@ NUMBER = (int, float)
 def test_summary_is_the_contract(study_json):
     content = json.loads((study_json.parent / "summary.json").read_text())
     first = ["study", "version", "algorithms", "comparisons"]
-    assert list(content) == [*first, "proofs", "effects", "planted"]
+    assert list(content) == [*first, "maps", "proofs", "effects", "planted"]
     assert content["proofs"] == []  # none were asked for
     assert (content["study"], content["version"]) == ("small", __version__)
     assert list(content["algorithms"]) == ["plain", "masked"]
@@ -55,6 +55,13 @@ def test_summary_is_the_contract(study_json):
             assert all(a <= b <= c for b, a, c in (d["reach_a"], d["reach_b"]))
             assert d["significant"] is (d["p_value"] <= 0.05)
             assert all(type(i) is int for k in keys[7:9] for i in d[k])
+    (table,) = content["maps"]
+    assert (table["a"], table["b"]) == ("plain", "masked")
+    assert len(table["cells"]) == 10 * 10
+    shares = [cell["share"] for cell in table["cells"]]
+    assert shares == sorted(shares, reverse=True)
+    keys = ["test_class", "train_class", "share", "agreement", "p_value", "significant"]
+    assert all(list(cell) == keys for cell in table["cells"])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4
     assert all(list(e) == keys and e["low"] <= e["effect"] <= e["high"] for e in content["effects"])

@@ -250,7 +250,9 @@ def comparison(
     shape = len(targets), content["train"]
     a = comparison.weights(study, pair[0], given[0], shape)
     b = comparison.weights(study, pair[1], given[1], shape)
-    comparison.write(study, pair, (a, b), targets, output, models)
+    labels = content["labels"]
+    classes = np.array(labels["test"])[targets], np.array(labels["train"])
+    comparison.write(study, pair, (a, b), targets, classes, output, models)
 
 
 @click.command()

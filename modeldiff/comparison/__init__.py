@@ -5,6 +5,7 @@ the margins of models that share their subsets, and tests what it finds.
 """
 
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import ClassMap
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
 from modeldiff.comparison.result import DIRECTION_LEVEL, WAYS, Comparison, ends
@@ -15,6 +16,7 @@ __all__ = [
     "ROWS",
     "WAYS",
     "Agreement",
+    "ClassMap",
     "Comparison",
     "compare",
     "contrast",

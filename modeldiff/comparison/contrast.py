@@ -17,6 +17,7 @@ from scipy.stats import t
 
 from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
+from modeldiff.comparison.class_map import class_map
 from modeldiff.comparison.jackknife import GROUPS, Along, ratios
 from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import asymmetry
@@ -39,6 +40,7 @@ def contrast(
     permutations: int = 99,
     seed: int = 0,
     examples: int = 20,
+    classes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Comparison:
     """Compare two algorithms by their models' margins; row m of both was trained on mask m.
 
@@ -51,6 +53,7 @@ def contrast(
     permutations: number of random exchanges of A and B that make the null distribution; p-values
         are at least 1 / (permutations + 1).
     seed: of the permutations. examples: strongest training examples that `overlap` is counted on.
+    classes: int64 [n_targets] and [n_train], for `Comparison.class_map`; without, there is none.
 
     The p-values are those of `significance.sign_flips`. How certain a direction can be is limited
     by the noise of the margins, so weak or redundant differences may be missed.
@@ -73,6 +76,9 @@ def contrast(
     basis = significance.basis(models, seed)
     axes = principal_axes(basis.T @ difference, directions)
     tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
+    by_class = None
+    if classes is not None:
+        by_class = class_map(ridge, models, *classes, permutations, seed)
     p_value = tested.p_value
     p_any = tested.p_any
     chance = tested.chance
@@ -125,6 +131,7 @@ def contrast(
         overlap=overlap(first.directions, second.directions, examples),
         agreement=agreement(ridge, models, covariances, p_any),
         chance=chance,
+        class_map=by_class,
     )
 
 

@@ -71,6 +71,7 @@ def compare(
         overlap=unknown,
         agreement=None,
         chance=None,
+        class_map=None,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import ClassMap
 from modeldiff.core.axes import oriented
 
 WAYS = ("a-minus-b", "b-minus-a")
@@ -59,6 +60,7 @@ class Comparison:
     Intervals, b_follows, a_follows and the four before are NaN where they cannot be known (weights
     alone do not tell their noise, which reaches then include); then there is no `agreement`: how
     alike the two are over all directions, and no `chance`: what direction 1 was tested against.
+    class_map: where they differ; None if it was not asked for, or cannot be known.
     """
 
     directions: np.ndarray
@@ -80,6 +82,7 @@ class Comparison:
     overlap: np.ndarray
     agreement: Agreement | None
     chance: Chance | None
+    class_map: ClassMap | None
 
     @property
     def significant(self) -> np.ndarray:
@@ -95,7 +98,7 @@ class Comparison:
     def arrays(self) -> dict[str, np.ndarray]:
         """What is known of each direction."""
         fields = dict(vars(self))
-        del fields["agreement"], fields["chance"]
+        del fields["agreement"], fields["chance"], fields["class_map"]
         return fields
 
     def reversed(self) -> "Comparison":

@@ -41,12 +41,14 @@ def write(
     pair: tuple[str, str],
     weights: tuple[np.ndarray, np.ndarray],
     targets: np.ndarray,
+    classes: tuple[np.ndarray, np.ndarray],
     output: str | Path,
     models: Sequence[str | Path] = (),
 ) -> None:
     """Compare a pair both ways and write directions and subpopulations.
 
     weights: of the pair's two algorithms, [n_targets x n_train]; targets: test example of each row.
+    classes: of the targets and of the training examples, int64 [n_targets] and [n_train].
     models: what a contrast reads: masks of all subsets, bit-packed, and the margins of all models
     of either algorithm.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
@@ -56,7 +58,8 @@ def write(
     int64 [directions x examples], most extreme first: `train_high`, `train_low`, `test_high`,
     `test_low` (indices of training and test examples). What is not known is NaN: intervals,
     p_value, critical_value, stability and overlap for the method `residual`. A contrast adds
-    `power.<field of Power>`, `agreement.<field of Agreement>` and `chance.<field of Chance>`.
+    `power.<field of Power>`, `agreement.<field of Agreement>`, `chance.<field of Chance>` and
+    `class_map.<field of ClassMap>`.
 
     A contrast gives one set of directions for both ways. Each belongs to the way whose first
     algorithm's weights extend further along it (`asymmetry`); if those are fewer than were asked
@@ -65,7 +68,7 @@ def write(
     settings = study.comparison
     arrays: dict[str, np.ndarray] = {}
     if settings.method == "contrast":
-        a_minus_b, b_minus_a, power = _contrast(study, pair, models, weights[0].shape)
+        a_minus_b, b_minus_a, power = _contrast(study, pair, models, classes)
         arrays |= _named("power", asdict(power))
     else:
         a, b = weights
@@ -75,6 +78,8 @@ def write(
         arrays |= _named("agreement", asdict(a_minus_b.agreement))
     if a_minus_b.chance is not None:
         arrays |= _named("chance", asdict(a_minus_b.chance))
+    if a_minus_b.class_map is not None:
+        arrays |= _named("class_map", asdict(a_minus_b.class_map))
     forward = _fields(a_minus_b, targets, settings.examples)
     backward = _fields(b_minus_a, targets, settings.examples)
     backward |= {  # by algorithm, whatever the way: this comparison's A is the pair's b
@@ -100,11 +105,12 @@ def _contrast(
     study: "Study",
     pair: tuple[str, str],
     models: Sequence[str | Path],
-    shape: tuple[int, ...],
+    classes: tuple[np.ndarray, np.ndarray],
 ) -> tuple[Comparison, Comparison, Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     settings = study.comparison
-    n_targets, n_train = shape
+    n_targets = len(classes[0])
+    n_train = len(classes[1])
     masks, *gathered = models
     every = Masks.open(masks, study.key("subsets"), (study.n_subsets, n_train))
     drawn = every.packed[study.evaluation_subsets :]
@@ -122,6 +128,7 @@ def _contrast(
         permutations=settings.permutations,
         seed=study.seed,
         examples=settings.examples,
+        classes=classes,
     )
     edge = float(every_direction.critical_value[0])
     power = of_models(chosen, a, b, edge, settings.penalty)

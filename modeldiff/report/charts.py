@@ -9,6 +9,9 @@ gives Vega a theme), so that charts are dark where the page is.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from modeldiff.report.cells import Cell
 from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
 from modeldiff.report.results import Pair, Way
@@ -233,6 +236,55 @@ def proof(proved: Proved) -> Spec:
             {
                 "mark": {"type": "rule", "style": "mean"},
                 "encoding": {"x": field("low", title), "x2": {"field": "high"}},
+            },
+        ],
+    )
+
+
+def class_map(cells: list[Cell], classes: list[str]) -> Spec:
+    """Where a pair differs, by class of test image (down) and of training image (across)."""
+    rows = []
+    for cell in cells:
+        row = {
+            "test": cell.test,
+            "train": cell.train,
+            # Below 0 there is only error.
+            "share": max(0.0, cell.share) if np.isfinite(cell.share) else 0.0,
+            "agreement": f"{cell.agreement:.2f}" if np.isfinite(cell.agreement) else "not known",
+            "p": cell.p_value,
+            "significant": cell.significant,
+        }
+        rows.append(row)
+    of_class = {"type": "nominal", "sort": classes, "scale": {"domain": classes}}
+    at = {
+        "x": of_class | {"field": "train", "title": "Class of training images"},
+        "y": of_class | {"field": "test", "title": "Class of test images"},
+    }
+    share = {"field": "share", "type": "quantitative", "title": "Share of all that differs"}
+    return specification(
+        "Share of what differs, by class of test images (down) and of training images (across). "
+        "A dot marks cells that stand out from chance.",
+        max(160, 26 * len(classes)),
+        data={"values": rows},
+        layer=[
+            {
+                "mark": {"type": "rect"},
+                "encoding": at
+                | {
+                    "color": share | {"legend": {"format": ".0%"}},
+                    "tooltip": [
+                        {"field": "test", "title": "Test images of"},
+                        {"field": "train", "title": "Training images of"},
+                        share | {"format": ".1%"},
+                        {"field": "agreement", "title": "Agreement"},
+                        {"field": "p", "title": "p, corrected", "format": ".2g"},
+                    ],
+                },
+            },
+            {
+                "transform": [{"filter": "datum.significant"}],
+                "mark": {"type": "point", "style": "mean", "filled": True, "opacity": 1},
+                "encoding": at,
             },
         ],
     )

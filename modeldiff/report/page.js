@@ -167,6 +167,7 @@ function theme() {
     range: {
       category: [..."abcde"].map(colour),
       symbol: ["circle", "square", "triangle-up", "diamond", "cross"],
+      heatmap: [colour("line"), colour("a")],
     },
     text: { color: text, fontSize: 12 },
     line: { strokeWidth: 2.5 },

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from modeldiff import margins, transformations
 from modeldiff.dataset import as_float
 from modeldiff.report import (
+    cells,
     charts,
     drawing,
     images,
@@ -108,6 +109,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     said = {
         "index": p,
         "pair": pair,
+        "where": cells.where(pair, results.data.classes),
         "transformations": list(dict.fromkeys(pair.effects["transformation"])),
         "tested": {feature.transformation: feature for feature in tested(results, pair)},
         "ways": [_way(results, way) for way in pair.ways],

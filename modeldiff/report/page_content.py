@@ -8,6 +8,7 @@ from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
 from modeldiff.report import charts, histograms, images, predictions
 from modeldiff.report.candidates import proposed
+from modeldiff.report.cells import cells, class_names
 from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
 from modeldiff.report.provenance import part
@@ -291,6 +292,10 @@ def _charts(results: Results) -> dict[str, Any]:
             drawn[f"accuracy-{p}"] = charts.accuracy(pair.a, pair.b, accuracies)
         if pair.chance:
             drawn[f"chance-{p}"] = histograms.chance(pair.chance)
+        if pair.class_map is not None:
+            found = cells(pair.class_map, results.data.classes)
+            classes = class_names(pair.class_map, results.data.classes)
+            drawn[f"map-{p}"] = charts.class_map(found, classes)
         for i, proved in enumerate(pair.proofs):
             drawn[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):

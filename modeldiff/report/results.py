@@ -14,6 +14,7 @@ import pandas as pd
 
 from modeldiff import comparison, dataset, margins
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import ClassMap
 from modeldiff.comparison.power import Power
 from modeldiff.comparison.result import Chance
 from modeldiff.core import artifacts
@@ -104,8 +105,8 @@ class Pair:
     """Two algorithms compared.
 
     cosines: float64 [targets], of the two algorithms' datamodels; 0 where one is 0.
-    effects: see `verification.effects`. power, agreement, chance: None where directions were not
-    tested.
+    effects: see `verification.effects`. power, agreement, chance, class_map: None where directions
+    were not tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
     says of proposals; empty where none are asked for.
     """
@@ -118,6 +119,7 @@ class Pair:
     power: Power | None
     agreement: Agreement | None
     chance: Chance | None
+    class_map: ClassMap | None
     candidates: pd.DataFrame
     proofs: tuple[Proved, ...]
 
@@ -294,6 +296,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         power=power,
         agreement=agreement,
         chance=chance,
+        class_map=_class_map(arrays),
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
     )
@@ -316,6 +319,15 @@ def _part(kind: Any, name: str, arrays: artifacts.Arrays) -> Any:
         value = arrays[f"{name}.{field}"]
         content[field] = value if value.ndim else value.item()
     return kind(**content)
+
+
+def _class_map(arrays: artifacts.Arrays) -> ClassMap | None:
+    if "class_map.classes" not in arrays:
+        return None
+    content = {}
+    for field in fields(ClassMap):
+        content[field.name] = arrays[f"class_map.{field.name}"]
+    return ClassMap(**content)
 
 
 def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:

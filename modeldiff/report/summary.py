@@ -18,6 +18,7 @@ from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
 from modeldiff.proof.step import COLUMNS
 from modeldiff.report.candidates import proposed
+from modeldiff.report.cells import cells
 from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
 from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
@@ -33,6 +34,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "version": __version__,
         "algorithms": _algorithms(results),
         "comparisons": _comparisons(results),
+        "maps": _maps(results),
         "proofs": _proofs(results.pairs),
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
@@ -177,6 +179,27 @@ def _agreement(pair: Pair) -> dict[str, Any] | None:
         entry[name] = number(value)
     entry["differ"] = pair.agreement.differ
     return entry
+
+
+def _maps(results: Results) -> list[dict[str, Any]]:
+    """Where each tested pair differs: its cells, those with the largest share first."""
+    entries = []
+    for pair in results.pairs:
+        if pair.class_map is None:
+            continue
+        of_pair = []
+        for cell in cells(pair.class_map, results.data.classes):
+            entry = {
+                "test_class": cell.test,
+                "train_class": cell.train,
+                "share": number(cell.share),
+                "agreement": number(cell.agreement),
+                "p_value": number(cell.p_value),
+                "significant": cell.significant,
+            }
+            of_pair.append(entry)
+        entries.append({"a": pair.a, "b": pair.b, "cells": of_pair})
+    return entries
 
 
 def _proofs(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:

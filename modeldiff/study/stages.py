@@ -173,7 +173,7 @@ _TABLE = (
         inputs=by_name("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
-        version=9,
+        version=10,
         milestone="comparison",
         traced=True,
     ),
