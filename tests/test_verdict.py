@@ -125,3 +125,10 @@ def test_the_page_says_what_the_pair_it_opens_with_differs_in(loaded):
     assert differences(study, loaded.pairs[0]) == [
         ("augment", {"plain": "nothing", "masked": crops})
     ]
+
+
+def test_how_many_times_as_far_is_said_only_where_the_other_follows_it_surely():
+    assert proved("more", 10, 4).further == "2.5 times as far as"
+    assert proved("more", 10, 0.1).further == "further than"
+    assert proved("more", 10, 0.1).words == "plain follows it further than masked"
+    assert proved("more", -3, -9).words == "masked follows it 3.0 times as far as plain"

@@ -24,7 +24,7 @@ PROOF_LEVEL = 0.05  # of all that is tested of a pair together
 FEW = 1 / 4  # of the larger effect: what is surely smaller counts as next to nothing
 VERDICTS = {
     "only": "{more} follows it, {less} hardly",
-    "more": "{more} follows it {times:.1f} times as far as {less}",
+    "more": "{more} follows it {further} {less}",
     "opposite": "the two follow it in opposite ways",
     "alike": "both follow it alike",
     "open": "not decided",

@@ -54,16 +54,19 @@ class Proved:
         return self.b if self.follower == self.a else self.a
 
     @property
-    def times(self) -> float:
-        """How many times as far the one follows it as the other, whatever the sign."""
+    def further(self) -> str:
+        """`2.3 times as far as`; `further than` where the other may not follow it at all."""
+        side = "a" if self.less == self.a else "b"
+        if self.row[f"{side}_low"] <= 0 <= self.row[f"{side}_high"]:
+            return "further than"
         smaller, larger = sorted((abs(self.row["a"]), abs(self.row["b"])))
-        return larger / smaller if smaller else np.inf
+        return f"{larger / smaller:.1f} times as far as"
 
     @property
     def words(self) -> str:
         """The verdict as a clause."""
         verdict = self.row["verdict"]
-        said = VERDICTS[verdict].format(more=self.follower, less=self.less, times=self.times)
+        said = VERDICTS[verdict].format(more=self.follower, less=self.less, further=self.further)
         if verdict == "open" and not np.isnan(self.row["needed"]):
             return f"{said}; about {self.row['needed']:.0f} models on each set would decide"
         return said
