@@ -97,7 +97,7 @@ def test_the_third_sentence_prefers_what_training_again_proves_to_a_direction(lo
     seen = dataclasses.replace(loaded, study=study, pairs=(proving,))
     html = page.render(seen, summary.summarise(seen)).split("<main>")[1]
     assert "Shown by training again:" in html
-    assert "<strong>3.0 times as far</strong>" in html
+    assert "<strong>3.0 times as far as</strong>" in html
     assert "shows 1 of 1 proposed differences" in html
 
 
