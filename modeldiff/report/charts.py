@@ -255,7 +255,8 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
             "significant": cell.significant,
         }
         rows.append(row)
-    of_class = {"type": "nominal", "sort": classes, "scale": {"domain": classes}}
+    # Not `sort`: that becomes an expression, in which a name of the user's could be code.
+    of_class = {"type": "nominal", "sort": None, "scale": {"domain": classes}}
     at = {
         "x": of_class | {"field": "train", "title": "Class of training images"},
         "y": of_class | {"field": "test", "title": "Class of test images"},
