@@ -165,7 +165,8 @@ def write(
     relative = study.proof.margins == "relative"
     tested: list[list[Round]] = [[] for _ in planned]
     for number in range(1, rounds + 1):
-        of_a, of_b = (_margins(study, pair, name, number, retrained) for name in pair)
+        of_a = _margins(study, pair, pair[0], number, retrained)
+        of_b = _margins(study, pair, pair[1], number, retrained)
         for place, experiment in enumerate(planned[: study.tested(number)]):
             targets = given[experiment.proposal].targets
             a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets, relative=relative)
