@@ -51,7 +51,7 @@ def cut(name: str, folder: Path) -> dict:
     config["comparison"] |= {"directions": 3, "examples": 5}
     config["verification"]["models"] = 4
     if "proof" in config:
-        config["proof"] = {"proposers": 2, "proposals": 1, "models": 2}
+        config["proof"] = {"proposers": 2, "proposals": 1, "models": 2, "rounds": 1}
     for transformation in config["verification"]["transformations"].values():
         if "row" in transformation:
             transformation |= {"row": 3, "column": 5}  # within images that are this small
