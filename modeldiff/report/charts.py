@@ -278,7 +278,8 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
             "significant": cell.significant,
         }
         rows.append(row)
-    of_class = {"type": "nominal", "sort": classes, "scale": {"domain": classes}}
+    # Not `sort`: Vega-Lite would write the names into an expression.
+    of_class = {"type": "nominal", "scale": {"domain": classes}}
     at = {
         "x": of_class | {"field": "train", "title": "Class of training images"},
         "y": of_class | {"field": "test", "title": "Class of test images"},
