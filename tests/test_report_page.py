@@ -12,7 +12,7 @@ import report_studies
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.class_map import OTHERS, ClassMap
 from modeldiff.dataset import Dataset, Images
-from modeldiff.report import charts, images, page, summary, words
+from modeldiff.report import cells, charts, images, page, summary, words
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
 
