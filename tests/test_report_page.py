@@ -10,8 +10,10 @@ import numpy as np
 import report_studies
 
 from modeldiff.comparison.agreement import Agreement
+from modeldiff.comparison.class_map import OTHERS, ClassMap
 from modeldiff.dataset import Dataset, Images
 from modeldiff.report import (
+    cells,
     charts,
     drawing,
     histograms,
@@ -316,3 +318,22 @@ def test_the_drawing_shows_the_study_itself(loaded):
     weights = loaded.weights("plain")[row, places]
     shares = np.array([column.a for column in drawn.columns])
     assert np.corrcoef(weights[same], shares[same])[0, 1] > 0.999
+
+
+def test_the_map_says_where_two_algorithms_differ(loaded):
+    (pair,) = loaded.pairs
+    classes = np.array([3, 7, OTHERS])
+    share = np.array([[0.1, 0.5, 0.0], [0.2, 0.1, 0.0], [0.1, 0.1, -0.1]])
+    p_value = np.ones((3, 3))
+    table = ClassMap(classes, share, np.full((3, 3), np.nan), p_value)
+    quiet = dataclasses.replace(pair, class_map=table)
+    names = loaded.data.classes
+    assert cells.where(quiet, names).startswith("In no cell do the two differ beyond chance")
+    p_value[0, 1] = 0.01
+    said = cells.where(quiet, names)
+    assert "most in how images of 3 are learned from training images of 7: 50% of all" in said
+    assert "In 1 of 9 cells" in said
+    drawn = charts.class_map(cells.cells(table, names), cells.class_names(table, names))
+    rows = drawn["data"]["values"]
+    assert [row["share"] for row in rows if row["test"] == row["train"] == cells.REST] == [0.0]
+    assert cells.where(dataclasses.replace(pair, class_map=None), names) == ""

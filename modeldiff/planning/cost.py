@@ -117,8 +117,9 @@ def _algorithm(
 def _after(study: Study, data: Dataset) -> float:
     """CPU seconds of fitting and comparing all datamodels, on margins that are noise.
 
-    Measured on some models and targets, and assumed to be proportional to either. How long
-    a lasso takes depends on the margins, too. Scores from elsewhere cost next to nothing.
+    Measured on some models and targets, and assumed to be proportional to either (the map of
+    classes takes more: its time grows with the square of the number of models). How long a lasso
+    takes depends on the margins, too. Scores from elsewhere cost next to nothing.
     """
     clock = time.process_time
     if not study.fitted:
@@ -141,6 +142,7 @@ def _after(study: Study, data: Dataset) -> float:
         compare(weights_b, weights_a, directions=directions, rows=study.comparison.rows)
         comparing = clock() - start
     else:
+        classes = data.test.labels[data.targets[:targets]], data.train.labels
         times = []
         for permutations in PERMUTATIONS:
             start = clock()
@@ -151,6 +153,7 @@ def _after(study: Study, data: Dataset) -> float:
                 directions=directions,
                 permutations=permutations,
                 penalty=study.comparison.penalty,
+                classes=classes,
             )
             times.append(clock() - start)
         # Linear in the number of permutations.

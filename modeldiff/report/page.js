@@ -162,7 +162,7 @@ function theme() {
     font: style.fontFamily,
     view: { stroke: null },
     axis: { ...axis, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 },
-    legend: { labelColor: text, labelFontSize: 13 },
+    legend: { labelColor: text, labelFontSize: 13, titleColor: text },
     // Algorithms in between, too, each have their own.
     range: {
       category: [..."abcde"].map(colour),

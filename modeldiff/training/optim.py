@@ -20,12 +20,15 @@ def optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer a config names. Only element-wise ones: they also train stacked models.
 
-    recorded: its steps will be recorded as a CUDA graph.
+    recorded: its steps will be recorded as a CUDA graph. For that, an optimizer's state must start
+    at zeros and be overwritten in place, and its learning rate may be a tensor.
     """
-    # fused: one pass over the weights
-    if part.name == "sgd":
-        return torch.optim.SGD(parameters, fused=True, **part.options)
-    return torch.optim.AdamW(parameters, fused=True, capturable=recorded, **part.options)
+    match part.name:  # fused: one pass over the weights
+        case "sgd":
+            return torch.optim.SGD(parameters, fused=True, **part.options)
+        case "adamw":
+            return torch.optim.AdamW(parameters, fused=True, capturable=recorded, **part.options)
+    raise ValueError(f"optimizer {part.name}: is in the config's sections, but not here")
 
 
 def learning_rate(part: Component, step: int, steps: int) -> float:
