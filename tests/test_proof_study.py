@@ -127,7 +127,7 @@ def test_the_page_orders_and_signs_what_is_proved(finished):
     assert [one.differs for one in found] == sorted((one.differs for one in found), reverse=True)
     for one in found:
         larger = one.row["a"] if one.follower == "plain" else one.row["b"]
-        assert larger > 0 or one.group
+        assert larger > 0 or one.proposal.group
         assert one.row["a_low"] <= one.row["a"] <= one.row["a_high"]
     assert "plain follows it" in found[0].words
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -43,18 +42,8 @@ def run(config: Path, snakemake_options: tuple[str, ...], cores: int | None, ver
     summary = Path(study.folder) / stages.path("summary")
     if code == 0 and not showing:
         click.echo(terminal.lines(summary))
-    for line in _failures(Path(study.folder), started) if code else ():
-        click.echo(line, err=True)
+    if code:
+        said = job_logs.last_words(Path(study.folder) / "logs", started)
+        hint = "modeldiff: Snakemake stopped; run the same with --verbose to see what it says"
+        click.echo("\n".join(said or [hint]), err=True)
     sys.exit(1 if code else 0)
-
-
-def _failures(folder: Path, since: float) -> Iterator[str]:
-    """The last word of each job of this run that has ended without a result."""
-    said = False
-    for log in sorted((folder / "logs").rglob("*.log")):
-        word = job_logs.last_word(log) if log.stat().st_mtime >= since else ""
-        if word:
-            said = True
-            yield f"{log}: {word.removeprefix('modeldiff: ')}"
-    if not said:
-        yield "modeldiff: Snakemake stopped; run the same with --verbose to see what it says"

@@ -56,3 +56,16 @@ def progress(log: Path, stretches: list[Stretch]) -> tuple[int, str, float | Non
 def last_word(log: Path) -> str:
     """The last line of a job's log, unless it is a progress bar."""
     return progress(log, [])[1]
+
+
+def last_words(folder: Path, since: float) -> list[str]:
+    """The last word of each job whose log in `folder` has changed since then, with the log's path.
+
+    since: seconds since 1970. Jobs that went well have no last word.
+    """
+    said = []
+    for log in sorted(folder.rglob("*.log")):
+        word = last_word(log) if log.stat().st_mtime >= since else ""
+        if word:
+            said.append(f"{log}: {word.removeprefix('modeldiff: ')}")
+    return said

@@ -14,8 +14,9 @@ the interval holds at the level 1 - .05 / (k (k + 1)). The shares 1 / (k (k + 1)
 all k: the level holds for any number of rounds, also for those that are added later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
@@ -33,7 +34,9 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of means with its interval."""
+    """A difference of means with its interval, in units of the margin; of relative margins, of the
+    model's root mean square margin.
+    """
 
     value: float
     low: float
@@ -233,8 +236,14 @@ def decided(a: Effect, b: Effect, difference: Effect, adjusted: float) -> str:
     return "open"
 
 
+def larger_effect(row: Mapping[str, Any]) -> float:
+    """The effect under the algorithm that follows a proposal further; row: of proof.csv."""
+    larger: float = row["a"] if abs(row["a"]) >= abs(row["b"]) else row["b"]
+    return larger
+
+
 def models_needed(difference: Effect, models: int) -> int | None:
-    """Models on each half whose interval would leave out 0, if the difference is as it seems."""
+    """Models on each set whose interval would leave out 0, if the difference is as it seems."""
     half_width = (difference.high - difference.low) / 2
     if not half_width > 0 or difference.value == 0:
         return None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modeldiff.core import rng
-from modeldiff.proof.effect import PROOF_LEVEL
-from modeldiff.proof.proposals import GROUP, Proposal
+from modeldiff.proof.effect import PROOF_LEVEL, larger_effect
+from modeldiff.proof.proposals import Proposal
 from modeldiff.proof.sets import Sets, images_of, opposite_halves, strongest, with_and_without
 
 if TYPE_CHECKING:
@@ -86,11 +86,10 @@ def sets_of(
     follows it further follows. identity: of the random images that are left out for comparison.
     """
     if experiment.share and table is not None:
-        row = table[experiment.proposal]
-        followed = row["a"] if abs(row["a"]) >= abs(row["b"]) else row["b"]
+        followed = larger_effect(table[experiment.proposal])
         weights = proposal.examples if followed >= 0 else -proposal.examples
         return with_and_without(strongest(weights, labels, experiment.share), labels, *identity)
-    if proposal.source.startswith(GROUP):
+    if proposal.group:
         return with_and_without(proposal.examples > 0, labels, *identity)
     return opposite_halves(proposal.examples, labels)
 
@@ -99,6 +98,6 @@ def left_out(experiment: Experiment, proposal: Proposal) -> int | None:
     """Training images that either set leaves out; None of opposite halves."""
     if experiment.share:
         return images_of(experiment.share, len(proposal.examples))
-    if proposal.source.startswith(GROUP):
+    if proposal.group:
         return int((proposal.examples > 0).sum())
     return None

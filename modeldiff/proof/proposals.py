@@ -28,6 +28,11 @@ class Proposal:
     targets: np.ndarray
     share: float
 
+    @property
+    def group(self) -> str:
+        """The user's name of the group; empty of what gradients propose."""
+        return self.source.removeprefix(GROUP) if self.source.startswith(GROUP) else ""
+
 
 def of_difference(
     scores_a: np.ndarray, scores_b: np.ndarray, source: str, proposals: int

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.proof.effect import PROOF_LEVEL, VERDICTS
-from modeldiff.proof.proposals import GROUP, Proposal
+from modeldiff.proof.effect import PROOF_LEVEL, VERDICTS, larger_effect
+from modeldiff.proof.proposals import Proposal
 from modeldiff.proof.step import read_proposals, read_table
 from modeldiff.study import Study, stages
 
@@ -31,12 +31,6 @@ class Proved:
     def number(self) -> int:
         """From 1, in the order of proof.csv."""
         return int(self.row["proposal"])
-
-    @property
-    def group(self) -> str:
-        """The user's name of the group; empty of what gradients propose."""
-        source = self.proposal.source
-        return source.removeprefix(GROUP) if source.startswith(GROUP) else ""
 
     @property
     def differs(self) -> bool:
@@ -93,8 +87,7 @@ def _signed(proved: Proved) -> Proved:
     """With the other half first, if the algorithm that follows it further has an effect below 0."""
     row = proved.row
     proposal = proved.proposal
-    larger = row["a"] if proved.follower == proved.a else row["b"]
-    if proved.group or not larger < 0:
+    if proved.proposal.group or not larger_effect(row) < 0:
         return proved
     turned = dict(row)
     for side in ("a", "b", "difference"):

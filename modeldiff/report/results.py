@@ -286,6 +286,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         power = _part(Power, "power", arrays)
         agreement = _part(Agreement, "agreement", arrays)
         chance = _part(Chance, "chance", arrays)
+        class_map = _part(ClassMap, "class_map", arrays)
     cosines = _cosines(_weights(study, folder, data, a), _weights(study, folder, data, b))
     return Pair(
         a=a,
@@ -296,7 +297,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         power=power,
         agreement=agreement,
         chance=chance,
-        class_map=_class_map(arrays),
+        class_map=class_map,
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
     )
@@ -319,15 +320,6 @@ def _part(kind: Any, name: str, arrays: artifacts.Arrays) -> Any:
         value = arrays[f"{name}.{field}"]
         content[field] = value if value.ndim else value.item()
     return kind(**content)
-
-
-def _class_map(arrays: artifacts.Arrays) -> ClassMap | None:
-    if "class_map.classes" not in arrays:
-        return None
-    content = {}
-    for field in fields(ClassMap):
-        content[field.name] = arrays[f"class_map.{field.name}"]
-    return ClassMap(**content)
 
 
 def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:
