@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from click.testing import CliRunner
+from hostile_values import BOMBS, OF_TYPE, VALUES
 
 from modeldiff.cli import main
 from modeldiff.study.schema import schema as schema_of_a_study
@@ -24,138 +25,6 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 200  # characters of a message
 SECONDS = 10  # a case may take
 HERE = "here-comes-the-value"  # stands in a config's text for what is put there
-
-# As they are written in YAML. What is hostile of one type may be right for another.
-VALUES = {
-    "null": "null",
-    "true": "true",
-    "zero": "0",
-    "minus one": "-1",
-    "half": "0.5",
-    "one": "1",
-    "one with a point": "1.0",
-    "many with a point": "120.0",
-    "two": "2",
-    "nan": ".nan",
-    "infinity": ".inf",
-    "minus infinity": "-.inf",
-    "smallest": "5.0e-324",
-    "largest": "1.7e+308",
-    "overflows": "1.0e+999",
-    "billion": "1000000000",
-    "64 bits": "9223372036854775808",
-    "5,000 digits": "9" * 5000,
-    "hexadecimal": "0x" + "f" * 300,
-    "sexagesimal": "1" + ":59" * 60_000,
-    "number as text": "'12'",
-    "exponent without point": "1e-6",
-    "empty": "''",
-    "blank": "' '",
-    "letter": "x",
-    "300 characters": "x" * 300,
-    "5,000 characters": "x" * 5000,
-    "wide characters": "'" + "ü漢🦆" * 60 + "'",
-    "right to left": r'"\u202eabc"',
-    "NUL": r'"a\0b"',
-    "newline": r'"a\nb"',
-    "ends in a newline": r'"digits\n"',
-    "escape sequence": r'"\e[31mred"',
-    "lone surrogate": r'"\ud800"',
-    "wildcard": "'{algorithm}'",
-    "format": "'%s{0.__class__}'",
-    "shell": "'$(touch sprung); `touch sprung`'",
-    "markup": "'<script>alert(1)</script>'",
-    "device": "/dev/null",
-    "endless device": "/dev/zero",
-    "root": "/",
-    "parent": "../..",
-    "option": "--help",
-    "no module": "nowhere:nothing",
-    "no function": "os:path",
-    "module of dots": "'....:x'",
-    "date": "2024-01-01",
-    "no date": "2024-13-45",
-    "time": "2024-01-01T00:00:00Z",
-    "bytes": "!!binary aGVsbG8=",
-    "broken bytes": "!!binary ü",
-    "set": "!!set {a, b}",
-    "ordered": "!!omap [a: 1]",
-    "pairs": "!!pairs [a: 1]",
-    "empty integer": "!!int ''",
-    "text as integer": "!!int x",
-    "text as truth": "!!bool x",
-    "text as time": "!!timestamp x",
-    "python": "!!python/object/apply:os.system ['touch sprung']",
-    "unknown tag": "!mine x",
-    "empty list": "[]",
-    "empty keys": "{}",
-    "list of text": "[a, b, c]",
-    "list of lists": "[[a], [b]]",
-    "list of nothing": "[null]",
-    "list of nan": "[.nan, 1, 2]",
-    "long list": "[" + "1, " * 3000 + "1]",
-    "list in a list": "[" * 900 + "]" * 900,
-    "keys in keys": "{a: " * 900 + "1" + "}" * 900,
-    "open brackets": "[" * 30_000,
-    "integer as key": "{1: 2}",
-    "null as key": "{null: 1}",
-    "truth as key": "{true: 1}",
-    "list as key": "{[1, 2]: 3}",
-    "date as key": "{2024-01-01: 3}",
-    "newline in a key": r'{"a\nb": 1}',
-    "long key": "{" + "k" * 500 + ": 1}",
-    "key twice": "{a: 1, a: 2}",
-    "name of nothing": "{name: nothing}",
-    "name with a list as option": "{name: os:getcwd, x: {1: 2}}",
-    "itself": "&itself [*itself]",
-    "itself as value": "&itself {a: *itself}",
-    "merges itself": "&itself {<<: *itself, name: x}",
-    "no anchor": "*nowhere",
-    "merges text": "{<<: text}",
-    "merges a list of text": "{<<: [a, b]}",
-}
-
-OF_TYPE = {
-    "integer": [
-        "zero",
-        "one",
-        "two",
-        "billion",
-        "64 bits",
-        "one with a point",
-        "many with a point",
-    ],
-    "number": ["zero", "one", "half", "nan", "infinity", "smallest", "largest", "overflows"],
-    "string": [
-        "letter",
-        "empty",
-        "blank",
-        "300 characters",
-        "5,000 characters",
-        "wide characters",
-        "NUL",
-        "newline",
-        "ends in a newline",
-        "wildcard",
-        "format",
-        "shell",
-        "device",
-        "option",
-        "parent",
-    ],
-    "array": ["empty list", "list of text", "list of nan", "list of lists", "long list"],
-    "object": ["empty keys", "name of nothing", "integer as key", "long key", "key twice"],
-    "boolean": ["true", "one"],
-    "null": ["null"],
-}
-
-BOMBS = {
-    "laughs": "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
-    "merges": "".join(
-        f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
-    ),
-}
-BOMBS = {name: f"a0: &a0 {{name: {name}}}\n" + text for name, text in BOMBS.items()}
 
 
 class Case(NamedTuple):

@@ -1,101 +1,19 @@
 """The user's own code and files are part of the keys of what they make, and of nothing else."""
 
-import importlib
 import json
-import os
-import sys
-from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 import yaml
 from click.testing import CliRunner
 from conftest import small
+from own_study import edit, shard, started
 
-from modeldiff import dataset, margins
 from modeldiff.cli import main
-from modeldiff.core import artifacts
-from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.jobs import changes, sharding, status
 from modeldiff.study import Study
-from modeldiff.training import checkpoint, train_full, train_shard
-from modeldiff.training.models import convnet
-from modeldiff.training.shard import load_full
 
-MINE = """
-import numpy as np
-from torch import nn
-from modeldiff.dataset import Images, Raw
-from training_parts import step
-
-def data():
-    images = np.load("images.npy")
-    labels = np.arange(len(images)) % 2
-    return Raw(Images(images[:300], labels[:300]), Images(images[300:], labels[300:]), ("a", "b"))
-
-def model(shape, classes, width=2):
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, classes))
-
-def train(module, images, labels, seed):
-    step(module)
-
-def brighter(images, strength):
-    return images
-
-def prepared(images):
-    return images
-
-def estimator(masks, margins):
-    raise NotImplementedError
-"""
-PARTS = "def step(module):\n    next(module.parameters()).data.add_(0.1)\n    return 0.1\n"
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with modules of one's own and 400 images, in which everything is run."""
-    monkeypatch.chdir(tmp_path)
-    images = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8), dtype=np.uint8)
-    np.save("images.npy", images)
-    (tmp_path / "mine.py").write_text(MINE)
-    (tmp_path / "training_parts.py").write_text(PARTS)
-    yield tmp_path
-    forget()
-
-
-def forget():
-    """As a process that has not imported them yet."""
-    for name in ("mine", "training_parts"):
-        sys.modules.pop(name, None)
-    importlib.invalidate_caches()
-
-
-def edit(path, old, new):
-    """Change a file of the user's, so that it is imported anew."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**10))  # whatever the clock's steps are
-    forget()
-
-
-@pytest.fixture
-def own(config, folder):
-    """A config whose every part that can be is one's own; algorithm `plain` has none but data."""
-    config = small(config)
-    config["dataset"] = {"name": "mine:data"}
-    mine = config["algorithms"]["masked"]
-    config["algorithms"]["masked"] = {
-        "model": {"name": "mine:model"},
-        "train": {"name": "mine:train"},
-        "preprocess": mine["preprocess"],
-    }
-    config["subsets"]["models"] = 120
-    feature = {"name": "mine:brighter", "class": "a", "strengths": [1, 2, 3]}
-    config["verification"]["transformations"] = {"brighter": feature}
-    forget()
-    return config
+pytest_plugins = ["own_study"]
 
 
 def keys(config):
@@ -212,14 +130,6 @@ def test_a_file_that_is_an_option_of_ones_own_part_counts_by_its_content(own, fo
 # A run and its jobs.
 
 
-def started(own):
-    """A study whose run has begun: its folder has what Snakemake writes at the start."""
-    study = Study.load(own)
-    study.write(f"{study.folder}/study.json")
-    dataset.prepare(study, f"{study.folder}/dataset/manifest.json")
-    return study
-
-
 def test_a_job_stops_if_the_code_is_not_what_the_run_was_started_with(own, folder):
     path = f"{started(own).folder}/study.json"
     assert Study.read(path) == Study.load(own)
@@ -248,17 +158,6 @@ def test_a_study_without_own_code_leaves_no_record_of_any(own, study, folder):
     assert not record.exists()
 
 
-def shard(study, name, models):
-    """A shard that says it was trained for the study and its prepared data."""
-    manifest = f"{study.folder}/dataset/manifest.json"
-    path = f"{study.folder}/{name}/shards/{models.start}-{models.stop}.npy"
-    facts = {"models": [models.start, models.stop], "failed": {}, "margin": "max"}
-    facts["data"] = dataset.digest(manifest)
-    with artifacts.write(path, study.key("training", name), **facts) as file:
-        np.save(file, np.zeros((len(models), 3), np.float32))
-    return path
-
-
 def test_check_says_what_changed_and_how_many_models_are_trained_again(own, folder):
     study = started(own)
     (folder / "mine.yaml").write_text(yaml.safe_dump(own))
@@ -283,109 +182,3 @@ def test_more_models_alone_train_none_again(own, folder):
     own["subsets"]["models"] = 150
     (said,) = changes.lines(Study.load(own))
     assert said == "changed since the last run: subsets.models; no model is trained again"
-
-
-# Data.
-
-
-def test_data_that_the_source_no_longer_gives_are_noticed(own, folder):
-    study = started(own)
-    assert list(changes.data(study)) == []
-    images = np.load("images.npy")
-    images[0, 0, 0, 0] ^= 1
-    np.save("images.npy", images)
-    (said,) = changes.data(study)
-    assert said.startswith("mine:data gives other training images than those prepared")
-    images[-1, 0, 0, 0] ^= 1
-    np.save("images.npy", images[:-1])
-    (said,) = changes.data(study)
-    assert "other training images and test images and labels or classes than" in said
-
-
-def test_models_of_other_data_are_never_pooled(own, folder):
-    study = started(own)
-    manifest = f"{study.folder}/dataset/manifest.json"
-    shards = [shard(study, "masked", range(30))]
-    key = study.key("training", "masked")
-    margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
-    images = np.load("images.npy")
-    images[0, 0, 0, 0] ^= 1
-    np.save("images.npy", images)
-    dataset.prepare(study, manifest)  # of the same settings
-    shards.append(shard(study, "masked", range(30, 60)))
-    with pytest.raises(CorruptArtifact) as caught:
-        margins.gather(shards, key, "margins.npy", "all", dataset.digest(manifest))
-    assert "0-30.npy: its models were trained on other data than are" in caught.value.details
-    assert sharding.finished(study, "training", ("masked",), study.folder) == {30: 60}
-
-
-def test_neither_are_models_that_were_trained_on_all_of_other_data(own, folder):
-    study = started(own)
-    manifest = f"{study.folder}/dataset/manifest.json"
-    data = dataset.read(manifest, study.key("dataset"))
-    train_full(study, "plain", data, range(1), "full.npz", device="cpu")
-    assert len(list(load_full(study, "plain", data, ["full.npz"], device="cpu"))) == 1
-    images = np.load("images.npy")
-    images[:300] = 255 - images[:300]
-    np.save("images.npy", images)
-    dataset.prepare(study, manifest)
-    other = dataset.read(manifest, study.key("dataset"))
-    with pytest.raises(CorruptArtifact, match=r"full.npz: its models were trained on other data"):
-        list(load_full(study, "plain", other, ["full.npz"], device="cpu"))
-
-
-def test_a_job_goes_on_only_with_models_of_its_data(own, folder, monkeypatch):
-    study = started(own)
-    data = dataset.read(f"{study.folder}/dataset/manifest.json", study.key("dataset"))
-    trained = []
-
-    def resumed(output, key, *how):
-        trained.append(checkpoint.JobCheckpoint(output, key, ":".join(map(str, how)))._key)
-        raise UserError("stop")
-
-    monkeypatch.setattr("modeldiff.training.shard.resumable", resumed)
-    for digest in ("one", "two"):
-        of = replace(data, digest=digest)
-        with pytest.raises(UserError, match="stop"):
-            train_shard(study, "plain", of, range(2), folder / "x.npy", device="cpu")
-    assert trained[0] != trained[1]
-
-
-# Weights.
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("nn.ReLU(), ", "", "has no `2.weight`"),
-        ("width=2", "width=3", "`1.weight` is [2, 64], not [3, 64]"),
-        (", nn.ReLU(), nn.Linear(width, classes)", "", "has `3.weight`, which is not the model's"),
-    ],
-    ids=["names", "shapes", "left over"],
-)
-def test_weights_of_another_module_are_refused(own, folder, old, new, words):
-    """With a version in place of the code, nothing but the strict loading stands in the way."""
-    own["algorithms"]["masked"]["code"] = "v1"
-    study = started(own)
-    data = dataset.read(f"{study.folder}/dataset/manifest.json", study.key("dataset"))
-    train_full(study, "masked", data, range(2), "full.npz", device="cpu")
-    list(load_full(study, "masked", data, ["full.npz"], device="cpu"))
-    edit(folder / "mine.py", old, new)
-    with pytest.raises(UserError) as caught:
-        list(load_full(study, "masked", data, ["full.npz"], device="cpu"))
-    assert str(caught.value) == f"full.npz: does not fit the model mine:model: {words}"
-
-
-def test_a_training_function_that_alters_the_module_is_refused(own, folder):
-    edit(folder / "mine.py", "step(module)", "module.add_module('more', nn.Linear(1, 1))")
-    study = started(own)
-    data = dataset.read(f"{study.folder}/dataset/manifest.json", study.key("dataset"))
-    with pytest.raises(UserError, match=r"mine:train .*: left the module with more\.weight"):
-        train_full(study, "masked", data, range(1), "full.npz", device="cpu")
-
-
-def test_weights_to_start_from_must_have_the_model_s_shapes(tmp_path):
-    torch.save(convnet((1, 8, 8), 10, width=4).state_dict(), tmp_path / "start.pt")
-    convnet((1, 8, 8), 3, width=4, weights=str(tmp_path / "start.pt"))
-    with pytest.raises(UserError, match=r"model\.weights"):
-        convnet((1, 8, 8), 10, width=8, weights=str(tmp_path / "start.pt"))

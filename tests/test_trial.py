@@ -52,7 +52,7 @@ def test_a_net_that_cannot_be_batched_is_said_to_be_trained_alone(check):
 
 
 def own_data(study):
-    study["dataset"] = {"name": "bad_parts:data_floats"}
+    study["dataset"] = {"name": "bad_data:data_floats"}
 
 
 def own_estimator(study):
@@ -76,7 +76,7 @@ def own_transformation(study):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (own_data, "bad_parts:data_floats (train): images are float64 [30 x 1 x 8 x 8]; must be"),
+        (own_data, "bad_data:data_floats (train): images are float64 [30 x 1 x 8 x 8]; must be"),
         (few_models, "subsets.models: is 70, of which 50 are for evaluation; must be at least 90"),
         (own_estimator, "bad_parts:estimate_nan (of 60 models): returned infinite values or NaN"),
         (own_preprocess, "bad_parts:by_neighbours (preprocess): changes an image at random, or"),

@@ -101,7 +101,7 @@ KINDS = {
     "transformation": of_transformation,
     "estimator": of_estimator,
 }
-# Of which kind the part is, the function of `bad_parts`, what its line says.
+# Of which kind the part is, the function of `bad_parts` or `bad_data`, what its line says.
 RAISE = {
     "boom": r"ValueError: the file of weights is gone \(bad_parts.py, line \d+: raise ValueError",
     "leave": r"ended the program \(SystemExit: 3\); must return, or raise an error \(bad_parts",
@@ -133,7 +133,7 @@ RESULTS = [
     ("data", "data_numbered_classes", r"classes are \(0, 1\); must be a tuple of two or more"),
     ("data", "data_same_classes", r"classes are \('a', 'a'\); must be"),
     ("data", "data_one_class", r"classes are \('a',\); must be a tuple of two or more"),
-    ("data", "data_torn", r"reading its images\): OSError: image 1 is torn \(bad_parts.py"),
+    ("data", "data_torn", r"reading its images\): OSError: image 1 is torn \(bad_data.py"),
     ("data", "data_ragged", r"image 0 is uint8 \[3 x 7 x 8\]; must be uint8 \[3, 8, 8\]"),
     ("model", "none", r"returned None; must be a torch module"),
     ("model", "listed", r"returned list of 3; must be a torch module"),
@@ -208,10 +208,11 @@ CASES = [(kind, name, words) for kind in KINDS for name, words in RAISE.items()]
 def test_a_part_that_misbehaves_is_named_in_a_line(study, data, tmp_path, kind, name, words):
     if (kind, name) == ("data", "no_arguments"):
         words = "returned None; must be"  # a source needs none
-    path = f"bad_parts:{name}"
+    module = "bad_data" if name.startswith("data_") else "bad_parts"
+    path = f"{module}:{name}"
     error = told(KINDS[kind](path, study, data, tmp_path), path, tmp_path)
     assert re.search(words, str(error)), str(error)
-    assert error.details.startswith("Traceback") or "(bad_parts.py" not in str(error)
+    assert error.details.startswith("Traceback") or f"({module}.py" not in str(error)
 
 
 IMPORTS = {
