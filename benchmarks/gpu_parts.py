@@ -191,7 +191,7 @@ def proof(options: Options) -> Iterator[Row]:
     for name in pair:
         start = time.perf_counter()
         path = options.work / f"retrained-{name}.npy"
-        models = range(study.retrained(1))
+        models = range(study.proof.retrained(1))
         step.retrain(study, pair, name, 1, data, proposals, models, path, **where)
         shards.append(path)
         yield {"algorithm": name, "retraining": time.perf_counter() - start}

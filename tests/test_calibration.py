@@ -70,6 +70,21 @@ def test_jobs_of_other_settings_are_cut_anew(config, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("proof", "size"),
+    # A half takes as long as a subset of a half; all but a group, twice as long.
+    [({}, 48), ({"removal": [0.01]}, 16)],
+)
+def test_a_job_that_retrains_is_as_long_as_wanted(config, tmp_path, proof, size):
+    study = asks(config, minutes_per_job=1, width="auto")
+    study = Study.load(study.config | {"proof": {"models": 10} | proof})
+    path = tmp_path / "plain/calibration.json"
+    sharding.Calibration(16, 1.0, 5.0).write(path, study.key("calibration", "plain"))
+    names = ("plain", "masked", "plain", "1")
+    first = next(sharding.cut(study, "retraining", names, tmp_path))
+    assert len(first) == size
+
+
+@pytest.mark.parametrize(
     ("seconds", "room", "size"),
     [
         (1.0, "training", 48),  # (60 - 5) / 1, whole groups of 16

@@ -44,6 +44,22 @@ def test_300_000_models_are_planned_by_default_and_not_one_by_one(config):
     refused(config, "training.shard: is 1", "300,000 jobs of plain", "or more would be right")
 
 
+def test_jobs_that_retrain_count_among_all(config):
+    few = limits.jobs(config_of(config, {"proposals": 2, "models": 3, "rounds": 1}))
+    without = limits.jobs(config_of(config, None))
+    assert few - without == 2 * 24  # of both algorithms, a model a job
+    many = {"proposals": 100, "models": 1000, "rounds": 20}
+    with pytest.raises(UserError, match=r"comparison.pairs: makes .* jobs of all algorithms"):
+        config_of(config, many)
+
+
+def config_of(config, proof):
+    """The checked config with that section `proof`, or none, and a model a job."""
+    changed = config | {"training": {"shard": 1}}
+    del changed["proof"]
+    return Study.load(changed | ({"proof": proof} if proof else {})).config
+
+
 def test_what_a_refusal_calls_right_is_accepted(config):
     config["subsets"]["models"], config["training"]["shard"] = 300_000, 1
     with pytest.raises(UserError) as caught:

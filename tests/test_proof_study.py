@@ -96,8 +96,8 @@ def test_a_group_that_differs_in_nothing_is_not_proved(finished):
 
 def test_retrained_models_are_numbered_so_that_more_can_join(finished):
     study = Study.read(finished[1])
-    assert [study.retrained(1), study.retrained(2)] == [18, 30]
-    numbers = [retrained_model(number, study.tested(1)) for number in range(18)]
+    assert [study.proof.retrained(1), study.proof.retrained(2)] == [18, 30]
+    numbers = [retrained_model(number, study.proof.tested(1)) for number in range(18)]
     assert len(set(numbers)) == 18
     assert [n.repeat for n in numbers] == [0] * 6 + [1] * 6 + [2] * 6
     more = Study.load(study.config | {"proof": study.config["proof"] | {"models": 5}})

@@ -10,7 +10,7 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, Images
 from modeldiff.study import Study
-from modeldiff.study.study import INFLUENCE_KINDS
+from modeldiff.study.proof_section import INFLUENCE_KINDS
 from modeldiff.training.shard import load_full
 
 

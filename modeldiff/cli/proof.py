@@ -136,4 +136,4 @@ def proof(
     from modeldiff.proof import step
 
     proved(study, pair)
-    step.write(study, pair, rounds or len(study.rounds), proposals, retrained, output)
+    step.write(study, pair, rounds or study.proof.rounds, proposals, retrained, output)

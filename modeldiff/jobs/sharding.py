@@ -119,7 +119,7 @@ def _models(study: Study, stage: str, names: Names) -> int:
     if stage == "training":
         return study.models if name in study.fitted else 0
     if stage == "retraining":
-        return study.retrained(int(names[-1]))
+        return study.proof.retrained(int(names[-1]))
     return study.full_models if name in study.trained else 0
 
 
@@ -130,13 +130,21 @@ def _size(study: Study, stage: str, names: Names, folder: str | Path) -> int:
         return study.training.shard
     name = STAGES[stage].algorithm(names)
     calibrated = calibration(study, name, Path(folder) / stages.path("calibration", name))
-    examples = {"training": study.alpha, "retraining": 0.5, "full": 1.0}  # of a model, a share
-    share = study.alpha / examples[stage]
+    share = study.alpha / examples_share(study, stage)
     seconds = 60 * minutes - calibrated.seconds_per_job
     models = _models(study, stage, names)
     fewest = -(-models // limits.MOST_MEASURED)  # not more jobs than can be planned
     size = max(fewest, 1, int(share * seconds / calibrated.seconds_per_model))
     return size - size % calibrated.width if size > calibrated.width else size
+
+
+def examples_share(study: Study, stage: str) -> float:
+    """Share of the training examples that a model of a stage learns from, at most."""
+    if stage == "training":
+        return study.alpha
+    # Where groups are left out, models learn from nearly all examples.
+    halves_alone = not study.proof.removal and not study.proof.groups
+    return 0.5 if stage == "retraining" and halves_alone else 1.0
 
 
 def finished(study: Study, stage: str, names: Names, folder: str | Path) -> dict[int, int]:

@@ -145,7 +145,7 @@ def _algorithm(
     progress = Progress(
         models=study.models if name in study.fitted else 0,
         full_models=study.full_models if name in study.trained else 0,
-        retrained_models=sum(study.retrained(int(of[-1])) for of in _retraining(study, name)),
+        retrained_models=sum(study.proof.retrained(int(of[-1])) for of in _retraining(study, name)),
     )
     of_jobs = stretches.setdefault(name, [])
     key = study.key("training", name)

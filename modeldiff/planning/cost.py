@@ -90,8 +90,8 @@ def _algorithm(
     width = calibration.fastest(tried)
     measured = sharding.Calibration(width, tried[width], start)
     measured.write(folder / stages.path("calibration", name), study.key("calibration", name))
-    # A retrained model learns from half of the images, whatever the share of a subset.
-    seconds = {"training": tried[width], "full": 0.0, "retraining": tried[width] / 2 / study.alpha}
+    retraining = tried[width] / study.alpha * sharding.examples_share(study, "retraining")
+    seconds = {"training": tried[width], "full": 0.0, "retraining": retraining}
     if most := min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
     jobs = []  # seconds of each

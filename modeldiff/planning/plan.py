@@ -51,7 +51,7 @@ def outline(study: Study) -> dict[str, Any]:
         "models": study.models,
         "full_models": study.full_models,
         "proved": [list(pair) for pair in study.proved],
-        "proposals": study.proposals if study.proved else 0,
+        "proposals": study.proof.all_proposals if study.proved else 0,
         "retrained": retrained(study) if study.proved else 0,
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
@@ -60,7 +60,7 @@ def outline(study: Study) -> dict[str, Any]:
 
 def retrained(study: Study) -> int:
     """Models of each algorithm of a pair that retraining may take, in all rounds."""
-    return sum(study.retrained(int(number)) for number in study.rounds)
+    return sum(study.proof.retrained(int(number)) for number in study.proof.round_names)
 
 
 def training_jobs(study: Study) -> int:

@@ -30,8 +30,8 @@ class Experiment:
 
 def experiments(study: "Study") -> list[Experiment]:
     """All of a pair: each proposal's own, then what shows how large its group of images is."""
-    planned = [Experiment(proposal) for proposal in range(study.proposals)]
-    for proposal in range(study.proposed):
+    planned = [Experiment(proposal) for proposal in range(study.proof.all_proposals)]
+    for proposal in range(study.proof.by_gradients):
         for share in study.proof.removal:
             planned.append(Experiment(proposal, share))
     return planned

@@ -19,7 +19,7 @@ from modeldiff.proof.experiments import (
     wanted,
 )
 from modeldiff.proof.proposals import GROUP, Proposal, of_difference, of_group
-from modeldiff.study.study import INFLUENCE_KINDS
+from modeldiff.study.proof_section import INFLUENCE_KINDS
 
 if TYPE_CHECKING:
     from modeldiff.dataset import Dataset
@@ -127,7 +127,7 @@ def retrain(
     chosen = wanted(planned, table)
     members = {}
     for number in models:
-        which = retrained_model(number, study.tested(round_number))
+        which = retrained_model(number, study.proof.tested(round_number))
         if not chosen[which.experiment]:
             continue
         experiment = planned[which.experiment]
@@ -167,7 +167,7 @@ def write(
     for number in range(1, rounds + 1):
         of_a = _margins(study, pair, pair[0], number, retrained)
         of_b = _margins(study, pair, pair[1], number, retrained)
-        for place, experiment in enumerate(planned[: study.tested(number)]):
+        for place, experiment in enumerate(planned[: study.proof.tested(number)]):
             targets = given[experiment.proposal].targets
             a = Retrained.of(of_a[:, place, 0], of_a[:, place, 1], targets, relative=relative)
             b = Retrained.of(of_b[:, place, 0], of_b[:, place, 1], targets, relative=relative)
@@ -177,7 +177,7 @@ def write(
     for experiment, proof in zip(planned, prove(tested), strict=True):
         rows.append(_row(experiment, given[experiment.proposal], proof))
     key = study.key("proof", *pair)
-    if rounds < len(study.rounds):
+    if rounds < study.proof.rounds:
         key = study.key("looks", *pair, str(rounds))
     with artifacts.write(output, key) as file:
         pd.DataFrame(rows)[list(COLUMNS)].to_csv(file, index=False)
@@ -212,8 +212,8 @@ def _margins(
         if artifacts.record(path)["key"] == key:  # which tells algorithms and rounds apart
             parts.append(artifacts.array(path, key, kind="f", dimensions=2))
     held = sum(len(part) for part in parts)
-    if held != study.retrained(round_number):
-        wanted = f"must be {study.retrained(round_number)} of round {round_number}"
+    if held != study.proof.retrained(round_number):
+        wanted = f"must be {study.proof.retrained(round_number)} of round {round_number}"
         models = f"the retrained models of {name} are {held}; {wanted}"
         raise UserError(f"{' and '.join(pair)}: {models}")
     rows = np.concatenate(parts)

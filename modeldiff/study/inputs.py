@@ -40,7 +40,7 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
         maker = MAKERS[file]
         of_each = []
         for names in _whose(study, stage, file, of):
-            if maker.per == "retrained" and names[-1] != study.rounds[0]:
+            if maker.per == "retrained" and names[-1] != study.proof.round_names[0]:
                 continue  # the first round stands for all: they differ by their numbers alone
             made_by = study.weights(*names) if file == WEIGHTS else maker.name
             of_each.append(settings(study, made_by, *names))
@@ -66,11 +66,11 @@ def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names
         return [(name,) for name in study.compared] if file == WEIGHTS else maker.of(study)
     if maker.per == "retrained":
         a, b, *last = of
-        rounds = study.rounds[: int(last[0])] if last else study.rounds
+        rounds = study.proof.round_names[: int(last[0])] if last else study.proof.round_names
         return [(a, b, name, number) for number in rounds for name in (a, b)]
     if maker.per == "look":  # after the round before
         a, b, _, number = of
-        return [(a, b, str(int(number) - 1))] if number != study.rounds[0] else []
+        return [(a, b, str(int(number) - 1))] if number != study.proof.round_names[0] else []
     if stage.per in ("retrained", "look"):
         return [of[:2]]
     if stage.per == "pair" and maker.per != "pair":

@@ -115,7 +115,7 @@ def retraining(study: "Study", a: str, b: str, name: str, number: str) -> Settin
     the first round has: more can join.
     """
     settings = full(study, name) | {"margin": study.training.margin}
-    if number != study.rounds[0]:
+    if number != study.proof.round_names[0]:
         settings["removal"] = study.proof.removal
     return settings | {"round": number}
 

@@ -9,6 +9,7 @@ from typing import Any
 from modeldiff.core import paths
 from modeldiff.study import stages
 from modeldiff.study.config_file import KeyPath
+from modeldiff.study.proof_section import Proof
 
 MANY_JOBS = 20_000  # planned in half a minute and 400 MB
 MOST_JOBS = 100_000  # planned in two minutes and 1.4 GB
@@ -69,8 +70,17 @@ def jobs(config: Mapping[str, Any]) -> int:
         if on_subsets > 0:
             planned += config["datamodels"]["jobs"]
     if training["minutes_per_job"] is None:
-        planned += _training_jobs(models, training["shard"])
+        planned += _training_jobs(models, training["shard"]) + _retraining_jobs(config)
     return planned
+
+
+def _retraining_jobs(config: Mapping[str, Any]) -> int:
+    """Jobs that retrain models of both algorithms of all pairs, in all rounds, at most."""
+    if "proof" not in config:
+        return 0
+    proof = Proof.model_validate(config["proof"])
+    in_a_round = _divided(proof.retrained(proof.rounds), config["training"]["shard"])
+    return 2 * len(config["comparison"]["pairs"]) * proof.rounds * in_a_round
 
 
 def _training_jobs(models: dict[str, tuple[int, int]], shard: int) -> int:

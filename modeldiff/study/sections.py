@@ -10,10 +10,10 @@ from pydantic import Field
 
 from modeldiff.study.algorithm_section import AlgorithmSection
 from modeldiff.study.dataset_section import Dataset
+from modeldiff.study.proof_section import Proof
 from modeldiff.study.section import (
     Absent,
     Count,
-    FilePath,
     ImportPath,
     Label,
     ResultsFolder,
@@ -211,64 +211,6 @@ class Comparison(Section):
         ge=1,
         le=10_000,
         description="Test and training examples listed at each end of a direction.",
-    )
-
-
-class Proof(Section):
-    """Where the two differ, proposed by gradients of a few models trained on all data, and proved
-    by models trained on sets chosen for each proposal; absent: nothing is proposed.
-    """
-
-    proposers: int = Field(
-        default=5,
-        ge=1,
-        le=1_000,
-        description="Models of each algorithm trained on the full training set whose gradients "
-        "propose; as many as there are, if there are fewer.",
-    )
-    proposals: int = Field(
-        default=2,
-        ge=1,
-        le=100,
-        description="Proposals by each of two kinds of influence, plain and as it predicts "
-        "margins.",
-    )
-    models: int = Field(
-        default=3,
-        ge=2,
-        le=1_000,
-        description="Models of each algorithm that a round trains on each of the two opposite "
-        "halves of the training set that a proposal makes.",
-    )
-    rounds: int = Field(
-        default=3,
-        ge=1,
-        le=20,
-        description="Rounds at most. What is decided after a round gets no more models; rounds "
-        "can be added later.",
-    )
-    margins: Literal["relative", "absolute"] = Field(
-        default="relative",
-        description="Which margins the two algorithms are compared by: `relative`, each model's "
-        "margins divided by their root mean square over the targets, so that an algorithm with "
-        "larger margins is not said to differ for that alone; or `absolute`, as they are.",
-    )
-    removal: list[Annotated[float, Field(gt=0, le=0.25)]] = Field(
-        default=[],
-        max_length=20,
-        json_schema_extra={"uniqueItems": True},
-        description="Shares of the training images, e.g. 0.01, that are left out to see how large "
-        "the group behind a proved proposal is: those that it weighs most, against as many random "
-        "others of the same classes. Proposals are proved first, so that it takes two rounds or "
-        "more.",
-    )
-    groups: dict[Label, FilePath] = Field(
-        default={},
-        max_length=100,
-        description="Groups of images that you suspect, by a name of your own: a CSV file each, "
-        "with the columns `split` (train or test) and `example` (its number, from 0). The training "
-        "images are left out, against as many random others of the same classes; the test images "
-        "are looked at.",
     )
 
 

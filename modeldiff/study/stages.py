@@ -29,7 +29,7 @@ def _retrained(study: "Study") -> list[Names]:
     found: list[Names] = []
     for a, b in study.proved:
         for name in (a, b):
-            found += [(a, b, name, number) for number in study.rounds]
+            found += [(a, b, name, number) for number in study.proof.round_names]
     return found
 
 
@@ -243,7 +243,9 @@ _TABLE = (
     Stage(
         name="looks",
         per="look",
-        of=lambda study: [(*pair, n) for pair in study.proved for n in study.rounds[:-1]],
+        of=lambda study: [
+            (*pair, n) for pair in study.proved for n in study.proof.round_names[:-1]
+        ],
         files={"look": "{a}-vs-{b}/looks/{round}.csv"},
         inputs=by_name("proposals", "retrained"),
         settings=keys.looks,

@@ -16,10 +16,10 @@ from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
-from modeldiff.study.sections import Comparison, Config, Datamodels, Proof, Training, Verification
+from modeldiff.study.proof_section import Proof
+from modeldiff.study.sections import Comparison, Config, Datamodels, Training, Verification
 from modeldiff.study.sizes import image_bytes
 
-INFLUENCE_KINDS = ("influence", "predictive")  # what proposes: see `attribution.gradients`
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -178,33 +178,6 @@ class Study:
     def proved(self) -> tuple[tuple[str, str], ...]:
         """The pairs whose differences are proposed and proved, if asked for: both are trained."""
         return self._both_trained() if "proof" in self.config else ()
-
-    @property
-    def proposed(self) -> int:
-        """Proposals of each pair by gradients, of every kind of influence."""
-        return len(INFLUENCE_KINDS) * self.proof.proposals
-
-    @property
-    def proposals(self) -> int:
-        """Those, and the groups that the user names."""
-        return self.proposed + len(self.proof.groups)
-
-    def tested(self, round_number: int) -> int:
-        """How many of `proof.experiments` a round has models for: the first so many.
-
-        How large the group of a proposal is, is asked after the first round.
-        """
-        removals = self.proposed * len(self.proof.removal)
-        return self.proposals + (removals if round_number > 1 else 0)
-
-    def retrained(self, round_number: int) -> int:
-        """Models retrained of each algorithm of a pair in a round: on two sets per experiment."""
-        return 2 * self.tested(round_number) * self.proof.models
-
-    @property
-    def rounds(self) -> tuple[str, ...]:
-        """The numbers of all rounds of retraining, as they stand in paths."""
-        return tuple(str(number + 1) for number in range(self.proof.rounds))
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
