@@ -10,7 +10,8 @@ from scipy.linalg import cho_factor, cho_solve
 
 from modeldiff.core import rng
 from modeldiff.core.errors import UserError
-from modeldiff.datamodels.gram import Gram, blocks
+from modeldiff.datamodels.blocking import blocks
+from modeldiff.datamodels.gram import Gram
 from modeldiff.study.sizes import FEWEST_COMPARED
 
 SURE = 1.645  # standard errors below the share: with nothing to predict, 0 in 95 of 100 cases

@@ -21,7 +21,7 @@ import torch
 from modeldiff.comparison.paired_ridge import Noise, Paired, Ridge, signs
 from modeldiff.comparison.result import DIRECTION_LEVEL, Chance
 from modeldiff.core import rng
-from modeldiff.datamodels.gram import blocks
+from modeldiff.datamodels.blocking import blocks
 
 RANK = 256  # dimensions of the targets' space that directions are found and tested in
 FLIP_BYTES = 1 << 27  # of flipped weights held at a time

@@ -13,7 +13,7 @@ import torch
 from numba import njit, types
 from numba.extending import intrinsic
 
-from modeldiff.datamodels.gram import LANES
+from modeldiff.datamodels.blocking import LANES
 
 STRIP = 64  # rows of X'X that a thread computes at a time
 BYTES = 8  # of a packed column whose tables are in use at a time, so that they stay in cache

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from modeldiff.core.errors import UserError
-from modeldiff.datamodels.gram import blocks
+from modeldiff.datamodels.blocking import blocks
 from modeldiff.datamodels.model import Datamodels
 
 GROUPS = 50  # of subsets that the jackknife leaves out in turn

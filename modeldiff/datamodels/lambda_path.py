@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from modeldiff.datamodels import fista
-from modeldiff.datamodels.gram import compiled
+from modeldiff.datamodels.blocking import compiled
 from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import PATH_GAP
 

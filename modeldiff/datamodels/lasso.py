@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from modeldiff.datamodels.gram import Cross, Gram, blocks
+from modeldiff.datamodels.blocking import blocks
+from modeldiff.datamodels.gram import Cross, Gram
 
 
 @dataclass(frozen=True)

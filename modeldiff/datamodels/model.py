@@ -10,7 +10,7 @@ import torch
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.datamodels.gram import blocks
+from modeldiff.datamodels.blocking import blocks
 
 VERSION = 1  # of the file
 PATH_GAP = 1e-4  # at which a point of the path is good enough to be judged

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels import closed_form, custom_estimator
-from modeldiff.datamodels.gram import Cross, blocks, read
+from modeldiff.datamodels.blocking import blocks
+from modeldiff.datamodels.gram import Cross, read
 from modeldiff.datamodels.gram_cache import FAILED, Grams
 from modeldiff.datamodels.lambda_path import path_errors, refit
 from modeldiff.datamodels.lasso import HeldOut, Problem
