@@ -1,3 +1,8 @@
+def prior(wildcards, input):
+    """The gradients that datamodels shrink towards, if the study has them."""
+    return ["--gradients", input.gradients] if input.gradients else []
+
+
 # The sums themselves are no output: Snakemake would delete them before they are added to.
 rule grams:
     input:
@@ -44,12 +49,13 @@ rule fit:
     params:
         study=result(stages.STUDY),
         key=key("fit"),
+        prior=prior,
     message:
         "Fit share {wildcards.part} of {wildcards.parts} of the targets of {wildcards.algorithm}"
     shell:
         "python -m modeldiff fit {params.study:q} {wildcards.algorithm:q}"
         " --masks {input.masks:q} --margins {input.margins:q} --dataset {input.dataset:q}"
-        " --grams {input.grams:q} --part {wildcards.part} {wildcards.parts}"
+        " {params.prior:q} --grams {input.grams:q} --part {wildcards.part} {wildcards.parts}"
         " --gpu {resources.gpu} --threads {threads} --output {output:q} &> {log:q}"
 
 
@@ -72,12 +78,14 @@ rule datamodels:
     params:
         study=result(stages.STUDY),
         key=key("datamodels"),
+        prior=prior,
     message:
         "Fit the datamodels of {wildcards.algorithm}"
     shell:
         "python -m modeldiff datamodels {params.study:q} {wildcards.algorithm:q} {input.fits:q}"
         " --masks {input.masks:q} --margins {input.margins:q} --dataset {input.dataset:q}"
-        " --gpu {resources.gpu} --threads {threads} --output {output.datamodels:q} &> {log:q}"
+        " {params.prior:q} --gpu {resources.gpu} --threads {threads}"
+        " --output {output.datamodels:q} &> {log:q}"
 
 
 # Only for algorithms whose scores come from elsewhere: nothing of them is trained on subsets.

@@ -105,6 +105,9 @@ data_option = click.option(
 )
 masks_option = click.option("--masks", type=FILE, required=True, help="Masks of all subsets.")
 margins_option = click.option("--margins", type=FILE, required=True, help="Margins of all models.")
+gradients_option = click.option(
+    "--gradients", type=FILE, help="What `modeldiff gradients` wrote, where the study has a prior."
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), default=1, help="CPU threads."
 )
@@ -126,7 +129,12 @@ def device_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def regression(
-    study: Study, algorithm: str, manifest: Path, masks: Path, margins: Path
+    study: Study,
+    algorithm: str,
+    manifest: Path,
+    masks: Path,
+    margins: Path,
+    gradients: Path | None = None,
 ) -> "Regression":
     """What the fits of an algorithm read."""
     from modeldiff import dataset
@@ -134,4 +142,4 @@ def regression(
 
     n_train = dataset.read_manifest(manifest, study.key("dataset"))["train"]
     dataset.check_trained_on(margins, dataset.digest(manifest))
-    return Regression(study, algorithm, n_train, masks, margins)
+    return Regression(study, algorithm, n_train, masks, margins, gradients)

@@ -32,8 +32,10 @@ def gradients(study: Study, **given: object) -> None:
     """Write how far training images raise margins, by gradients of models in CHECKPOINTS."""
     from modeldiff.attribution import influence_step
 
-    if "proof" not in study.config:
-        raise UserError(f"study {study.name}: has no section `proof`")
+    if given["name"] not in study.differentiated:
+        raise UserError(
+            f"algorithms.{given['name']}: study {study.name} has no `proof` of it, and no prior"
+        )
     influence_step.write(study=study, **given)  # type: ignore[arg-type]
 
 

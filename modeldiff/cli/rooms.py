@@ -14,6 +14,7 @@ from modeldiff.cli.options import (
     algorithm_argument,
     data_option,
     device_options,
+    gradients_option,
     margins_option,
     masks_option,
     output_option,
@@ -157,6 +158,7 @@ def grams(
 @margins_option
 @click.option("--grams", type=FILE, required=True, help="What `modeldiff grams` wrote.")
 @click.option("--part", type=(int, int), required=True, help="Which share of the targets: i n.")
+@gradients_option
 @data_option
 @device_options
 @output_option
@@ -167,6 +169,7 @@ def fit(
     margins: Path,
     grams: Path,
     part: tuple[int, int],
+    gradients: Path | None,
     manifest: Path,
     device: str,
     output: Path,
@@ -174,7 +177,7 @@ def fit(
     """Fit the I-th of N shares of the targets of ALGORITHM, I from 0."""
     from modeldiff.datamodels import step
 
-    data = regression(study, algorithm, manifest, masks, margins)
+    data = regression(study, algorithm, manifest, masks, margins, gradients)
     step.fit_part(data, grams, part, output, device=device)
 
 
@@ -184,6 +187,7 @@ def fit(
 @click.argument("parts", type=FILE, nargs=-1)
 @masks_option
 @margins_option
+@gradients_option
 @data_option
 @device_options
 @output_option
@@ -193,6 +197,7 @@ def datamodels(
     parts: tuple[Path, ...],
     masks: Path,
     margins: Path,
+    gradients: Path | None,
     manifest: Path,
     device: str,
     output: Path,
@@ -200,7 +205,7 @@ def datamodels(
     """Fit the datamodels of ALGORITHM, or join PARTS, and evaluate how well they predict."""
     from modeldiff.datamodels import step
 
-    data = regression(study, algorithm, manifest, masks, margins)
+    data = regression(study, algorithm, manifest, masks, margins, gradients)
     step.write(data, output, parts, device=device)
 
 

@@ -6,9 +6,12 @@ from torch import Tensor
 from modeldiff.datamodels.lasso import Problem
 
 
-def solve(problem: Problem, estimator: str, penalty: float) -> tuple[Tensor, Tensor]:
+def solve(
+    problem: Problem, estimator: str, penalty: float, towards: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Weights on standardised columns, float64 [targets x examples], and gaps [targets].
 
+    towards: weights [targets x examples] that ridge shrinks towards.
     The gap is the exact distance from the minimum, relative to the null objective: half of
     g' H^-1 g, g the gradient at the solution and H = R (+ penalty) the curvature.
     """
@@ -19,8 +22,8 @@ def solve(problem: Problem, estimator: str, penalty: float) -> tuple[Tensor, Ten
     if estimator == "ridge":
         r.diagonal().add_(penalty)
         factor = torch.linalg.cholesky(r)
-        v = torch.cholesky_solve(problem.c.T, factor).T
-        g = problem.gradient(v) - penalty * v
+        v = torch.cholesky_solve((problem.c + penalty * towards).T, factor).T
+        g = problem.gradient(v) - penalty * (v - towards)
         return v, (g * torch.cholesky_solve(g.T, factor).T).sum(1)
     # Masks of one fixed size always leave R one direction without variation: drop those.
     values, vectors = torch.linalg.eigh(r)

@@ -23,7 +23,7 @@ class Datamodels:
     weights: float32 [targets x examples], change of the margin when the example joins the subset.
     intercept: float64 [targets], the margin predicted for the empty subset.
     lambdas: float64 [targets], the chosen L1 penalty on standardised columns, in units of the
-        margin (ridge: its fixed penalty; ols, difference and one's own: 0).
+        margin (ridge: its penalty, on standardised targets; ols, difference and one's own: 0).
     gap: float64 [targets], how far the objective at these weights is at most above its minimum,
         relative to the null objective (0 for a constant target, and for difference and one's own,
         whose objective is none or not known).
@@ -33,6 +33,7 @@ class Datamodels:
         the gap at each, computed in float64, of the fit on the models that do not choose (of
         several folds, the largest); NaN where a target's path had ended. Without columns where no
         path was followed. A point is good enough to be judged from a gap of `PATH_GAP`.
+    prior: what the prior's weights were multiplied by; 0 without one, or if it did not help.
     """
 
     weights: np.ndarray
@@ -45,6 +46,7 @@ class Datamodels:
     n_failed: int
     path: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     path_gap: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    prior: float = 0.0
 
     @property
     def unconverged(self) -> np.ndarray:
@@ -114,6 +116,7 @@ class Datamodels:
             scalars = {"estimator": str, "tolerance": float, "n_models": int, "n_failed": int}
             for name, kind in scalars.items():
                 content[name] = kind(content[name])
+            content["prior"] = float(content.get("prior", 0))  # earlier files have none
             return cls(**content)
         except artifacts.UNREADABLE as error:
             raise UserError(f"{file}: is not a file of datamodels ({error})") from None

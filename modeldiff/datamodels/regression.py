@@ -10,11 +10,12 @@ from torch import Tensor
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels import closed_form, custom_estimator
 from modeldiff.datamodels.blocking import blocks
-from modeldiff.datamodels.gram import Cross, read
+from modeldiff.datamodels.gram import Cross, Gram, read
 from modeldiff.datamodels.gram_cache import FAILED, Grams
 from modeldiff.datamodels.lambda_path import path_errors, refit
 from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import Datamodels
+from modeldiff.datamodels.prior import Shrinkage, best, held_out_errors, sampled, standardised
 
 ESTIMATORS = ("lasso", "ridge", "ols", "difference")
 # Targets fitted together, which bounds memory at examples x block. A GPU reads all masks for each.
@@ -35,6 +36,7 @@ def fit(
     device: str = "cpu",
     targets: Sequence[int] | np.ndarray | None = None,
     grams: Grams | None = None,
+    prior: np.ndarray | None = None,
 ) -> Datamodels:
     """Regress margins on masks: a separate regression for each target, all computed together.
 
@@ -60,6 +62,9 @@ def fit(
     targets: indices of the targets to fit (None: all), for one job per block of targets.
     grams: `Grams.of` the same masks and margins, which such jobs share; they then say which models
         choose lambda, so that held_out and folds are left out.
+    prior: what ridge shrinks weights towards, float [targets of all margins x examples], such as
+        influences by gradients; only their proportions matter. The models that would choose lambda
+        choose by how much, and the penalty (see `modeldiff.datamodels.prior`).
 
     Memory: (4 + parts) examples^2 float32, where parts is 2, or folds; 10 examples x targets
     float64, for at most 1,024 targets at a time (4,096 on a GPU); and the result. Masks and margins
@@ -67,6 +72,8 @@ def fit(
     Raises UserError for shapes that do not match and settings that make no sense.
     """
     _check(masks, margins, estimator, path, min_ratio, tolerance, penalty, device)
+    if prior is not None:
+        _check_prior(prior, estimator, (margins.shape[1], masks.shape[1]))
     chosen = np.arange(margins.shape[1]) if targets is None else np.asarray(targets, int)
     if not len(chosen) or chosen.min() < 0 or chosen.max() >= margins.shape[1]:
         raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
@@ -87,12 +94,16 @@ def fit(
     if not used.any():
         raise UserError("margins: no model has finite margins for every target: nothing to fit")
     choosing = [grams.parts[k].models for k in grams.choosing]
-    if estimator == "lasso" and not all(0 < models < used.sum() for models in choosing):
+    chooses = estimator == "lasso" or prior is not None
+    if chooses and not all(0 < models < used.sum() for models in choosing):
         raise UserError(
             f"held_out: {choosing} of {used.sum()} models would choose lambda; some "
             "models must choose it, and others must be fitted"
         )
     total = sum(grams.parts[1:], start=grams.parts[0])
+    shrinkage = Shrinkage(penalty, 0.0)
+    if prior is not None:
+        shrinkage = _shrinkage(masks, margins, prior, total, grams, penalty)
     size = TARGET_BLOCK[torch.device(device).type]
     parts = []
     for start in range(0, len(chosen), size):
@@ -104,10 +115,14 @@ def fit(
             grid = _path(problem, path, min_ratio)
             solution = _lasso(problem, cross, grid, masks, margins, block, grams, tolerance)
         else:
+            towards: Tensor | float = 0.0
+            if prior is not None:
+                towards = shrinkage.coefficient * standardised(prior[block], problem)
+            v, gaps = closed_form.solve(problem, estimator, shrinkage.penalty, towards)
+            used_penalty = shrinkage.penalty if estimator == "ridge" else 0.0
             no_path = problem.c[:, :0]
-            v, gaps = closed_form.solve(problem, estimator, penalty)
-            fixed = torch.full_like(problem.scale, penalty if estimator == "ridge" else 0)
-            solution = Solution(v, fixed, gaps, no_path, no_path)
+            penalties = torch.full_like(problem.scale, used_penalty)
+            solution = Solution(v, penalties, gaps, no_path, no_path)
         weights, intercept = problem.in_mask_units(solution.v)
         parts.append(
             Datamodels(
@@ -121,6 +136,7 @@ def fit(
                 n_failed=int((~used).sum()),
                 path=solution.path.cpu().numpy(),
                 path_gap=solution.path_gaps.float().cpu().numpy(),
+                prior=shrinkage.coefficient,
             )
         )
     return Datamodels.joined(parts)
@@ -176,6 +192,38 @@ def _lasso(
     penalties = grid.gather(1, errors.argmin(1, keepdim=True))[:, 0]
     v, gaps = refit(problem, penalties, v, tolerance)
     return Solution(v, penalties, gaps, grid, worst)
+
+
+def _shrinkage(
+    masks: Any,
+    margins: np.ndarray,
+    prior: np.ndarray,
+    total: Gram,
+    grams: Grams,
+    penalty: float,
+) -> Shrinkage:
+    """Choose by how much weights shrink towards the prior, on held-out models."""
+    targets = sampled(margins.shape[1])
+    used = grams.part != FAILED
+    shift = _shift(margins, used, targets).to(total.counts.device)
+    cross = Cross.of(masks, margins, used, shift, targets)
+    errors = []
+    for k in grams.choosing:
+        held_cross = Cross.of(masks, margins, grams.part == k, shift, targets)
+        rest = Problem.of(grams.rest(total, k), cross - held_cross)
+        held = HeldOut.of(grams.parts[k], held_cross, rest)
+        errors.append(held_out_errors(rest, held, prior[targets], penalty))
+    return best(errors, penalty)
+
+
+def _check_prior(prior: np.ndarray, estimator: str, shape: tuple[int, int]) -> None:
+    """UserError for a prior that does not match, or an estimator that takes none."""
+    if estimator != "ridge":
+        raise UserError(f"prior: is for ridge, not for {estimator}")
+    if prior.shape != shape:
+        raise UserError(f"prior: has shape {prior.shape}; must be [targets x examples], {shape}")
+    if not np.isfinite(prior).all():
+        raise UserError("prior: holds numbers that are not finite")
 
 
 def _check(

@@ -32,10 +32,17 @@ class Regression:
     """The input of an algorithm's fits: masks and margins of all but the evaluation models.
 
     masks: bit-packed, of all subsets; gathered: margins of all models. Both stay on disk.
+    gradients: where the study has a prior, what `influence_step.write` wrote; it is kept in memory.
     """
 
     def __init__(
-        self, study: "Study", name: str, n_train: int, masks: str | Path, gathered: str | Path
+        self,
+        study: "Study",
+        name: str,
+        n_train: int,
+        masks: str | Path,
+        gathered: str | Path,
+        gradients: str | Path | None = None,
     ):
         self.study = study
         self.name = name
@@ -43,6 +50,10 @@ class Regression:
         self.all_margins, _ = margins.read(gathered, study.key("margins", name))
         self.masks = Masks(self.all_masks.packed[study.evaluation_subsets :], n_train)
         self.margins = self.all_margins[study.evaluation_models :]
+        self.prior = None
+        if study.datamodels.prior and gradients:
+            # The influences that predict margins best.
+            self.prior = artifacts.arrays(gradients, study.key("gradients", name))["predictive"]
 
 
 def sum_grams(data: Regression, output: str | Path) -> None:
@@ -110,7 +121,15 @@ def fit_part(
         # The sums are not an output of a rule; `grams` is, so that one is removed.
         raise CorruptArtifact(str(error), artifact=grams) from None
     targets = np.array_split(np.arange(n_targets), n)[i]
-    fitted = fit(data.masks, data.margins, device=device, targets=targets, grams=shared, **settings)
+    fitted = fit(
+        data.masks,
+        data.margins,
+        device=device,
+        targets=targets,
+        grams=shared,
+        prior=data.prior,
+        **settings,
+    )
     with artifacts.write(output, study.key("datamodels", data.name)) as file:
         fitted.save(file)
 
@@ -128,7 +147,7 @@ def write(
     if parts:
         fitted = Datamodels.joined([read(path, key) for path in parts])
     else:
-        fitted = fit(data.masks, data.margins, device=device, **study.regression)
+        fitted = fit(data.masks, data.margins, device=device, prior=data.prior, **study.regression)
     held = study.evaluation_models
     evaluation_subsets = np.array([study.subset_of(m) for m in range(held)])
     quality = lds(fitted, data.all_masks[evaluation_subsets], data.all_margins[:held])

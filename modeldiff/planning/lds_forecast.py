@@ -185,6 +185,8 @@ def forecast(study: Study, wanted: float) -> dict[str, Any]:
 def lines(study: Study, wanted: float, forecasts: dict[str, Any]) -> Iterator[str]:
     """The forecast for people. Evaluation models come on top, since nothing is fitted on them."""
     least = study.evaluation_models + FEWEST * PARTS[0]
+    if study.datamodels.prior:
+        yield "  without the prior, with which fewer models may be enough:"
     for name, known in forecasts.items():
         if known is None:
             yield (

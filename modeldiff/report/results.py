@@ -41,6 +41,7 @@ class AlgorithmResults:
     accuracy: float64 [models], share of targets with a margin above 0; NaN where a model failed.
     above: float64 [targets], share of the models that did not fail whose margin is above 0.
     nonzeros: int64 [targets], training examples with a weight that is not 0.
+    prior: by how much datamodels follow the gradients that they shrink towards; 0: not at all.
     """
 
     name: str
@@ -51,6 +52,7 @@ class AlgorithmResults:
     nonzeros: np.ndarray
     estimator: str
     unconverged: int
+    prior: float
 
     @property
     def models(self) -> int:
@@ -206,6 +208,7 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
         nonzeros=np.count_nonzero(fitted.weights, axis=1),
         estimator=fitted.estimator,
         unconverged=len(fitted.unconverged),
+        prior=fitted.prior,
     )
 
 

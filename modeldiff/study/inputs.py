@@ -19,6 +19,8 @@ def files(study: "Study", name: str, given: str, *of: str) -> list[Names]:
     stage = STAGES[name]
     read = []
     for file in stage.inputs[given]:
+        if not stage.reads(file, study):
+            return []
         for names in _whose(study, stage, file, of):
             if file == WEIGHTS:
                 read.append((study.weights(*names), *names))
@@ -37,6 +39,8 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
     stage = STAGES[name]
     result = {"version": stage.version} | stage.settings(study, *of)
     for file in stage.settings_of:
+        if not stage.reads(file, study):
+            continue
         maker = MAKERS[file]
         of_each = []
         for names in _whose(study, stage, file, of):

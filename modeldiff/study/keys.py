@@ -69,7 +69,10 @@ def grams(study: "Study", name: str) -> Settings:
 
 def datamodels(study: "Study", name: str) -> Settings:
     """The estimator."""
-    return {"datamodels": study.regression} | _code(study, "estimator")
+    settings: Settings = {"datamodels": study.regression} | _code(study, "estimator")
+    if study.datamodels.prior:
+        settings["prior"] = study.datamodels.prior
+    return settings
 
 
 def scores(study: "Study", name: str) -> Settings:

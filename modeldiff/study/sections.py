@@ -142,6 +142,12 @@ class Datamodels(Section):
         le=1_000_000,
         description="Penalty of ridge, on standardised mask columns.",
     )
+    prior: Literal["gradients"] | Absent = Field(
+        default=None,
+        description="`gradients`: ridge shrinks towards the influences by the gradients of "
+        "`proof.proposers` models trained on all images, as far as held-out models say that it "
+        "helps; they say the penalty, too. Absent: towards zero.",
+    )
     tolerance: float = Field(
         default=1e-06,
         gt=0,

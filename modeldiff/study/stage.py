@@ -47,6 +47,7 @@ class Stage:
     settings: the settings that its result depends on itself.
     settings_of: files whose stages' settings it depends on, too. Those bring the settings of what
     they are made from, so that not every input stands here.
+    only_if: files that are read in some studies alone, and whether in a given one.
     version: raised when it makes something else from the same settings, so that stale results
     are made again. Editing an installed package triggers nothing in Snakemake.
     share_of: the stage that its jobs do a share of; its files are made for that stage's key.
@@ -64,6 +65,7 @@ class Stage:
     algorithms: Callable[["Study", str, str], Names] = _both
     settings: Callable[..., dict[str, Any]] = keys.nothing
     settings_of: Sequence[str] = ()
+    only_if: Mapping[str, Callable[["Study"], bool]] = field(default_factory=dict)
     version: int = 1
     share_of: str = ""
     label: str = ""
@@ -79,6 +81,10 @@ class Stage:
     def wildcards(self) -> list[str]:
         """Names of the wildcards of its rule."""
         return re.findall(r"{(\w+)}", PER[self.per])
+
+    def reads(self, file: str, study: "Study") -> bool:
+        """Whether a file among its inputs is read in this study."""
+        return file not in self.only_if or self.only_if[file](study)
 
     def algorithm(self, names: Names) -> str:
         """Whose models a job trains, or makes something of; names: whose its result is."""

@@ -162,7 +162,7 @@ class Study:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown:
             return self.verification.models
-        return self.proof.proposers if self.proved else 0
+        return self.proof.proposers if self.differentiated else 0
 
     @property
     def candidates(self) -> int:
@@ -178,6 +178,14 @@ class Study:
     def proved(self) -> tuple[tuple[str, str], ...]:
         """The pairs whose differences are proposed and proved, if asked for: both are trained."""
         return self._both_trained() if "proof" in self.config else ()
+
+    @property
+    def differentiated(self) -> tuple[str, ...]:
+        """Those whose models' gradients are taken: to propose, or for the prior of datamodels."""
+        needed = set().union(*self.proved)
+        if self.datamodels.prior:
+            needed.update(self.fitted)
+        return tuple(name for name in self.compared if name in needed)
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
@@ -237,9 +245,11 @@ class Study:
 
     @property
     def regression(self) -> dict[str, Any]:
-        """Settings of `modeldiff.datamodels.fit`; the others of the section say where it runs."""
+        """Settings of `modeldiff.datamodels.fit`, but for what it reads from files and where it
+        runs.
+        """
         settings = dict(self.config["datamodels"])
-        for elsewhere in ("jobs", "memory"):
+        for elsewhere in ("prior", "jobs", "memory"):
             settings.pop(elsewhere, None)
         return settings
 

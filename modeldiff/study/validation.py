@@ -112,6 +112,9 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from limits.exceeded(config)
 
     estimator = config["datamodels"]["estimator"]
+    if "prior" in config["datamodels"] and estimator != "ridge":
+        what = f"is for ridge, but `estimator` is {shown(estimator)}: remove it, or take ridge"
+        yield ("datamodels", "prior"), what
     split = config["datamodels"]["jobs"]
     if ":" in estimator and split > 1:
         what = f"is {split}; an estimator of your own fits all targets at once: 1 would be right"
