@@ -7,7 +7,8 @@ on all images. Of each method: the average precision of the planted training ima
 of its first two directions, and the CPU seconds of all training and computing. Training is measured
 once for the largest number of models and counted in proportion for fewer.
 
-Beside it the LDS: how well datamodels, TRAK and our gradients predict models on other halves.
+Beside it the LDS: how well datamodels, TRAK, our gradients, and datamodels with our gradients as
+their prior predict models on other halves.
 
     python benchmarks/power_curve.py --seeds 10 --output docs/proof.md
 
@@ -20,6 +21,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,27 @@ from modeldiff.training import Member, engine, train
 from modeldiff.training.augment import preprocess
 
 ROWS = Path(__file__).parents[1] / "docs" / "power.jsonl"
-CASES = [("watermark", 12), ("watermark", 48), ("photos, texture", 12)]
-MODELS = (200, 400, 750, 1500)  # on random halves, of each recipe
+CASES = [("watermark", 12), ("watermark", 48), ("photos, watermark", 12)]
+MODELS = (75, 200, 400, 750, 1500)  # on random halves, of each recipe
 HELD_OUT = 300  # more of them, to predict
 FULL = (1, 5, 10)  # on all images
+PRIOR = 5  # of them, whose gradients are the prior of datamodels
 FOUND = 0.9
 Row = dict[str, Any]
+Scores = dict[str, np.ndarray]  # of each recipe, [targets x train]
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Scores of both recipes by models trained on all images.
+
+    seconds: CPU seconds, training included.
+    """
+
+    method: str
+    models: int
+    scores: Scores
+    seconds: float
 
 
 def on_halves(case: Case, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
@@ -64,9 +81,14 @@ def on_halves(case: Case, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray],
 
 
 def by_datamodels(
-    case: Case, masks: np.ndarray, margins: dict[str, np.ndarray], per_model: float, seed: int
+    case: Case,
+    masks: np.ndarray,
+    margins: dict[str, np.ndarray],
+    per_model: float,
+    seed: int,
+    prior: Attributions,
 ) -> Iterator[Row]:
-    """The three comparisons, by several numbers of models."""
+    """The comparisons of datamodels, by several numbers of models."""
     for models in MODELS:
         a, b = (margins[name][:models] for name in SIDES)
         some = masks[:models]
@@ -77,12 +99,16 @@ def by_datamodels(
             "ridge, raw rows, residuals": partial(
                 residual, some, a, b, estimator="ridge", rows="raw"
             ),
+            "ridge with gradients as prior, raw rows, residuals": partial(
+                residual, some, a, b, estimator="ridge", rows="raw", priors=prior.scores
+            ),
             "contrast, tested": partial(contrasted, some, a, b, seed=seed),
         }
         for method, directions_of in methods.items():
             start = time.process_time()
             directions, p_value = directions_of()
             own = time.process_time() - start
+            own += prior.seconds if "prior" in method else 0.0
             yield {
                 "method": method,
                 "models": models,
@@ -93,11 +119,18 @@ def by_datamodels(
 
 
 def residual(
-    masks: np.ndarray, a: np.ndarray, b: np.ndarray, *, estimator: str, rows: str
+    masks: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    estimator: str,
+    rows: str,
+    priors: Scores | None = None,
 ) -> tuple[np.ndarray, float]:
     """Directions of the published comparison, which are not tested."""
-    of_a = fit(masks, a, estimator=estimator).weights
-    of_b = fit(masks, b, estimator=estimator).weights
+    prior_a, prior_b = (priors[name] if priors else None for name in SIDES)
+    of_a = fit(masks, a, estimator=estimator, prior=prior_a).weights
+    of_b = fit(masks, b, estimator=estimator, prior=prior_b).weights
     return comparison.compare(of_a, of_b, directions=2, rows=rows).directions, np.nan
 
 
@@ -114,13 +147,12 @@ def best_of(case: Case, directions: np.ndarray) -> float:
     return max(precision(case.train_truth, one) for one in directions[:2])
 
 
-def by_gradients(
-    case: Case, held_out: tuple[np.ndarray, np.ndarray], seed: int
-) -> Iterator[tuple[Row, Row]]:
-    """TRAK's and our scores of both recipes: what they propose, and how well they predict."""
+def by_gradients(case: Case, seed: int) -> Iterator[Attributions]:
+    """TRAK's scores and ours."""
     for models in FULL:
-        ours: list[dict[str, np.ndarray]] = []
-        theirs: list[np.ndarray] = []
+        influence: Scores = {}
+        predictive: Scores = {}
+        theirs: Scores = {}
         seconds = {"ours": 0.0, "theirs": 0.0}
         for name in SIDES:
             start = time.process_time()
@@ -130,23 +162,16 @@ def by_gradients(
             (trained,) = train(*how, width=models)
             training = time.process_time() - start
             start = time.process_time()
-            ours.append(our_scores(case, trained))
+            ours = our_scores(case, trained)
+            influence[name] = ours["influence"]
+            predictive[name] = ours["predictive"]
             seconds["ours"] += training + time.process_time() - start
             start = time.process_time()
-            theirs.append(traker_scores(case, name, trained))
+            theirs[name] = traker_scores(case, name, trained)
             seconds["theirs"] += training + time.process_time() - start
-        scores = {
-            "our gradients, influence": [of_one["influence"] for of_one in ours],
-            "our gradients, predictive": [of_one["predictive"] for of_one in ours],
-            "TRAK (traker)": theirs,
-        }
-        for method, (of_a, of_b) in scores.items():
-            directions = np.stack([one.examples for one in of_difference(of_a, of_b, method, 2)])
-            spent = seconds["theirs" if method.startswith("TRAK") else "ours"]
-            common = {"method": method, "models": models}
-            found = {"train_ap": best_of(case, directions), "p": np.nan, "seconds": spent}
-            predicts = {"lds": lds(of_a, *held_out), "seconds": spent / 2}  # of one recipe
-            yield common | found, common | predicts
+        yield Attributions("our gradients, influence", models, influence, seconds["ours"])
+        yield Attributions("our gradients, predictive", models, predictive, seconds["ours"])
+        yield Attributions("TRAK (traker)", models, theirs, seconds["theirs"])
 
 
 def our_scores(case: Case, trained: engine.TrainedModels) -> dict[str, np.ndarray]:
@@ -192,19 +217,34 @@ def run(kind: str, k: int, seed: int) -> dict[str, Any]:
     """One seed of a case, by all methods."""
     case = planted.case(kind, k, seed, SIDES)
     masks, margins, per_model = on_halves(case, seed)
-    found = list(by_datamodels(case, masks, margins, per_model, seed))
     plain = margins["plain"]
     held_out = masks[MODELS[-1] :], plain[MODELS[-1] :]
-    predicts = []
-    for models in MODELS:
-        start = time.process_time()
-        weights = fit(masks[:models], plain[:models], estimator="ridge").weights
-        spent = time.process_time() - start + models * per_model
-        row = {"method": "ridge datamodels", "models": models, "seconds": spent}
-        predicts.append(row | {"lds": lds(weights, *held_out)})
-    for of_groups, of_predictions in by_gradients(case, held_out, seed):
-        found.append(of_groups)
-        predicts.append(of_predictions)
+    found: list[Row] = []
+    predicts: list[Row] = []
+    prior: Attributions | None = None
+    for one in by_gradients(case, seed):
+        of_a, of_b = (one.scores[name] for name in SIDES)
+        directions = np.stack([each.examples for each in of_difference(of_a, of_b, one.method, 2)])
+        common = {"method": one.method, "models": one.models}
+        named = {"train_ap": best_of(case, directions), "p": np.nan, "seconds": one.seconds}
+        found.append(common | named)
+        # Of one recipe.
+        predicts.append(common | {"lds": lds(of_a, *held_out), "seconds": one.seconds / 2})
+        if (one.method, one.models) == ("our gradients, predictive", PRIOR):
+            prior = one
+    assert prior is not None
+    found = [*by_datamodels(case, masks, margins, per_model, seed, prior), *found]
+    by_ridge = {"ridge datamodels": None, f"the same, prior of {PRIOR} models": prior}
+    for method, given in by_ridge.items():
+        for models in MODELS:
+            start = time.process_time()
+            of_plain = given.scores["plain"] if given else None
+            how = {"estimator": "ridge", "prior": of_plain}
+            weights = fit(masks[:models], plain[:models], **how).weights
+            spent = time.process_time() - start + models * per_model
+            spent += given.seconds / 2 if given else 0.0
+            row = {"method": method, "models": models, "seconds": spent}
+            predicts.append(row | {"lds": lds(weights, *held_out)})
     return {"found": found, "predicts": predicts}
 
 
