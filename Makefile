@@ -13,7 +13,7 @@ run: $(BIN)/installed  ## The embedded study, from nothing to its report
 	@modeldiff summary results/digits/summary.json
 
 test: check  ## Style, types, lint and all tests; those on Slurm mostly wait, the others fill the time
-	pytest -n 2 --dist loadfile --no-loadscope-reorder
+	pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(BIN)/installed-test
 	ruff format --check .

@@ -16,7 +16,7 @@ PARTS = ["alike", "speed", "proof", "sgd", "regression", "memory"]
 def test_every_part_runs_and_fills_its_table(repository, tmp_path):
     script = [sys.executable, repository / "benchmarks/gpu.py"]
     out = tmp_path / "out"
-    command = [*script, "run", out, "20", "--tiny", "--work", tmp_path / "work"]
+    command = [*script, "run", out, "45", "--tiny", "--work", tmp_path / "work"]
     subprocess.run(command, check=True, capture_output=True, text=True)
     measured = {name: json.loads((out / f"{name}.json").read_text()) for name in PARTS}
     assert all(part["done"] for part in measured.values())

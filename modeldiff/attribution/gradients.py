@@ -29,7 +29,8 @@ from modeldiff.training.shard import margin
 FEATURES = 2**28  # values kept of the training examples' gradients: 1 GiB
 AT_ONCE = 2**25  # values of gradients computed at a time
 EXAMPLES = 500  # whose gradients are computed at a time, at most
-BLOCK = 2**14  # parameters that are projected together
+BLOCK = 2**14  # parameters that are projected together, at most
+SIGNS = 2**28  # random signs kept, as float32: 1 GiB
 TARGETS = 1000  # whose influences are computed at a time
 
 
@@ -60,7 +61,7 @@ def influences(
     dimensions: number that gradients are projected onto; None: they are kept unprojected if that
     takes at most `FEATURES` values, else projected onto as many dimensions as that allows. Memory,
     in values of 4 bytes: train x dimensions, twice; the smaller of the two squared, twice;
-    `TARGETS` x train; and some `AT_ONCE` for a batch.
+    `TARGETS` x train; `SIGNS` for a projection; and some `AT_ONCE` for a batch.
     Raises UserError if the user's own model cannot be differentiated example by example.
     """
     n_train = len(train.labels)
@@ -156,12 +157,14 @@ class MarginGradients:
 class Projection:
     """A random projection of gradients that keeps their products on average.
 
-    Each block of `BLOCK` parameters is projected onto its share of the dimensions, by random signs.
-    This takes fewer products, and fewer signs to keep, than projecting all parameters together.
+    Each block of parameters is projected onto its share of the dimensions, by random signs. This
+    takes fewer products, and fewer signs to keep, than projecting all parameters together. Blocks
+    hold `BLOCK` parameters, or fewer where their signs would be more than `SIGNS`.
     """
 
     def __init__(self, parameters: int, dimensions: int, device: torch.device):
-        blocks = min(-(-parameters // BLOCK), dimensions)
+        blocks = max(-(-parameters // BLOCK), -(-parameters * dimensions // SIGNS))
+        blocks = min(blocks, dimensions)
         self.signs: list[Tensor] = []
         for block in range(blocks):
             rows = _share(parameters, block, blocks)

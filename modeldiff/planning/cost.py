@@ -7,6 +7,7 @@ system, all threads), which other work on the machine hardly affects; on a GPU i
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
+from modeldiff.planning import gradient_cost
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration, engine
@@ -50,6 +52,8 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         count += cost["jobs"]
         seconds += cost["seconds"]
         longest = max(longest, cost["longest"])
+        if cost["gradients"]:
+            seconds += cost["gradients"]["seconds"]
     training = seconds + count * start
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
@@ -103,7 +107,11 @@ def _algorithm(
     module = engine.architecture(
         study.algorithms[name], data.train.images.shape[1:], len(data.classes)
     )
+    by_gradients = None
+    if name in study.differentiated:
+        by_gradients = asdict(gradient_cost.measure(study, name, data, device, clock))
     return {
+        "gradients": by_gradients,
         "seconds_per_model": seconds["training"],
         "seconds_per_full_model": seconds["full"],
         "width": width,
@@ -188,6 +196,12 @@ def lines(costs: dict[str, Any]) -> Iterator[str]:
             f"  {name}: {cost['seconds_per_model']:.3g} {unit} per model, {cost['width']} at once"
             f"{more}"
         )
+        if cost["gradients"]:
+            held = cost["gradients"]["bytes"] / 1e6
+            yield (
+                f"  {name}: {cost['gradients']['seconds']:.3g} {unit} for gradients, "
+                f"up to {held:,.0f} MB"
+            )
     yield f"  {costs['seconds_per_start']:.2g} CPU seconds for a job to start"
     yield f"  everything after training: about {costs['cpu_hours_after']:.3g} CPU-hours"
     yield (
