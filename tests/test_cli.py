@@ -304,6 +304,41 @@ def test_a_file_named_like_markup_stays_text(call, scored, tmp_path):
     assert "&lt;img" in shown
 
 
+def test_plan_estimates_a_study_that_has_no_config_yet(call):
+    code, said, _ = call("plan", "--images", "25000", "--recipe", "resnet9", "--json")
+    assert code == 0
+    told = json.loads(said)
+    assert told["models"]["on halves"] == 200
+    # 100 + 20 + 36 models' worth of 25,000 images at 3.85 s, of two recipes.
+    assert told["hours"] == pytest.approx(2 * 156 * 3.85 / 3600)
+    code, said, _ = call("plan", "--images", "25000", "--recipe", "resnet9")
+    assert "two recipes like resnet9 (24 epochs) on 25,000 training images" in said
+    assert "NVIDIA H200" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "plan: takes a CONFIG, or --images and --recipe without one"),
+        (["--images", "9"], "plan: takes a CONFIG, or --images and --recipe without one"),
+        (["--images", "9", "--recipe", "vit"], "--recipe: 'vit' was not measured; resnet9,"),
+    ],
+)
+def test_a_plan_of_nothing_is_one_line(call, words, line):
+    code, said, error = call("plan", *words)
+    assert (code, said) == (1, "")
+    assert line in error
+
+
+def test_a_plan_is_of_a_config_or_of_a_recipe(repository, call):
+    config = str(repository / EMBEDDED)
+    code, _, error = call("plan", config, "--images", "9")
+    assert (code, error) == (
+        1,
+        "modeldiff: plan: takes a CONFIG, or --images and --recipe, not both\n",
+    )
+
+
 def test_plan_prices_the_whole_study_and_keeps_nothing(call, config, tmp_path):
     """That it is right within 30% is shown by benchmarks/plan.py, on a machine of its own."""
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(small(config)))

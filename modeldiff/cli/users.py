@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from modeldiff.core import artifacts, devices
 from modeldiff.core.errors import UserError, printable, shown
 from modeldiff.jobs import changes
 from modeldiff.jobs import status as states
+from modeldiff.planning import estimate as estimates
 from modeldiff.planning import plan as plans
 from modeldiff.study import Study, config_file, stages
 from modeldiff.study.section import LABEL, LABEL_MUST_BE
@@ -104,20 +106,45 @@ def check_data(study: Study, sha256: str | None) -> None:
 
 
 @click.command()
-@config_argument
+@click.argument("study", metavar="[CONFIG]", type=Config(), required=False)
 @click.option(
     "--lds",
     type=click.FloatRange(0, 1, True, True),
     help="Also forecast the models needed for this LDS.",
 )
+@click.option("--images", type=click.IntRange(2), help="Without CONFIG: training images.")
+@click.option("--recipe", help="Without CONFIG: resnet9, airbench, convnet or mlp.")
+@click.option(
+    "--targets", type=click.IntRange(2), help="Without CONFIG: test images.  [default: a fifth]"
+)
 @json_option
-def plan(study: Study, lds: float | None, as_json: bool) -> None:
+def plan(
+    study: Study | None,
+    lds: float | None,
+    images: int | None,
+    recipe: str | None,
+    targets: int | None,
+    as_json: bool,
+) -> None:
     """Train a little and say what CONFIG's study will cost.
 
     Prints seconds per model, and hours, jobs and disk of the whole study. The models trained for
     this are not kept. The models that an LDS needs, and the differences that a contrast will be
     able to show, are forecast from the models that the study has trained so far.
+
+    Without CONFIG, `--images 50000 --recipe resnet9` estimates it from recipes that were measured
+    before.
     """
+    if study is None:
+        if images is None or recipe is None:
+            raise UserError("plan: takes a CONFIG, or --images and --recipe without one")
+        counted = targets or max(2, images // 5)
+        told = estimates.estimate(recipe, images, counted)
+        said = "\n".join(estimates.lines(recipe, images, counted, told))
+        show(asdict(told), as_json, said)
+        return
+    if images or recipe or targets:
+        raise UserError("plan: takes a CONFIG, or --images and --recipe, not both")
     outline = plans.outline(study)
     device = devices.claim(study.training.gpu, study.training.threads)
     from modeldiff.planning import cost
