@@ -12,10 +12,10 @@ run: $(BIN)/installed  ## The embedded study, from nothing to its report
 	snakemake --cores 2
 	@modeldiff summary results/digits/summary.json
 
-test: check  ## Style, types, lint and all tests; those on Slurm mostly wait, the others fill the time
+test: $(BIN)/installed-test check  ## Style, types, lint and all tests; those on Slurm mostly wait, the others fill the time
 	pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-check: $(BIN)/installed-test
+check: $(BIN)/installed-check  ## Style, types and lint: Python packages are all they need
 	ruff format --check .
 	ruff check .
 	mypy
@@ -31,6 +31,10 @@ $(BIN)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) "$$(grep '^torch==' constraints.txt)"
 	$(PIP) -e .
+	touch $@
+
+$(BIN)/installed-check: $(BIN)/installed
+	$(PIP) -e '.[check]'
 	touch $@
 
 # FFCV is compiled against system libraries; without them its tests say that they are skipped.

@@ -300,8 +300,8 @@ def main() -> None:
     kept = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
     warm = np.random.default_rng(0).normal(size=(60, 30))
     fit(warm > 0, warm, estimator="lasso")  # its code is compiled at the first call
-    for seed in range(options.seeds):
-        for kind, k in CASES:
+    for kind, k in CASES:
+        for seed in range(options.seeds):
             key = {"kind": kind, "k": k, "seed": seed}
             if any(row.items() >= key.items() for row in kept):
                 continue

@@ -274,6 +274,7 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
     np.savez(tmp_path / "two.npz", x=a, y=b)
     np.save(tmp_path / "flat.npy", a[0])
     np.save(tmp_path / "short.npy", a[:, :50])
+    np.save(tmp_path / "turned.npy", a.T)
     np.save(tmp_path / "hole.npy", np.where(a > 3, np.nan, a))
     (tmp_path / "a.txt").write_text("1")
     (tmp_path / "torn.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:1000])
@@ -283,7 +284,8 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
         "two.npz": "name one of its arrays by key: x, y",
         "flat.npy": "holds float32 [100]; must be numbers [targets x train examples]",
         "short.npy": "hold [40, 50] and [40, 100]",
-        "hole.npy": "not finite",
+        "turned.npy": "must have one shape; one of them is transposed",
+        "hole.npy": "hole.npy: 1",  # the file, and how many rows are not finite
         "torn.npy": "cannot be read",
     }.items():
         code, _, error = call("compare", name, "b.npy", "--output", "out")
@@ -291,6 +293,15 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
         assert words in error
         assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_compare_suggests_transposed_where_there_are_more_targets_than_examples(call, scored):
+    code, said, error = call("compare", "a.npy", "b.npy", "--transposed")
+    assert code == 0
+    hint = "100 targets and 40 training examples: if it is the other way round, leave out"
+    assert hint in error
+    code, _, error = call("compare", "a.npy", "b.npy")
+    assert (code, error) == (0, "")
 
 
 def test_a_file_named_like_markup_stays_text(call, scored, tmp_path):

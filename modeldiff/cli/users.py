@@ -257,10 +257,24 @@ def compare(
     from modeldiff.attribution import score_files
     from modeldiff.report import score_comparison
 
-    arrays = [score_files.read(path, transposed=transposed, key=key) for path in (a, b)]
-    if arrays[0].shape != arrays[1].shape:
-        shapes = " and ".join(str(list(array.shape)) for array in arrays)
-        raise UserError(f"{a} and {b}: hold {shapes} [targets x train]; must have one shape")
+    arrays = []
+    for path in (a, b):
+        array = score_files.read(path, transposed=transposed, key=key)
+        score_files.check_finite(path, array)
+        arrays.append(array)
+    shape_a, shape_b = (list(array.shape) for array in arrays)
+    if shape_a != shape_b:
+        hint = "; one of them is transposed" if shape_a == shape_b[::-1] else ""
+        raise UserError(
+            f"{a} and {b}: hold {shape_a} and {shape_b} [targets x train]; must have one shape{hint}"
+        )
+    targets, train = shape_a
+    if targets > train:
+        click.echo(
+            f"modeldiff: {targets:,} targets and {train:,} training examples: if it is the other "
+            f"way round, {'leave out' if transposed else 'add'} --transposed",
+            err=True,
+        )
     compared = score_comparison.compare(
         *arrays, directions=directions, rows=rows, examples=examples
     )
