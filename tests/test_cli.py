@@ -285,7 +285,7 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
         "flat.npy": "holds float32 [100]; must be numbers [targets x train examples]",
         "short.npy": "hold [40, 50] and [40, 100]",
         "turned.npy": "must have one shape; one of them is transposed",
-        "hole.npy": "hole.npy: 1",  # the file, and how many rows are not finite
+        "hole.npy": "hole.npy: 6 rows are not finite, the first is row 0",
         "torn.npy": "cannot be read",
     }.items():
         code, _, error = call("compare", name, "b.npy", "--output", "out")
@@ -296,7 +296,7 @@ def test_compare_says_what_is_wrong_in_a_line(call, scored, tmp_path):
 
 
 def test_compare_suggests_transposed_where_there_are_more_targets_than_examples(call, scored):
-    code, said, error = call("compare", "a.npy", "b.npy", "--transposed")
+    code, _, error = call("compare", "a.npy", "b.npy", "--transposed")
     assert code == 0
     hint = "100 targets and 40 training examples: if it is the other way round, leave out"
     assert hint in error

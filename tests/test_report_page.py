@@ -101,6 +101,9 @@ def test_a_page_says_when_nothing_stands_out_and_when_nothing_was_tested(loaded)
     assert "Use of all images: p ≤ 0.05, the smallest that 19 exchanges can give" in spread
     assert "No direction is found" in spread
     assert "Take them as the same" not in spread
+    still = np.zeros((10, 3))
+    assert "All directions lie at 0" in pages(None, reach_a=still, reach_b=still)
+    assert "All directions lie at 0" not in pages(None, reach_a=still + 1, reach_b=still)
     could = loaded.pairs[0].power
     assert could is not None
     assert not could.enough  # 70 models see little

@@ -264,10 +264,9 @@ def compare(
         arrays.append(array)
     shape_a, shape_b = (list(array.shape) for array in arrays)
     if shape_a != shape_b:
-        hint = "; one of them is transposed" if shape_a == shape_b[::-1] else ""
-        raise UserError(
-            f"{a} and {b}: hold {shape_a} and {shape_b} [targets x train]; must have one shape{hint}"
-        )
+        wrong = f"{a} and {b}: hold {shape_a} and {shape_b} [targets x train]; must have one shape"
+        turned = "; one of them is transposed" if shape_a == shape_b[::-1] else ""
+        raise UserError(f"{wrong}{turned}")
     targets, train = shape_a
     if targets > train:
         click.echo(

@@ -26,7 +26,8 @@ Spec = dict[str, Any]
 def scatter(a: str, b: str, ways: Sequence[Way], way_names: list[str]) -> Spec:
     """How far both algorithms reach along all directions, both ways, with the diagonal."""
     points = _points(ways, way_names)
-    end = max(max(point["x"], point["y"]) for point in points) * 1.05
+    farthest = max(max(point["x"], point["y"]) for point in points)
+    end = 1.05 * farthest if farthest > 0 else 1.0
     at = {
         "x": field("x", f"Reach under {a}", scale={"domain": [0, end]}),
         "y": field("y", f"Reach under {b}", scale={"domain": [0, end]}),

@@ -86,6 +86,11 @@ class Way:
     overlap: np.ndarray
     second_follows: np.ndarray
 
+    @property
+    def reaches(self) -> bool:
+        """Whether either algorithm reaches along any direction, noise taken out."""
+        return bool(self.reach_a[:, 0].any() or self.reach_b[:, 0].any())
+
     def shared(self, i: int) -> int:
         """How many of direction i's strongest training examples two halves of the models share."""
         return round(float(self.overlap[i]) * self.train_high.shape[1])
