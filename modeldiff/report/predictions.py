@@ -1,6 +1,7 @@
 """What models predict of each test image, and where two algorithms disagree."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import fisher_exact
@@ -89,6 +90,33 @@ def accuracy_gap(a: Predictions, b: Predictions) -> AccuracyGap:
     value = float(of_a.mean() - of_b.mean())
     width = float(half_width([of_a, of_b, of_images], 0.05))
     return AccuracyGap(value, max(value - width, -1.0), min(value + width, 1.0))
+
+
+def compared(
+    a: Predictions,
+    b: Predictions,
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    planted: np.ndarray,
+) -> dict[str, Any]:
+    """What a page says of the predictions of two.
+
+    labels: int64 [test images]; planted: bool [test images].
+    """
+    beyond = disagreed(a, b)
+    return {
+        "gap": accuracy_gap(a, b),
+        "accuracy_a": float(np.nanmean(a.accuracy)),
+        "accuracy_b": float(np.nanmean(b.accuracy)),
+        "models_a": a.models,
+        "models_b": b.models,
+        "classes": by_class(a, b, labels, classes),
+        "planted": of_images(a, b, "planted", planted),
+        "others": of_images(a, b, "others", ~planted),
+        "compared": int((np.isfinite(a.right) & np.isfinite(b.right)).sum()),
+        "disagreed": len(beyond),
+        "disagreed_not_planted": int((~planted[beyond]).sum()),
+    }
 
 
 def by_class(
