@@ -11,13 +11,12 @@ import pandas as pd
 
 from modeldiff.comparison import Comparison, contrast, ends
 from modeldiff.core import artifacts
-from modeldiff.core.errors import UserError, shown
+from modeldiff.core.errors import UserError, described, shown
 from modeldiff.dataset import Dataset
 from modeldiff.dataset.arrays import of_arrays
 from modeldiff.report import comparison_page, figures
 from modeldiff.report.predictions import Predictions, of_margins
 from modeldiff.report.results import shares_above
-from modeldiff.study.user_code import described
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import UserError, described
 from modeldiff.dataset.prepared import Dataset
 from modeldiff.dataset.raw import Images
-from modeldiff.study.user_code import described
 
 Split = tuple[Any, Any]  # images and labels
 

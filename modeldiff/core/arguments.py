@@ -1,0 +1,73 @@
+"""Arguments of public functions, checked: one line that names what is wrong and what is right."""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from modeldiff.core.errors import UserError, described
+
+
+def whole(name: str, given: Any, least: int, most: int | None = None) -> int:
+    """A whole number of at least `least`, and at most `most` if there is a most."""
+    kind = isinstance(given, Integral) and not isinstance(given, bool)
+    if not kind or given < least or (most is not None and given > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise UserError(f"{name}: is {described(given)}; must be a whole number, {bounds}")
+    return int(given)
+
+
+def above_0(name: str, given: Any) -> float:
+    """A finite number above 0."""
+    kind = isinstance(given, Real) and not isinstance(given, bool)
+    if not kind or not given > 0 or not math.isfinite(given):
+        raise UserError(f"{name}: is {described(given)}; must be a number above 0")
+    return float(given)
+
+
+def one_of(name: str, given: Any, known: Sequence[str]) -> None:
+    """UserError unless it is one of the known words."""
+    if not isinstance(given, str) or given not in known:
+        raise UserError(f"{name}: is {described(given)}; must be one of {', '.join(known)}")
+
+
+def matrix(name: str, given: Any, sides: str) -> np.ndarray:
+    """A matrix of finite numbers as float64; sides: what it must be, `targets x examples`."""
+    try:
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError):  # words, objects, rows of different lengths
+        raise UserError(f"{name}: is {described(given)}; must be numbers [{sides}]") from None
+    if array.ndim != 2 or 0 in array.shape:
+        raise UserError(f"{name}: has shape {array.shape}; must be [{sides}]")
+    if not np.isfinite(array).all():
+        bad = np.flatnonzero(~np.isfinite(array).all(1))
+        raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
+    return array
+
+
+def vector(name: str, given: Any) -> np.ndarray:
+    """Numbers [n]."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.zeros((0, 0))
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise UserError(f"{name}: are {described(given)}; must be numbers [n]")
+    return array
+
+
+def masks(name: str, given: Any) -> None:
+    """UserError unless these are masks: bool [models x examples], an array or read by rows."""
+    shape = getattr(given, "shape", ())
+    kind = getattr(given, "dtype", None)
+    if len(shape) != 2 or 0 in shape or kind != np.bool_:
+        raise UserError(f"{name}: are {described(given)}; must be bool [models x examples]")
+
+
+def margins(name: str, given: Any) -> None:
+    """UserError unless these are margins: float [models x targets]; some may not be finite."""
+    shape = getattr(given, "shape", ())
+    if len(shape) != 2 or 0 in shape or np.asarray(given[:1]).dtype.kind not in "fiu":
+        raise UserError(f"{name}: are {described(given)}; must be numbers [models x targets]")
