@@ -10,7 +10,7 @@ except PackageNotFoundError:  # used from a checkout that was not installed
     __version__ = "0.0.0"
 
 ROOMS = ("dataset", "subsets", "training", "margins", "datamodels", "comparison", "verification")
-__all__ = ["ModelDiff", "__version__", "compare_models", *ROOMS]
+__all__ = ["ModelDiff", "__version__", "compare_checkpoints", "compare_models", *ROOMS]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +19,8 @@ def __getattr__(name: str) -> Any:
         return import_module("modeldiff.published").ModelDiff
     if name == "compare_models":
         return import_module("modeldiff.notebook").compare_models
+    if name == "compare_checkpoints":
+        return import_module("modeldiff.checkpoints").compare_checkpoints
     if name in ROOMS:
         return import_module(f"modeldiff.{name}")
     raise AttributeError(f"module 'modeldiff' has no attribute {name!r}")

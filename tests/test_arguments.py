@@ -118,8 +118,8 @@ def test_classes_of_a_contrast_are_checked(classes):
     [
         ({"algorithm": "sgd"}, "algorithm: is str 'sgd'; must be an algorithm of a study"),
         ({"data": IMAGES.images}, "data: is uint8 .*; must be modeldiff.dataset.Images"),
-        ({"classes": 1}, "classes: is int 1"),
-        ({"width": 0}, "width: is int 0"),
+        ({"classes": 1}, "classes: is 1; must be 2 or more"),
+        ({"width": 0}, "width: is 0; must be 1 or more"),
         ({"members": [1]}, "members: hold int 1"),
         (
             {"members": [training.Member((0,), np.array([4]))]},

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.core.errors import UserError, described
+from modeldiff.core.errors import UserError, described, shown
 
 
 def whole(name: str, given: Any, least: int, most: int | None = None) -> int:
     """A whole number of at least `least`, and at most `most` if there is a most."""
-    kind = isinstance(given, Integral) and not isinstance(given, bool)
-    if not kind or given < least or (most is not None and given > most):
-        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    if not isinstance(given, Integral) or isinstance(given, bool):
         raise UserError(f"{name}: is {described(given)}; must be a whole number, {bounds}")
-    return int(given)
+    number = int(given)
+    if number < least or (most is not None and number > most):
+        raise UserError(f"{name}: is {shown(number)}; must be {bounds}")
+    return number
 
 
 def above_0(name: str, given: Any) -> float:
@@ -56,6 +58,17 @@ def vector(name: str, given: Any) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "fiu":
         raise UserError(f"{name}: are {described(given)}; must be numbers [n]")
     return array
+
+
+def torch_device(name: str, given: Any) -> None:
+    """UserError unless torch can use this device here."""
+    import torch  # only where a device is asked for
+
+    try:
+        torch.empty(0, device=torch.device(given))
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{name}: {described(given)} cannot be used here: {reason}") from None
 
 
 def masks(name: str, given: Any) -> None:

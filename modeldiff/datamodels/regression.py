@@ -249,10 +249,7 @@ def _check(
             f"masks {tuple(masks.shape)} and margins {tuple(margins.shape)}: must be [models x "
             "examples] and [models x targets] of the same models"
         )
-    try:
-        torch.empty(0, device=torch.device(device))
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise UserError(f"device: {device!r} cannot be used here: {error}") from None
+    arguments.torch_device("device", device)
     arguments.whole("path", path, 2)
     arguments.above_0("tolerance", tolerance)
     arguments.above_0("penalty", penalty)
