@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from modeldiff.comparison import Comparison, contrast, ends
-from modeldiff.core import artifacts
+from modeldiff.core import arguments, artifacts
 from modeldiff.core.errors import UserError, described, shown
 from modeldiff.dataset import Dataset
-from modeldiff.dataset.arrays import of_arrays
+from modeldiff.dataset.arrays import labels_of, of_arrays
 from modeldiff.report import comparison_page, figures
 from modeldiff.report.predictions import Predictions, of_margins
 from modeldiff.report.results import shares_above
+from modeldiff.training.shard import margin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,6 +150,31 @@ def compare_models(
     found = contrast(masks, margins_a, margins_b, directions=directions, seed=seed)
     predictions = (_predictions(margins_a), _predictions(margins_b))
     return ComparedModels(names=names, comparison=found, predictions=predictions)
+
+
+def margins_of(logits: Any, labels: Any, *, kind: str = "log_odds") -> np.ndarray:
+    """Margins of the right class, float32 [models x targets], as `compare_models` takes them.
+
+    logits: float [models x targets x classes], or [targets x classes] of one model: a row of
+    margins, [targets], then. Arrays of numpy or tensors, e.g. a module's output, or logarithms of
+    probabilities. labels: whole numbers [targets]. kind: "log_odds", the logit of the right class
+    less the log-sum-exp of the others; "max", less the largest of the others.
+    Raises UserError for shapes that do not match.
+    """
+    arguments.one_of("kind", kind, ("log_odds", "max"))
+    if hasattr(logits, "detach"):
+        logits = logits.detach().cpu()
+    scores = np.asarray(logits)
+    if scores.ndim not in (2, 3) or scores.dtype.kind not in "fiu" or 0 in scores.shape:
+        wanted = "numbers [targets x classes] or [models x targets x classes]"
+        raise UserError(f"logits: are {described(logits)}; must be {wanted}")
+    classes = labels_of("labels", labels, scores.shape[-2])
+    if classes.max() >= scores.shape[-1] or scores.shape[-1] < 2:
+        came = f"labels: are up to {classes.max()}, and logits of {scores.shape[-1]} classes"
+        raise UserError(f"{came}; must be 0 to {scores.shape[-1] - 1}, of 2 classes or more")
+    whole = torch.from_numpy(scores.astype(np.float32)).reshape(-1, *scores.shape[-2:])
+    margins: np.ndarray = margin(whole, torch.from_numpy(classes), kind).numpy()
+    return margins if scores.ndim == 3 else margins[0]
 
 
 def _pair(name: str, given: Any) -> tuple[Any, Any]:

@@ -29,6 +29,10 @@ CALLS: dict[str, tuple[Callable, dict]] = {
         modeldiff.compare_models,
         {"masks": MASKS, "margins_a": A, "margins_b": B, "names": ("A", "B"), "directions": 3},
     ),
+    "margins_of": (
+        modeldiff.margins_of,
+        {"logits": random.normal(size=(3, 8, 4)), "labels": np.arange(8) % 4, "kind": "max"},
+    ),
     "contrast": (
         comparison.contrast,
         {"masks": MASKS, "margins_a": A, "margins_b": B, "directions": 3}

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import modeldiff
 from modeldiff.core.errors import UserError
@@ -177,3 +178,26 @@ def test_images_that_do_not_fit_are_one_line(compared, pictures, change, words, 
     with pytest.raises(UserError, match=words):
         compared.report(tmp_path / "page.html", **pictures | change)
     assert not list(tmp_path.iterdir())
+
+
+def test_margins_are_those_of_the_right_class():
+    logits = np.random.default_rng(0).normal(size=(3, 5, 4))
+    labels = np.arange(5) % 4
+    odds, largest = (
+        modeldiff.margins_of(logits, labels),
+        modeldiff.margins_of(logits, labels, kind="max"),
+    )
+    for model in range(3):
+        for target, label in enumerate(labels):
+            others = np.delete(logits[model, target], label)
+            right = logits[model, target, label]
+            assert odds[model, target] == pytest.approx(
+                right - np.log(np.exp(others).sum()), rel=1e-5
+            )
+            assert largest[model, target] == pytest.approx(right - others.max(), rel=1e-5)
+    one = modeldiff.margins_of(
+        torch.from_numpy(logits[1]).requires_grad_(), torch.from_numpy(labels)
+    )
+    np.testing.assert_array_equal(one, odds[1])
+    with pytest.raises(UserError, match="labels: are up to 4, and logits of 4 classes"):
+        modeldiff.margins_of(logits, labels + 1)
