@@ -162,9 +162,7 @@ def margins_of(logits: Any, labels: Any, *, kind: str = "log_odds") -> np.ndarra
     Raises UserError for shapes that do not match.
     """
     arguments.one_of("kind", kind, ("log_odds", "max"))
-    if hasattr(logits, "detach"):
-        logits = logits.detach().cpu()
-    scores = np.asarray(logits)
+    scores = arguments.array("logits", logits)
     if scores.ndim not in (2, 3) or scores.dtype.kind not in "fiu" or 0 in scores.shape:
         wanted = "numbers [targets x classes] or [models x targets x classes]"
         raise UserError(f"logits: are {described(logits)}; must be {wanted}")

@@ -35,29 +35,35 @@ def one_of(name: str, given: Any, known: Sequence[str]) -> None:
         raise UserError(f"{name}: is {described(given)}; must be one of {', '.join(known)}")
 
 
+def array(name: str, given: Any) -> np.ndarray:
+    """An array of numpy, a tensor on any device, or what numpy makes an array of."""
+    if hasattr(given, "detach"):
+        given = given.detach().cpu()
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError):  # rows of different lengths
+        raise UserError(f"{name}: is {described(given)}; must be an array") from None
+
+
 def matrix(name: str, given: Any, sides: str) -> np.ndarray:
     """A matrix of finite numbers as float64; sides: what it must be, `targets x examples`."""
-    try:
-        array = np.asarray(given, np.float64)
-    except (TypeError, ValueError):  # words, objects, rows of different lengths
-        raise UserError(f"{name}: is {described(given)}; must be numbers [{sides}]") from None
-    if array.ndim != 2 or 0 in array.shape:
-        raise UserError(f"{name}: has shape {array.shape}; must be [{sides}]")
-    if not np.isfinite(array).all():
-        bad = np.flatnonzero(~np.isfinite(array).all(1))
+    rows = array(name, given)
+    if rows.dtype.kind not in "fiub":
+        raise UserError(f"{name}: is {described(given)}; must be numbers [{sides}]")
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise UserError(f"{name}: has shape {rows.shape}; must be [{sides}]")
+    if not np.isfinite(rows).all():
+        bad = np.flatnonzero(~np.isfinite(rows).all(1))
         raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
-    return array
+    return rows.astype(np.float64, copy=False)
 
 
 def vector(name: str, given: Any) -> np.ndarray:
     """Numbers [n]."""
-    try:
-        array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        array = np.zeros((0, 0))
-    if array.ndim != 1 or array.dtype.kind not in "fiu":
+    numbers = array(name, given)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "fiu":
         raise UserError(f"{name}: are {described(given)}; must be numbers [n]")
-    return array
+    return numbers
 
 
 def torch_device(name: str, given: Any) -> None:

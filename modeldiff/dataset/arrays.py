@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.core import arguments
 from modeldiff.core.errors import UserError, described
 from modeldiff.dataset.prepared import Dataset
 from modeldiff.dataset.raw import Images
@@ -15,7 +16,7 @@ Split = tuple[Any, Any]  # images and labels
 def of_arrays(train: Split, test: Split, classes: Sequence[str] | None = None) -> Dataset:
     """A data set whose test images are all targets.
 
-    train, test: (images, labels), arrays of numpy or tensors on the CPU. images: uint8, or floats
+    train, test: (images, labels), arrays of numpy or tensors. images: uint8, or floats
     from 0 to 1 (kept in 256 steps), [n x height x width] or [n x channels x height x width].
     labels: whole numbers [n]. classes: their names; None: the numbers themselves.
     Raises UserError, one line that says what came and what would be right.
@@ -42,7 +43,7 @@ def of_arrays(train: Split, test: Split, classes: Sequence[str] | None = None) -
 
 def images_of(name: str, given: Any) -> np.ndarray:
     """Images as uint8 [n x channels x height x width]; name: what an error calls them."""
-    images = np.asarray(given)
+    images = arguments.array(name, given)
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim != 4 or 0 in images.shape:
@@ -64,7 +65,7 @@ def images_of(name: str, given: Any) -> np.ndarray:
 
 def labels_of(name: str, given: Any, n: int) -> np.ndarray:
     """Labels of `n` images as int64 [n]."""
-    labels = np.asarray(given)
+    labels = arguments.array(name, given)
     if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
         wanted = f"whole numbers from 0, [{n}] like the images"
         raise UserError(f"{name}: are {described(given)}; must be {wanted}")
