@@ -10,15 +10,24 @@ except PackageNotFoundError:  # used from a checkout that was not installed
     __version__ = "0.0.0"
 
 ROOMS = ("dataset", "subsets", "training", "margins", "datamodels", "comparison", "verification")
-__all__ = ["ModelDiff", "__version__", "compare_models", *ROOMS]
+__all__ = [
+    "ModelDiff",
+    "__version__",
+    "compare_checkpoints",
+    "compare_models",
+    "margins_of",
+    *ROOMS,
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a room when it is first used: Snakemake plans a study without loading torch."""
     if name == "ModelDiff":
         return import_module("modeldiff.published").ModelDiff
-    if name == "compare_models":
-        return import_module("modeldiff.notebook").compare_models
+    if name in ("compare_models", "margins_of"):
+        return getattr(import_module("modeldiff.notebook"), name)
+    if name == "compare_checkpoints":
+        return import_module("modeldiff.checkpoints").compare_checkpoints
     if name in ROOMS:
         return import_module(f"modeldiff.{name}")
     raise AttributeError(f"module 'modeldiff' has no attribute {name!r}")

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from modeldiff import dataset
-from modeldiff.core import artifacts
-from modeldiff.core.errors import CorruptArtifact
+from modeldiff.core import arguments, artifacts
+from modeldiff.core.errors import CorruptArtifact, UserError, described
 
 SHARD = re.compile(r"\d+-\d+\.npy")
 FAR = 6  # robust standard deviations
@@ -57,6 +57,8 @@ def gather(
     run trains only them again. A file that is neither recorded nor named like a shard may be the
     user's own: it is named, and nothing is removed.
     """
+    if not paths:
+        raise UserError("paths: are none; must be those of shards of margins")
     for path in paths:
         if not SHARD.fullmatch(Path(path).name):
             artifacts.record(path)
@@ -121,7 +123,12 @@ def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
     model changes, and is at least what drawing the targets alone would give. Shares are those of
     Agresti & Coull (1998), never 0 or 1.
     """
+    arguments.whole("n_targets", n_targets, 1)
+    if getattr(shares, "ndim", 0) != 1 or shares.dtype.kind != "f":
+        raise UserError(f"shares: are {described(shares)}; must be float [models]")
     finished = shares[np.isfinite(shares)]
+    if finished.min(initial=0) < 0 or finished.max(initial=0) > 1:
+        raise UserError(f"shares: are {finished.min():.3g} to {finished.max():.3g}; must be 0 to 1")
     if not len(finished):
         return {}
     log_odds = logit((shares * n_targets + 2) / (n_targets + 4))

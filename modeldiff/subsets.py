@@ -6,12 +6,13 @@ n). On disk masks are bit-packed, [subsets x ceil(n / 8)] bytes.
 """
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
-from modeldiff.core import artifacts, rng
-from modeldiff.core.errors import CorruptArtifact, UserError
+from modeldiff.core import arguments, artifacts, rng
+from modeldiff.core.errors import CorruptArtifact, UserError, described
 from modeldiff.study.sizes import subset_size
 
 
@@ -22,8 +23,15 @@ def draw(n_examples: int, models: Sequence[int] | range, alpha: float, seed: int
     alpha: share of the examples in each subset, 0 < alpha <= 1.
     Raises UserError if a subset would be empty or larger than the training set.
     """
-    if isinstance(models, int):
+    arguments.whole("n_examples", n_examples, 1)
+    arguments.whole("seed", seed, 0)
+    arguments.above_0("alpha", alpha)
+    if isinstance(models, Integral):
         raise UserError(f"models: is {models}; must be their numbers, e.g. range({models})")
+    if not isinstance(models, Sequence | np.ndarray):
+        raise UserError(f"models: is {described(models)}; must be their numbers, e.g. range(300)")
+    for model in models:
+        arguments.whole("models: one of them", model, 0)
     chosen = subset_size(n_examples, alpha)
     if not 1 <= chosen <= n_examples:
         raise UserError(

@@ -70,6 +70,15 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
     assert (checkout / "compared/comparison.html").exists()
 
 
+@pytest.mark.slow
+def test_a_reader_with_two_checkpoints_gets_a_page_and_a_study(repository, tmp_path):
+    follow(repository / "docs/checkpoints.md", tmp_path)
+    assert "Nothing is proved" in (tmp_path / "page.html").read_text()
+    command = [sys.executable, "-m", "modeldiff", "check", "proof/prove.yaml"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
 def documents(repository):
     """The text of everything that a user reads, by its path."""
     paths = [repository / "README.md", repository / "CONTRIBUTING.md"]

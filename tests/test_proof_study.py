@@ -149,7 +149,7 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
     assert (first["a_name"], first["b_name"], first["needed"]) == ("plain", "masked", None)
     html = (folder / "report.html").read_text()
     content = re.search(r'<script type="application/json" id="content">(.*?)</script>', html)[1]
-    shown = json.loads(content)["pairs"][0]["ways"][2]["directions"]
+    shown = json.loads(content)["pairs"][0]["proposals"]
     for strips, entry in zip(shown, entries, strict=True):
         splits = [(strip["split"], strip["end"]) for strip in strips]
         assert splits == [("train", "high"), ("test", "high"), ("train", "low"), ("test", "low")]

@@ -10,7 +10,7 @@ import pytest
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
     *("datamodels", "comparison", "attribution", "verification", "proof", "planning", "report"),
-    *("notebook", "published", "cli", "__main__"),
+    *("notebook", "checkpoints", "published", "cli", "__main__"),
 )
 
 

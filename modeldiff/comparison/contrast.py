@@ -23,8 +23,9 @@ from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import asymmetry
 from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends
 from modeldiff.comparison.rotation import quartimax
+from modeldiff.core import arguments
 from modeldiff.core.axes import oriented, principal_axes
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import UserError, described
 
 FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves
 T_CRITICAL = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
@@ -62,8 +63,13 @@ def contrast(
     """
     models = Paired.of(masks, margins_a, margins_b)
     most = min(models.n_targets, models.n_train, significance.RANK)
-    if not 1 <= directions <= most:
-        raise UserError(f"directions: {directions}; must be 1 to {most}")
+    arguments.whole("directions", directions, 1, most)
+    arguments.whole("permutations", permutations, 1)
+    arguments.whole("seed", seed, 0)
+    arguments.whole("examples", examples, 1)
+    arguments.above_0("penalty", penalty)
+    if classes is not None:
+        _check_classes(classes, models)
     ridges = [Ridge(masks, chosen, penalty) for chosen in models.halves()]
     halves = [ridge.weights(ridge.covariances(models)) for ridge in ridges]
     models = replace(models, scale=coefficient(halves))
@@ -133,6 +139,17 @@ def contrast(
         chance=chance,
         class_map=by_class,
     )
+
+
+def _check_classes(classes: Any, models: Paired) -> None:
+    """UserError unless these are the classes of the targets and of the training examples."""
+    wanted = f"int [{models.n_targets}] and [{models.n_train}], of targets and training examples"
+    if not isinstance(classes, tuple | list) or len(classes) != 2:
+        raise UserError(f"classes: is {described(classes)}; must be a pair, {wanted}")
+    for given, n in zip(classes, (models.n_targets, models.n_train), strict=True):
+        shape = getattr(given, "shape", ())
+        if shape != (n,) or given.dtype.kind not in "iu" or given.min() < 0:
+            raise UserError(f"classes: hold {described(given)}; must be {wanted}, 0 or more")
 
 
 class Half(NamedTuple):

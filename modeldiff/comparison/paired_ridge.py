@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
 
-from modeldiff.core import rng
+from modeldiff.core import arguments, rng
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels.blocking import blocks
 from modeldiff.datamodels.gram import Gram
@@ -37,10 +37,13 @@ class Paired:
     @classmethod
     def of(cls, masks: Any, margins_a: np.ndarray, margins_b: np.ndarray) -> "Paired":
         """UserError for shapes that do not match and for too few models."""
+        arguments.masks("masks", masks)
+        arguments.margins("margins_a", margins_a)
+        arguments.margins("margins_b", margins_b)
         shape = tuple(masks.shape)
         shape_a = tuple(margins_a.shape)
         shape_b = tuple(margins_b.shape)
-        if not len(shape) == len(shape_a) == 2 or shape_a != shape_b or shape[0] != shape_a[0]:
+        if shape_a != shape_b or shape[0] != shape_a[0]:
             raise UserError(
                 f"masks {shape}, margins {shape_a} and {shape_b}: must be [models x n_train] and "
                 "twice [models x n_targets], of the same models"

@@ -8,6 +8,7 @@ principal components of what remains are the distinguishing training directions 
 import numpy as np
 
 from modeldiff.comparison.result import Comparison
+from modeldiff.core import arguments
 from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
 
@@ -35,11 +36,11 @@ def compare(
     b = _checked(weights_b, "weights_b")
     if a.shape != b.shape:
         raise UserError(f"weights_a {a.shape} and weights_b {b.shape}: must have one shape")
-    if rows not in ROWS:
-        raise UserError(f"rows: is {rows!r}; must be one of {ROWS}")
+    arguments.one_of("rows", rows, ROWS)
     most = min(a.shape[0] - 1, a.shape[1])
-    if not 1 <= directions <= most:
-        raise UserError(f"directions: {directions} of weights {a.shape}; must be 1 to {most}")
+    if most < 1:
+        raise UserError(f"weights_a: are of {a.shape[0]} target; must be of 2 or more")
+    arguments.whole("directions", directions, 1, most)
     scaled_a = scale(a, rows)
     scaled_b = scale(b, rows)
     residuals = residual(scaled_a, scaled_b)
@@ -76,7 +77,9 @@ def compare(
 
 
 def scale(weights: np.ndarray, rows: str) -> np.ndarray:
-    """Rows divided by their norm ("unit"), or left ("raw")."""
+    """Rows divided by their norm ("unit"), or left ("raw"); weights: float [rows x examples]."""
+    weights = arguments.matrix("weights", weights, "rows x examples")
+    arguments.one_of("rows", rows, ROWS)
     if rows == "raw":
         return weights
     norms = np.linalg.norm(weights, axis=1, keepdims=True)
@@ -85,14 +88,29 @@ def scale(weights: np.ndarray, rows: str) -> np.ndarray:
 
 
 def residual(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Each row of `a` less its projection on the same row of `b`; zero rows remove nothing."""
+    """Each row of `a` less its projection on the same row of `b`; zero rows remove nothing.
+
+    a, b: float [rows x examples]. Raises UserError for shapes that differ, or what is not finite.
+    """
+    a = arguments.matrix("a", a, "rows x examples")
+    b = arguments.matrix("b", b, "rows x examples")
+    if a.shape != b.shape:
+        raise UserError(f"a {a.shape} and b {b.shape}: must have one shape")
     squares = (b * b).sum(1)
     share = (a * b).sum(1) / np.where(squares == 0, 1, squares)
     return a - share[:, None] * b
 
 
 def variance_along(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Variance of the rows, at unit norm, along each direction: float64 [directions]."""
+    """Variance of the rows, at unit norm, along each direction: float64 [directions].
+
+    weights: float [rows x examples]; directions: float [directions x examples].
+    """
+    directions = arguments.matrix("directions", directions, "directions x examples")
+    weights = arguments.matrix("weights", weights, "rows x examples")
+    if weights.shape[1] != directions.shape[1]:
+        shapes = f"weights {weights.shape} and directions {directions.shape}"
+        raise UserError(f"{shapes}: must be of the same training examples")
     along: np.ndarray = (scale(weights, "unit") @ directions.T).var(0)
     return along
 
@@ -112,12 +130,7 @@ def asymmetry(a: np.ndarray, b: np.ndarray, directions: np.ndarray) -> np.ndarra
 
 
 def _checked(weights: np.ndarray, name: str) -> np.ndarray:
-    array = np.asarray(weights, np.float64)
-    if array.ndim != 2:
-        raise UserError(f"{name}: has shape {array.shape}; must be [n_targets x n_train]")
-    if not np.isfinite(array).all():
-        bad = np.flatnonzero(~np.isfinite(array).all(1))
-        raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
+    array = arguments.matrix(name, weights, "n_targets x n_train")
     if np.abs(array).max(initial=0.0) > LARGEST:
         raise UserError(f"{name}: holds numbers beyond {LARGEST:g}, whose squares overflow")
     return array

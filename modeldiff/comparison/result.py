@@ -6,6 +6,7 @@ import numpy as np
 
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.class_map import ClassMap
+from modeldiff.core import arguments
 from modeldiff.core.axes import oriented
 
 WAYS = ("a-minus-b", "b-minus-a")
@@ -124,6 +125,10 @@ class Comparison:
 
 
 def ends(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the `k` highest and the `k` lowest scores, the most extreme first."""
-    order = np.argsort(scores, kind="stable")
+    """Indices of the `k` highest and the `k` lowest scores, the most extreme first.
+
+    scores: float [n]; all of them, both ways, if `k` is more.
+    """
+    arguments.whole("k", k, 1)
+    order = np.argsort(arguments.vector("scores", scores), kind="stable")
     return order[::-1][:k], order[:k]

@@ -59,3 +59,17 @@ def shown(value: Any) -> str:
     if len(text) <= VALUE:
         return text
     return f"{printable(text[:VALUE])}... ({len(text):,} characters)"
+
+
+def described(value: Any) -> str:
+    """A value in few words: `float64 [50 x 10]`, `list of 3`, `None`."""
+    shape = getattr(value, "shape", None)
+    kind = getattr(value, "dtype", type(value).__name__)
+    if isinstance(shape, tuple):
+        sides = " x ".join(map(str, shape))
+        return f"{str(kind).removeprefix('torch.')} [{sides}]"
+    if value is None:
+        return "None"
+    if isinstance(value, list | tuple | dict | set):
+        return f"{kind} of {len(value)}"
+    return f"{kind} {shown(value)}" if isinstance(value, bool | int | float | str) else str(kind)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.core.errors import described
 from modeldiff.datamodels.gram import finished
 from modeldiff.datamodels.model import Datamodels
 from modeldiff.study import components, user_code
@@ -40,7 +41,7 @@ def fit(
         weights = np.asarray(weights, np.float64)
         intercept = np.asarray(intercept, np.float64)
     except Exception:  # anything but an array may fail in any way
-        came = f"returned {' and '.join(map(user_code.described, returned))}"
+        came = f"returned {' and '.join(map(described, returned))}"
         raise user_code.refused(estimator, of, came, wanted) from None
     if (weights.shape, intercept.shape) != shapes:
         came = f"returned shapes {list(weights.shape)} and {list(intercept.shape)}"

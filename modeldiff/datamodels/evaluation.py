@@ -7,7 +7,8 @@ import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from modeldiff.core.errors import UserError
+from modeldiff.core import arguments
+from modeldiff.core.errors import UserError, described
 from modeldiff.datamodels.blocking import blocks
 from modeldiff.datamodels.model import Datamodels
 
@@ -58,6 +59,10 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
     Source: Park et al. 2023 (TRAK, arXiv 2303.14186) for the score; Shrout & Fleiss 1979.
     Raises UserError for shapes that do not match, or fewer than 3 subsets.
     """
+    if not isinstance(datamodels, Datamodels):
+        raise UserError(f"datamodels: is {described(datamodels)}; must be what `fit` returns")
+    arguments.masks("masks", masks)
+    arguments.margins("margins", margins)
     expected = (masks.shape[0], len(datamodels.weights))
     if tuple(margins.shape) != expected:
         raise UserError(f"margins: are {tuple(margins.shape)}, not {expected} [models x targets]")

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from modeldiff.core import artifacts
+from modeldiff.core import arguments, artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels.blocking import blocks
 
@@ -71,6 +71,7 @@ class Datamodels:
 
         masks: bool, any array-like that gives a bool array when sliced by a range of rows.
         """
+        arguments.masks("masks", masks)
         if masks.shape[1] != self.weights.shape[1]:
             raise UserError(
                 f"masks: have {masks.shape[1]} examples, the datamodels {self.weights.shape[1]}"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modeldiff.core import arguments
 from modeldiff.core.errors import UserError
 from modeldiff.datamodels import closed_form, custom_estimator
 from modeldiff.datamodels.blocking import blocks
@@ -237,27 +238,23 @@ def _check(
     device: str,
 ) -> None:
     """UserError for arguments of `fit` that do not match or make no sense."""
-    if estimator not in ESTIMATORS and ":" not in estimator:
+    if not isinstance(estimator, str) or (estimator not in ESTIMATORS and ":" not in estimator):
         raise UserError(
             f"estimator: {estimator!r} must be {', '.join(ESTIMATORS)} or an import path"
         )
-    if len(masks.shape) != 2 or len(margins.shape) != 2 or masks.shape[0] != margins.shape[0]:
+    arguments.masks("masks", masks)
+    arguments.margins("margins", margins)
+    if masks.shape[0] != margins.shape[0]:
         raise UserError(
             f"masks {tuple(masks.shape)} and margins {tuple(margins.shape)}: must be [models x "
             "examples] and [models x targets] of the same models"
         )
-    kind = masks[:1].dtype
-    if kind != np.bool_:
-        raise UserError(f"masks: are {kind}, must be bool (True: trained on the example)")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device: {device!r} cannot be used here: {error}") from None
-    if not (path >= 2 and 0 < min_ratio < 1 and tolerance > 0 and penalty > 0):
-        raise UserError(
-            f"path {path}, min_ratio {min_ratio}, tolerance {tolerance}, penalty {penalty}: "
-            "must be at least 2, between 0 and 1, above 0, above 0"
-        )
+    arguments.torch_device("device", device)
+    arguments.whole("path", path, 2)
+    arguments.above_0("tolerance", tolerance)
+    arguments.above_0("penalty", penalty)
+    if arguments.above_0("min_ratio", min_ratio) >= 1:
+        raise UserError(f"min_ratio: is {min_ratio}; must be between 0 and 1")
 
 
 def _shift(margins: np.ndarray, used: np.ndarray, targets: np.ndarray) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.core.errors import described
 from modeldiff.dataset.raw import Images, LazyImages, Raw, placed
 from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.study import components, user_code
@@ -40,7 +41,7 @@ def images(part: Component, split: Images | LazyImages) -> Iterator[tuple[int, n
     with user_code.running(part.name, "reading its images"):
         for place, image in placed(split):
             if image.shape != shape or image.dtype != np.uint8:
-                came = f"image {place} is {user_code.described(image)}"
+                came = f"image {place} is {described(image)}"
                 raise user_code.refused(part.name, "", came, f"uint8 {list(shape)} like the others")
             yield place, image
 
@@ -55,14 +56,14 @@ def _check_classes(name: str, classes: Any) -> None:
 def _check_split(name: str, which: str, split: Any, classes: int) -> None:
     if not isinstance(split, Images | LazyImages):
         wanted = "modeldiff.dataset.Images(images, labels)"
-        raise user_code.refused(name, which, f"is {user_code.described(split)}", wanted)
+        raise user_code.refused(name, which, f"is {described(split)}", wanted)
     given = split.images
     labels = split.labels
     if getattr(given, "dtype", None) != np.uint8 or len(given.shape) != 4 or 0 in given.shape:
-        raise user_code.refused(name, which, f"images are {user_code.described(given)}", IMAGES)
+        raise user_code.refused(name, which, f"images are {described(given)}", IMAGES)
     whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim == 1
     if not whole or len(labels) != len(given):
-        came = f"labels are {user_code.described(labels)}"
+        came = f"labels are {described(labels)}"
         raise user_code.refused(name, which, came, f"a numpy array, int64 [{len(given)}]")
     if labels.min() < 0 or labels.max() >= classes:
         came = f"labels are {labels.min()} to {labels.max()}"

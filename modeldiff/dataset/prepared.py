@@ -18,7 +18,7 @@ import numpy as np
 
 from modeldiff import transformations
 from modeldiff.core import artifacts, rng
-from modeldiff.core.errors import CorruptArtifact
+from modeldiff.core.errors import CorruptArtifact, UserError, described
 from modeldiff.dataset import loading
 from modeldiff.dataset.raw import Images, LazyImages, Raw
 from modeldiff.study import stages
@@ -217,5 +217,7 @@ def read_manifest(path: str | Path, key: str) -> dict[str, Any]:
 
 
 def as_float(images: np.ndarray) -> np.ndarray:
-    """uint8 images as float32 in [0, 1]."""
+    """uint8 images, of any shape, as float32 in [0, 1]."""
+    if getattr(images, "dtype", None) != np.uint8:
+        raise UserError(f"images: are {described(images)}; must be an array of uint8")
     return images.astype(np.float32) / 255

@@ -15,13 +15,13 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
     pair = results.pairs[verdict.pair]
     way = pair.ways[verdict.way]
     if verdict.stands_out and verdict.shown != "group":
-        strip = page_content.direction_strips(results, way, 0)[0]
+        strip = page_content.direction_strips(results.data, way, 0)[0]
         title = f"Training images that matter more to {way.first} than to {way.second}"
     elif verdict.proved:
-        strip = page_content.proposal_strips(results, verdict.proved)[0]
+        strip = page_content.proposal_strips(results.data, verdict.proved.proposal)[0]
         title = f"Training images that move {verdict.proved.follower}"
     elif not way.explained_by_chance(0):
-        strip = page_content.direction_strips(results, way, 0)[0]
+        strip = page_content.direction_strips(results.data, way, 0)[0]
         title = f"Training images of direction 1 of {way.first} minus {way.second}, untested"
     else:
         return {}

@@ -123,8 +123,8 @@ function show(pair, way, i) {
 }
 
 for (const node of document.querySelectorAll("[data-strip]")) {
-  const [pair, way, i, which, most] = node.dataset.strip.split(" ").map(Number);
-  const chosen = content.pairs[pair].ways[way].directions[i][which];
+  const [pair, kind, i, which, most] = node.dataset.strip.split(" ");
+  const chosen = content.pairs[pair][kind][i][which];
   const examples = "others" in node.dataset ? chosen.others : chosen.examples;
   node.append(...strip(examples, chosen.split, pair, most));
 }
@@ -148,8 +148,7 @@ for (const group of document.querySelectorAll(".ranks"))
       next.click();
     }
   });
-const opened = content.pairs.map((_, pair) => [pair, 0, 0]);
-opened.forEach((first) => show(...first));
+for (const panel of document.querySelectorAll("[data-panel]")) show(Number(panel.dataset.panel), 0, 0);
 
 // Charts take their colours from the page, and are drawn again when it turns dark or light.
 function theme() {

@@ -7,6 +7,7 @@ nothing.
 
 import base64
 import json
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ from modeldiff.report.terms import terms
 from modeldiff.report.verdict import classes, mostly, tested, verdict
 
 SAMPLES = 4  # images a feature is shown on
+HALF = (
+    "Which classes they predict was not kept, only whether the right class has more than half of "
+    "the probability: every such prediction is right, and some others may be."
+)
 
 
 def render(results: Results, summary: dict[str, Any]) -> str:
@@ -68,7 +73,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
 
 def written(template: str, content: dict[str, Any], **said: Any) -> str:
     """A page by its template. content: what the script reads; said: what the template does."""
-    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), _asset("page.js")]
+    scripts = [_vega(), _asset("page.js")]
     pages = Environment(
         loader=PackageLoader("modeldiff.report", "."),
         autoescape=True,
@@ -130,27 +135,18 @@ def _predicted(results: Results, pair: Pair) -> dict[str, Any]:
     b = results.predictions[pair.b]
     if not (a.models and b.models):
         return {"gap": None}
+    data = results.data
     images_planted = (results.planted or {}).get("test_examples", [])
-    planted = np.isin(np.arange(len(results.data.test.labels)), images_planted)
-    beyond = page_content.disagreement(results, pair)
-    exact = results.study.training.margin == "max" or len(results.data.classes) == 2
+    planted = np.isin(np.arange(len(data.test.labels)), images_planted)
+    exact = results.study.training.margin == "max" or len(data.classes) == 2
     by_margins = a.predicted is None
-    return {
-        "gap": predictions.accuracy_gap(a, b),
-        "accuracy_a": float(np.nanmean(a.accuracy)),
-        "accuracy_b": float(np.nanmean(b.accuracy)),
-        "models_a": a.models,
-        "models_b": b.models,
+    said = predictions.compared(a, b, data.test.labels, data.classes, planted)
+    return said | {
+        "asked": len(data.targets) if by_margins else len(data.test.labels),
         "by_margins": by_margins,
-        "exact": exact,
+        "right_is": "" if exact else HALF,
         "right": "gets" if exact or not by_margins else "gives the right class of",
         "right_end": " right" if exact or not by_margins else " more than half the probability",
-        "classes": page_content.classes_of(results, pair),
-        "planted": predictions.of_images(a, b, "planted", planted),
-        "others": predictions.of_images(a, b, "others", ~planted),
-        "compared": int((np.isfinite(a.right) & np.isfinite(b.right)).sum()),
-        "disagreed": len(beyond),
-        "disagreed_not_planted": int((~planted[beyond]).sum()),
     }
 
 
@@ -191,6 +187,13 @@ def _samples(results: Results, target: int) -> np.ndarray:
     without &= ~np.isin(verification, planted)
     chosen = verification[without] if without.any() else verification
     return chosen[:SAMPLES]
+
+
+@cache
+def _vega() -> str:
+    """The library that draws charts; bundling it takes seconds."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
 
 
 def _asset(name: str) -> str:

@@ -6,11 +6,11 @@ import numpy as np
 
 from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
+from modeldiff.proof import Proposal
 from modeldiff.report import charts, histograms, images, predictions
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells, class_names
-from modeldiff.report.predictions import OfClass
-from modeldiff.report.proofs import Proved
+from modeldiff.report.predictions import OfClass, Predictions
 from modeldiff.report.provenance import part
 from modeldiff.report.results import Pair, Results, Way
 from modeldiff.report.verdict import classes, verdict
@@ -26,17 +26,26 @@ Strip = dict[str, Any]  # examples of one split, most extreme first: [[example, 
 def collect(results: Results) -> dict[str, Any]:
     """All of it as JSON values."""
     pairs = [_pair(results, pair) for pair in results.pairs]
-    examples = _examples(pairs)
-    influences = _influences(results, examples)
-    return {
+    shown = examples(pairs)
+    influences = _influences(results, shown)
+    content = of_examples(results.data, results.predictions, shown)
+    return content | {
         "charts": _charts(results),
         "pairs": pairs,
         "influences": influences,
-        "images": _images(results.data, examples),
-        "labels": _labels(results.data, examples),
-        "votes": _votes(results, examples["test"]),
         "planted": _planted(results),
-        "side": max(results.data.test.images.shape[2:]),
+    }
+
+
+def of_examples(
+    data: Dataset, known: dict[str, Predictions], shown: dict[str, set[int]]
+) -> dict[str, Any]:
+    """What is shown of examples: images, classes, predictions of the test images."""
+    return {
+        "images": _images(data, shown),
+        "labels": _labels(data, shown),
+        "votes": _votes(known, data.classes, shown["test"]),
+        "side": max(data.test.images.shape[2:]),
     }
 
 
@@ -47,18 +56,19 @@ def exchanges(results: Results) -> int | None:
 
 
 def _pair(results: Results, pair: Pair) -> dict[str, Any]:
-    """Both ways of a pair, then its proposals."""
-    ways = [_way(results, pair, way) for way in pair.ways]
-    proposals = [proposal_strips(results, proved) for proved in pair.proofs]
-    ways.append({"name": "proposals", "directions": proposals})
-    ways.append({"name": "disagreement", "directions": [_disagreement_strips(results, pair)]})
-    return {"algorithms": [pair.a, pair.b], "ways": ways}
+    """Both ways of a pair, its proposals, and the test images that they disagree on."""
+    return {
+        "algorithms": [pair.a, pair.b],
+        "ways": [_way(results, pair, way) for way in pair.ways],
+        "proposals": [proposal_strips(results.data, proved.proposal) for proved in pair.proofs],
+        "disagreement": [
+            disagreement_strips(disagreement(results, pair), _planted(results)["test"])
+        ],
+    }
 
 
-def _disagreement_strips(results: Results, pair: Pair) -> list[Strip]:
-    """Test images that the two disagree on most: of all, and of those with nothing planted."""
-    beyond = disagreement(results, pair)
-    planted = _planted(results)["test"]
+def disagreement_strips(beyond: np.ndarray, planted: list[int]) -> list[Strip]:
+    """Test images that two disagree on most: of all, and of those with nothing planted."""
     strips = []
     for chosen in (beyond, beyond[~np.isin(beyond, planted)]):
         examples = [[example, None] for example in chosen[:DISAGREED].tolist()]
@@ -79,7 +89,7 @@ def _way(results: Results, pair: Pair, way: Way) -> dict[str, Any]:
     directions = range(len(way.directions))
     entry: dict[str, Any] = {
         "name": charts.way_name(way),
-        "directions": [direction_strips(results, way, i) for i in directions],
+        "directions": [direction_strips(results.data, way, i) for i in directions],
         "about": [_about(results, pair, way, i) for i in directions],
     }
     if len(pair.candidates):
@@ -87,11 +97,10 @@ def _way(results: Results, pair: Pair, way: Way) -> dict[str, Any]:
     return entry
 
 
-def direction_strips(results: Results, way: Way, i: int) -> list[Strip]:
+def direction_strips(data: Dataset, way: Way, i: int) -> list[Strip]:
     """A direction's strips; none of one that chance explains, whose images say nothing."""
     if way.explained_by_chance(i):
         return []
-    data = results.data
     every = np.arange(len(data.train.labels))
     train = dict(zip(every.tolist(), way.directions[i].tolist(), strict=True))
     test = dict(zip(data.targets.tolist(), way.projections[:, i].tolist(), strict=True))
@@ -103,14 +112,12 @@ def direction_strips(results: Results, way: Way, i: int) -> list[Strip]:
     ]
 
 
-def proposal_strips(results: Results, proved: Proved) -> list[Strip]:
+def proposal_strips(data: Dataset, proposal: Proposal) -> list[Strip]:
     """A proposal's strips, as those of a direction."""
-    data = results.data
-    examples = proved.proposal.examples
-    train = dict(enumerate(examples.tolist()))
-    test = dict(zip(data.targets.tolist(), proved.proposal.targets.tolist(), strict=True))
-    train_high, train_low = ends(examples, SHOWN)
-    test_high, test_low = ends(proved.proposal.targets, SHOWN)
+    train = dict(enumerate(proposal.examples.tolist()))
+    test = dict(zip(data.targets.tolist(), proposal.targets.tolist(), strict=True))
+    train_high, train_low = ends(proposal.examples, SHOWN)
+    test_high, test_low = ends(proposal.targets, SHOWN)
     return [
         _strip(data, "train", "high", train_high, train),
         _strip(data, "test", "high", data.targets[test_high], test),
@@ -189,15 +196,17 @@ def _candidate(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _examples(pairs: list[dict[str, Any]]) -> dict[str, set[int]]:
-    """The examples of each split that directions and proposals show."""
+def examples(pairs: list[dict[str, Any]]) -> dict[str, set[int]]:
+    """The examples of each split that the strips of pairs show."""
     shown: dict[str, set[int]] = {"test": set(), "train": set()}
     for pair in pairs:
+        every = pair["proposals"] + pair["disagreement"]
         for way in pair["ways"]:
-            for strips in way["directions"]:
-                for strip in strips:
-                    examples = strip["examples"] + strip["others"]
-                    shown[strip["split"]] |= {example for example, _ in examples}
+            every += way["directions"]
+        for strips in every:
+            for strip in strips:
+                both = strip["examples"] + strip["others"]
+                shown[strip["split"]] |= {example for example, _ in both}
     return shown
 
 
@@ -239,25 +248,26 @@ def _labels(data: Dataset, shown: dict[str, set[int]]) -> dict[str, dict[int, st
     return labels
 
 
-def _votes(results: Results, shown: set[int]) -> dict[int, dict[str, dict[str, str]]]:
+def _votes(
+    known: dict[str, Predictions], classes: tuple[str, ...], shown: set[int]
+) -> dict[int, dict[str, dict[str, str]]]:
     """What each algorithm predicts of the shown test images."""
     votes: dict[int, dict[str, dict[str, str]]] = {}
     for example in sorted(shown):
         votes[example] = {}
-        for name in results.predictions:
-            votes[example][name] = answer(results, name, example)
+        for name, predicted in known.items():
+            votes[example][name] = answer(predicted, classes, example)
     return votes
 
 
-def answer(results: Results, name: str, image: int) -> dict[str, str]:
+def answer(known: Predictions, classes: tuple[str, ...], image: int) -> dict[str, str]:
     """What an algorithm predicts of a test image: most often, and in all; empty if not known."""
-    known = results.predictions[name]
     votes = known.votes(image)
     if votes:
         of_class = []
         for label, count in votes:
-            of_class.append(f"{results.data.classes[label]} by {count} of {known.models} models")
-        return {"most": results.data.classes[votes[0][0]], "all": ", ".join(of_class)}
+            of_class.append(f"{classes[label]} by {count} of {known.models} models")
+        return {"most": classes[votes[0][0]], "all": ", ".join(of_class)}
     share = percent(known.right[image], 0)
     return {"most": "", "all": f"margin above 0 in {share} of {known.models} models"}
 

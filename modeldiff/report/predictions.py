@@ -1,6 +1,7 @@
 """What models predict of each test image, and where two algorithms disagree."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import fisher_exact
@@ -91,6 +92,33 @@ def accuracy_gap(a: Predictions, b: Predictions) -> AccuracyGap:
     return AccuracyGap(value, max(value - width, -1.0), min(value + width, 1.0))
 
 
+def compared(
+    a: Predictions,
+    b: Predictions,
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    planted: np.ndarray,
+) -> dict[str, Any]:
+    """What a page says of the predictions of two.
+
+    labels: int64 [test images]; planted: bool [test images].
+    """
+    beyond = disagreed(a, b)
+    return {
+        "gap": accuracy_gap(a, b),
+        "accuracy_a": float(np.nanmean(a.accuracy)),
+        "accuracy_b": float(np.nanmean(b.accuracy)),
+        "models_a": a.models,
+        "models_b": b.models,
+        "classes": by_class(a, b, labels, classes),
+        "planted": of_images(a, b, "planted", planted),
+        "others": of_images(a, b, "others", ~planted),
+        "compared": int((np.isfinite(a.right) & np.isfinite(b.right)).sum()),
+        "disagreed": len(beyond),
+        "disagreed_not_planted": int((~planted[beyond]).sum()),
+    }
+
+
 def by_class(
     a: Predictions, b: Predictions, labels: np.ndarray, classes: tuple[str, ...]
 ) -> list[OfClass]:
@@ -133,3 +161,72 @@ def disagreed(a: Predictions, b: Predictions) -> np.ndarray:
     beyond = known[p_values[places] <= LEVEL / len(known)]
     gaps = np.abs(a.right - b.right)[beyond]
     return beyond[np.argsort(-gaps, kind="stable")]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How often two models predict different classes: mean over some images and pairs of models.
+
+    between: a model of A and one of B. within_a, within_b: two models of one recipe; NaN if there
+    is one. excess: between, less the mean of the two within; low, high: its 95% interval over
+    images, for these models. All three are NaN where there is one model of either.
+    """
+
+    between: float
+    within_a: float
+    within_b: float
+    excess: float
+    low: float
+    high: float
+
+    @property
+    def beyond_seeds(self) -> bool:
+        """Whether two recipes surely disagree more than two models of one."""
+        return self.low > 0
+
+
+def disagreement(a: Predictions, b: Predictions, chosen: np.ndarray) -> Disagreement:
+    """Of chosen test images, bool [test images]; both know the classes that models predict."""
+    between, within_a, within_b = _apart(a, b)
+    excess = (between - (within_a + within_b) / 2)[chosen]
+    half = float(half_width([excess], 0.05))
+    return Disagreement(
+        between=float(between[chosen].mean()),
+        within_a=float(within_a[chosen].mean()),
+        within_b=float(within_b[chosen].mean()),
+        excess=float(excess.mean()),
+        low=float(excess.mean()) - half,
+        high=float(excess.mean()) + half,
+    )
+
+
+def other_answers(a: Predictions, b: Predictions) -> np.ndarray:
+    """Test images of which most models of A predict another class than most of B, int64.
+
+    Those first on which the most pairs of models differ.
+    """
+    assert a.predicted is not None
+    differ = []
+    for image in range(a.predicted.shape[1]):
+        if a.votes(image)[0][0] != b.votes(image)[0][0]:
+            differ.append(image)
+    between, _, _ = _apart(a, b)
+    images = np.array(differ, np.int64)
+    return images[np.argsort(-between[images], kind="stable")]
+
+
+def _apart(a: Predictions, b: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of pairs of models that differ on each image: across, of A, of B, float64 [images]."""
+    assert a.predicted is not None
+    assert b.predicted is not None
+    alike = np.zeros((3, a.predicted.shape[1]))
+    for label in range(int(max(a.predicted.max(), b.predicted.max())) + 1):
+        of_a = (a.predicted == label).sum(0)
+        of_b = (b.predicted == label).sum(0)
+        alike += [of_a * of_b, of_a * (of_a - 1), of_b * (of_b - 1)]
+    n_a = len(a.predicted)
+    n_b = len(b.predicted)
+    pairs = np.array([n_a * n_b, n_a * (n_a - 1), n_b * (n_b - 1)], float)
+    pairs[pairs == 0] = np.nan
+    between, within_a, within_b = 1 - alike / pairs[:, None]
+    return between, within_a, within_b

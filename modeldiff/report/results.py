@@ -260,7 +260,7 @@ def shares_above(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     of_targets = np.zeros(rows.shape[1])
     for start in range(0, len(rows), at_once):
         part = np.asarray(rows[start : start + at_once])
-        failed = np.isnan(part).any(1)
+        failed = ~np.isfinite(part).all(1)
         of_models.append(np.where(failed, np.nan, (part > 0).mean(1)))
         of_targets += (part[~failed] > 0).sum(0)
     accuracy = np.concatenate(of_models)

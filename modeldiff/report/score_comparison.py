@@ -91,7 +91,8 @@ def write(
         artifacts.write_arrays(file, _flat(ways))
     artifacts.write_json(folder / "summary.json", summary(ways, names))
     with artifacts.atomic_write(folder / "comparison.html") as file:
-        file.write(comparison_page.render(ways, names).encode())
+        compared = comparison_page.of_scores(ways, names)
+        file.write(comparison_page.render(compared).encode())
 
 
 def _flat(ways: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

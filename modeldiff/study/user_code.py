@@ -12,7 +12,7 @@ from pathlib import Path
 from traceback import FrameSummary, TracebackException, clear_frames
 from typing import Any
 
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import UserError, described
 
 LONGEST = 200  # characters of an error's first line, "modeldiff: " included
 DETAILS = 3000  # characters of a traceback; a log's last 4,096 bytes then hold the line above it
@@ -56,20 +56,6 @@ def refused(part: str, of: str, came: Any, wanted: str) -> UserError:
     """The error for a result that breaks the contract; `came`: the result, or what is wrong."""
     what = came if isinstance(came, str) else f"returned {described(came)}"
     return UserError(_line(_named(part, of), f"{what}; must be {wanted}"))
-
-
-def described(value: Any) -> str:
-    """A value in few words: `float64 [50 x 10]`, `list of 3`, `None`."""
-    shape = getattr(value, "shape", None)
-    kind = getattr(value, "dtype", type(value).__name__)
-    if isinstance(shape, tuple):
-        sides = " x ".join(map(str, shape))
-        return f"{str(kind).removeprefix('torch.')} [{sides}]"
-    if value is None:
-        return "None"
-    if isinstance(value, list | tuple | dict | set):
-        return f"{kind} of {len(value)}"
-    return f"{kind} {value!r}" if isinstance(value, bool | int | float | str) else str(kind)
 
 
 def shortened(text: str, most: int) -> str:

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
-from modeldiff.core.errors import UserError
+from modeldiff.core.errors import UserError, described
 from modeldiff.study import Algorithm, user_code
 from modeldiff.training.nets import Stack, stacked_logits, tensors
 
@@ -38,7 +38,7 @@ def check_module(part: str, of: str, module: object) -> None:
         raise user_code.refused(part, of, came, "one with some that require gradients")
     for name, parameter in module.named_parameters():
         if parameter.dtype != torch.float32:
-            came = f"returned a module whose {name} is {user_code.described(parameter)}"
+            came = f"returned a module whose {name} is {described(parameter)}"
             raise user_code.refused(part, of, came, "float32")
 
 
@@ -55,7 +55,7 @@ def check_layout(part: str, of: str, state: Mapping[str, Tensor], first: nn.Modu
 
 def _described(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Shape and type of each tensor."""
-    return {name: user_code.described(tensor) for name, tensor in state.items()}
+    return {name: described(tensor) for name, tensor in state.items()}
 
 
 def check_trained(
@@ -76,7 +76,7 @@ def check_logits(part: str, of: str, logits: object, shape: Sequence[int]) -> No
     """UserError unless a module's output is float32 of that shape."""
     right = isinstance(logits, Tensor) and logits.dtype == torch.float32
     if not right or tuple(logits.shape) != tuple(shape):  # type: ignore[attr-defined]
-        came = f"its module returned {user_code.described(logits)}"
+        came = f"its module returned {described(logits)}"
         sides = " x ".join(map(str, shape))
         raise user_code.refused(part, of, came, f"float32 [{sides}], a logit for each class")
 

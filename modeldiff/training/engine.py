@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from modeldiff.core import rng
-from modeldiff.core.errors import UserError
+from modeldiff.core import arguments, rng
+from modeldiff.core.errors import UserError, described
 from modeldiff.dataset import Images
 from modeldiff.study import Algorithm, components, user_code
 from modeldiff.study.components import Component
@@ -103,6 +103,7 @@ def train(
     kept: what was saved of these models, to go on from, and to save to. ended: called after each
     epoch of a group with how many it has had. Neither is for a user's own training function.
     """
+    _check(algorithm, data, classes, members, width)
     trainer = _Trainer(algorithm, data, classes, device, compiled)
     width, start = width if trainer.stacks else 1, 0
     while start < len(members):
@@ -126,6 +127,29 @@ def train(
         # Outside the handler, since the error holds on to what did not fit.
         print(f"modeldiff: out of memory: continuing with {width} at once", file=sys.stderr)
         torch.cuda.empty_cache()
+
+
+def _check(
+    algorithm: Algorithm, data: Images, classes: int, members: Sequence[Member], width: int
+) -> None:
+    """UserError for arguments of `train` that are something else, or do not match."""
+    if not isinstance(algorithm, Algorithm) or not algorithm.trained:
+        wanted = "an algorithm of a study that says how to train"
+        raise UserError(f"algorithm: is {described(algorithm)}; must be {wanted}")
+    if not isinstance(data, Images):
+        raise UserError(f"data: is {described(data)}; must be modeldiff.dataset.Images")
+    arguments.whole("classes", classes, 2)
+    arguments.whole("width", width, 1)
+    for member in members:
+        if not isinstance(member, Member):
+            raise UserError(f"members: hold {described(member)}; must be training.Member")
+        examples = member.examples
+        whole = getattr(examples, "ndim", 0) == 1 and examples.dtype.kind in "iu"
+        if not whole or not len(examples):
+            raise UserError(f"members: examples are {described(examples)}; must be int64 [n]")
+        if examples.min() < 0 or examples.max() >= len(data.labels):
+            came = f"examples are {examples.min()} to {examples.max()}"
+            raise UserError(f"members: {came}; must be 0 to {len(data.labels) - 1}")
 
 
 def _of_one_size(members: Sequence[Member]) -> Sequence[Member]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modeldiff.core.errors import described
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
@@ -39,7 +40,7 @@ def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
         changed = transform(given, strength, **part.options)
     right = isinstance(changed, np.ndarray) and changed.dtype == np.float32
     if not right or changed.shape != images.shape:
-        wanted = f"a numpy array, {user_code.described(images)} in [0, 1]"
+        wanted = f"a numpy array, {described(images)} in [0, 1]"
         raise user_code.refused(part.name, of, changed, wanted)
     low = float(changed.min(initial=0))
     high = float(changed.max(initial=0))

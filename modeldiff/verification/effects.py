@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from modeldiff import transformations
-from modeldiff.core import artifacts
+from modeldiff.core import arguments, artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.study import Study, stages
@@ -155,6 +155,8 @@ def interval(moved: np.ndarray, over: str) -> tuple[float, float]:
     sources. It is -1 to 1 if a source is a single model or image, which says nothing about others.
     How often the intervals cover: benchmarks/intervals.py.
     """
+    arguments.one_of("over", over, ("models", "images", "both"))
+    moved = arguments.matrix("moved", moved, "models x images")
     by_model = moved.mean(1, dtype=np.float64)
     by_image = moved.mean(0, dtype=np.float64)
     sources = {"models": [by_model], "images": [by_image], "both": [by_model, by_image]}[over]
