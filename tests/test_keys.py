@@ -40,6 +40,7 @@ KEYS = {
         "retraining/plain/masked/masked/2": "a4eea923bc2fb805",
         "looks/plain/masked/1": "3f4f28a185c7e749",
         "proof/plain/masked": "0367e4f101c13eca",
+        "baselines/plain/masked": "4847d020c6a55a7a",
         "report": "e8f35395c961f37f",
     },
     "waterbirds-pretraining": {
@@ -65,6 +66,7 @@ KEYS = {
         "trials/pretrained": "3d9050fc09bccc00",
         "trials/scratch": "e7108f355954ec34",
         "candidates/pretrained/scratch": "956feb8b22b4279c",
+        "baselines/pretrained/scratch": "020d8bc8102efa73",
         "report": "88790ec1c2b0f657",
     },
 }
