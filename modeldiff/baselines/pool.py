@@ -69,6 +69,22 @@ class Pool:
             key=key,
         )
 
+    def first(self, models: int) -> "Pool":
+        """The first models of either recipe, or all where there are no more."""
+        n_a, n_b = self.sizes
+        kept = np.r_[: min(models, n_a), n_a : n_a + min(models, n_b)]
+        groups = []
+        start = 0
+        for trained in self.groups:
+            stop = start + len(next(iter(trained.state.values())))
+            own = torch.from_numpy(kept[(kept >= start) & (kept < stop)] - start)
+            if len(own):
+                state = {name: t[own.to(t.device)] for name, t in trained.state.items()}
+                groups.append(replace(trained, state=state))
+            start = stop
+        sizes = (min(models, n_a), min(models, n_b))
+        return replace(self, groups=tuple(groups), sizes=sizes, logits=self.logits[kept])
+
     @property
     def models(self) -> int:
         """Of both."""

@@ -11,6 +11,7 @@ import pandas as pd
 from modeldiff.baselines.exchange import FEWEST, exchange, named
 from modeldiff.baselines.methods import measures
 from modeldiff.baselines.pool import Pool
+from modeldiff.baselines.surrogate_trees import Rules, rules
 from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, Images
@@ -23,6 +24,8 @@ COLUMNS = (
     "method", "measure", "within_a", "within_b", "between", "excess", "low", "high",
     "p_value", "adjusted", "models_a", "models_b", "images",
 )  # fmt: skip
+RULE_COLUMNS = ("rule", "a", "b", "images", "differ")
+ANY_RULE, ANY_IMAGE = "any of these rules", "any image"
 
 
 def write(
@@ -38,9 +41,10 @@ def write(
 
     checkpoints: models of both on all training images, of which the first `baselines.models` of
     each are compared. output: .csv of `COLUMNS`, see `Excess`; adjusted: the p-value corrected for
-    all rows by Holm's method. Beside it `named.npz`: `images`, numbers of the test images, int64,
-    and of each measure that is known by image `<measure>.scores` and `.p_values`, see `Named`.
-    The record says how many models were left out, and the seconds of each measure.
+    all rows by Holm's method. The record says how many models were left out, and the seconds of
+    each measure. Beside it `named.npz`: `images`, numbers of the test images, int64, and of each
+    measure that is known by image `<measure>.scores` and `.p_values`, see `Named`; and `rules.csv`
+    of `RULE_COLUMNS`: rules, see `Difference`, then `ANY_RULE` and `ANY_IMAGE`; none without `jst`.
     Raises UserError if too few models have finite outputs.
     """
     pool = _pool(study, pair, data, checkpoints, device)
@@ -50,20 +54,35 @@ def write(
     for method in study.baselines.methods:
         for name, measure in measures(method).items():
             start = time.perf_counter()
-            distances = measure(pool)
+            compared = pool.first(measure.models) if max(pool.sizes) > measure.models else pool
+            distances = measure.of(compared)
             if distances.ndim == 3:
-                found = named(distances, pool.sizes, *pool.key)
+                found = named(distances, compared.sizes, *pool.key)
                 arrays |= {f"{name}.scores": found.scores, f"{name}.p_values": found.p_values}
                 distances = distances.mean(2, dtype=np.float64)
-            rows.append({"method": method, "measure": name} | _row(distances, pool))
+            rows.append({"method": method, "measure": name} | _row(distances, compared))
             seconds[name] = round(time.perf_counter() - start, 2)
     adjusted = holm(np.array([row["p_value"] for row in rows]))
     table = pd.DataFrame(rows).assign(adjusted=adjusted)
     key = study.key("baselines", *pair)
     with artifacts.write(stages.beside(output, "named"), key) as file:
         artifacts.write_arrays(file, arrays)
+    with artifacts.write(stages.beside(output, "rules"), key) as file:
+        said = rules(pool) if "jst" in study.baselines.methods else None
+        _rule_table(said).to_csv(file, index=False)
     with artifacts.write(output, key, failed=pool.failed, seconds_of=seconds) as file:
         table[[*COLUMNS]].to_csv(file, index=False)
+
+
+def _rule_table(said: Rules | None) -> pd.DataFrame:
+    """The rules, and in the last two rows what is true of all together."""
+    rows: list[tuple[Any, ...]] = []
+    if said is not None:
+        for rule in said.rules:
+            rows.append((rule.words, rule.first, rule.second, rule.images, rule.differ))
+        rows.append((ANY_RULE, "", "", *said.covered))
+        rows.append((ANY_IMAGE, "", "", *said.judged))
+    return pd.DataFrame(rows, columns=list(RULE_COLUMNS))
 
 
 def _row(distances: np.ndarray, pool: Pool) -> dict[str, Any]:

@@ -68,15 +68,32 @@ def section(results: Results, pair: Pair, baselines: Baselines) -> dict[str, Any
             if shown:
                 strips.append({"measure": one.row["measure"], "images": shown})
         rows.append(row)
-    first = baselines.measured[0].row
+    most = {side: max(one.row[f"models_{side}"] for one in baselines.measured) for side in "ab"}
+    fewer = [one.row for one in baselines.measured if one.row["models_a"] < most["a"]]
     return {
         "rows": rows,
         "strips": strips,
         "reference": wanted,
-        "models_a": first["models_a"],
-        "models_b": first["models_b"],
-        "images": first["images"],
+        "models": most,
+        "fewer": fewer[0] if fewer else None,
+        "images": len(baselines.looked_at),
         "failed": sum(baselines.failed),
+        "rules": _rules(baselines),
+        "learns": any(one.row["method"] == "dcca" for one in baselines.measured),
+    }
+
+
+def _rules(baselines: Baselines) -> dict[str, Any] | None:
+    """The rules, and how good all are together; None where none were asked for."""
+    if not baselines.rules:
+        return None
+    *rules, covered, judged = baselines.rules
+    return {
+        "rules": rules,
+        "precision": covered["differ"] / covered["images"] if covered["images"] else None,
+        "recall": covered["differ"] / judged["differ"] if judged["differ"] else None,
+        "covered": covered,
+        "judged": judged,
     }
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from modeldiff.study.section import ImportPath, Section
 
-BuiltIn = Literal["predictions", "cka", "cca", "ddv"]
+BuiltIn = Literal["predictions", "cka", "cca", "ddv", "jst", "dcca"]
 
 
 class Baselines(Section):
@@ -21,7 +21,9 @@ class Baselines(Section):
         json_schema_extra={"uniqueItems": True},
         description="`predictions`: disagreement, error consistency and Jensen-Shannon divergence; "
         "`cka` and `cca`: features, by debiased linear CKA and by SVCCA and PWCCA; `ddv`: decision "
-        "distance vectors on adversarial images; or the import path of a function of a "
+        "distance vectors on adversarial images; `jst`: joint surrogate trees, whose rules say in "
+        "named terms where the two differ; `dcca`: deep CCA of features, which trains networks, "
+        "minutes rather than seconds, for 5 models of each; or the import path of a function of a "
         "`modeldiff.baselines.Pool` that returns distances between its models, float [models x "
         "models] or [models x models x images].",
     )
