@@ -112,9 +112,9 @@ def test_a_model_without_a_linear_layer_has_no_features_but_predictions(study, d
     monkeypatch.setitem(MODELS, "no linear", NoLinear)
     models = trained(study, data, 3, model=Component("no linear", {}), epochs=1)
     pool = pool_of(models, models, data)
-    assert methods.measures("predictions")["churn"](pool).shape == (6, 6, 120)
+    assert methods.measures("predictions")["churn"].of(pool).shape == (6, 6, 120)
     with pytest.raises(UserError, match=r"model no linear: no `nn\.Linear` runs in it"):
-        methods.measures("cka")["CKA"](pool)
+        methods.measures("cka")["CKA"].of(pool)
 
 
 def test_models_whose_outputs_are_not_finite_are_left_out(three, data):
@@ -128,6 +128,19 @@ def test_models_whose_outputs_are_not_finite_are_left_out(three, data):
     with torch.no_grad():
         again = pool.outputs(torch.from_numpy(as_float(shown(data).images))).numpy()
     np.testing.assert_allclose(again, pool.logits, rtol=1e-5, atol=1e-5)
+
+
+def test_the_first_models_of_either_recipe_are_the_same_models(three, data):
+    pool = Pool.of([three, three], [three], shown(data), data.classes, "test")
+    few = pool.first(2)
+    assert few.sizes == (2, 2)
+    np.testing.assert_array_equal(few.logits, pool.logits[[0, 1, 6, 7]])
+    some = torch.from_numpy(as_float(data.test.images[:9]))
+    with torch.no_grad():
+        torch.testing.assert_close(few.outputs(some), pool.outputs(some)[[0, 1, 6, 7]])
+    most = pool.first(4)
+    assert most.sizes == (4, 3)
+    np.testing.assert_array_equal(most.logits, pool.logits[[0, 1, 2, 3, 6, 7, 8]])
 
 
 OWN = """
@@ -160,4 +173,4 @@ def test_a_method_of_one_s_own_that_breaks_the_contract_is_named(
     pool = pool_of(three, three, data)
     path = f"own_distances:{name}"
     with pytest.raises(UserError, match=f"^{path}.*{said}"):
-        methods.measures(path)[path](pool)
+        methods.measures(path)[path].of(pool)

@@ -93,11 +93,11 @@ def test_a_damaged_table_is_named(loaded, tmp_path):
 
     folder = tmp_path / "plain-vs-masked"
     folder.mkdir()
-    for name in ("baselines.csv", "named.npz"):
-        for path in (loaded.folder / f"plain-vs-masked/{name}",):
-            (folder / name).write_bytes(path.read_bytes())
-            record = artifacts.record_path(path)
-            artifacts.record_path(folder / name).write_bytes(record.read_bytes())
+    for name in ("baselines.csv", "named.npz", "rules.csv"):
+        path = loaded.folder / f"plain-vs-masked/{name}"
+        (folder / name).write_bytes(path.read_bytes())
+        record = artifacts.record_path(path)
+        artifacts.record_path(folder / name).write_bytes(record.read_bytes())
     assert baselines.read(loaded.study, tmp_path, "plain", "masked")
     (folder / "baselines.csv").write_text("measure\n")
     with pytest.raises(UserError, match=r"baselines\.csv: has 8 bytes"):

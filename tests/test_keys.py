@@ -40,8 +40,8 @@ KEYS = {
         "retraining/plain/masked/masked/2": "a4eea923bc2fb805",
         "looks/plain/masked/1": "3f4f28a185c7e749",
         "proof/plain/masked": "0367e4f101c13eca",
-        "baselines/plain/masked": "4847d020c6a55a7a",
-        "report": "e8f35395c961f37f",
+        "baselines/plain/masked": "ff61a1d818202dee",
+        "report": "81e0b9d5010d6d56",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
