@@ -35,7 +35,7 @@ def hostile_json(repository, tmp_path_factory) -> Path:
     config["dataset"]["plant"]["class"] = report_studies.HOSTILE[0]
     config["verification"]["transformations"]["watermark"]["class"] = report_studies.HOSTILE[0]
     config["verification"]["candidates"] = 4
-    config["baselines"] = {"methods": ["predictions", "report_studies:distances"]}
+    config["baselines"] = {"methods": ["predictions", "jst", "report_studies:distances"]}
     path = report_studies.build(config, tmp_path_factory.mktemp("hostile"))
     report.write(path)
     return path

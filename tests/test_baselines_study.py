@@ -84,6 +84,9 @@ def test_a_method_of_one_s_own_stands_in_the_table_and_nothing_becomes_markup(ho
     html = (hostile_json.parent / "report.html").read_text()
     section = html.split('<section id="baselines"')[1].split("</section>")[0]
     assert "a distance of your own" in section
+    rules = pd.read_csv(hostile_json.parent / "plain-vs-masked/rules.csv", keep_default_na=False)
+    assert rules.rule.tolist()[-2:] == ["any of these rules", "any image"]
+    assert rules.images.iloc[-1] == len(arrays["images"]) // 2
     assert "<script>alert" not in section
     assert "<b>bold" not in section
 

@@ -238,11 +238,14 @@ def _proof_row(row: dict[str, Any]) -> dict[str, Any]:
 def _baselines(results: Results) -> list[dict[str, Any]]:
     """What other ways see of each pair: the columns of baselines.csv, and the images that each
     names; met: precision and recall of these against the test images of what is proved or found.
+    rules: of surrogate trees, the rows of rules.csv.
     """
     entries = []
     for pair in results.pairs:
         wanted = baselines_section.reference(results, pair)
-        for one in pair.baselines.measured if pair.baselines else ():
+        if pair.baselines is None:
+            continue
+        for one in pair.baselines.measured:
             entry: dict[str, Any] = {"a": pair.a, "b": pair.b}
             for name, value in one.row.items():
                 entry[name] = number(value) if isinstance(value, float) else value
@@ -251,6 +254,8 @@ def _baselines(results: Results) -> list[dict[str, Any]]:
             entry["met"] = None
             if wanted and named is not None:
                 entry["met"] = asdict(baselines_section.met(named, wanted.images))
+            if one.row["method"] == "jst":
+                entry["rules"] = list(pair.baselines.rules)
             entries.append(entry)
     return entries
 
