@@ -27,7 +27,7 @@ class Measure:
 
     of: Callable[[Pool], np.ndarray]
     unit: str
-    models: int = 1_000
+    models: int = 100
 
 
 METHODS: dict[str, dict[str, Measure]] = {

@@ -22,6 +22,7 @@ class Pool:
     their outputs are not finite. images: uint8 [images x C x H x W] and labels int64 [images].
     classes: names. logits: float32 [models x images x classes]. key: of all random numbers.
     Memory: weights and logits of all models, and features, 4 bytes each, once they are asked for.
+    Distances by image are models x models x images, 4 bytes each.
     """
 
     groups: tuple[TrainedModels, ...]
@@ -70,8 +71,10 @@ class Pool:
         )
 
     def first(self, models: int) -> "Pool":
-        """The first models of either recipe, or all where there are no more."""
+        """The first models of either recipe; this pool itself where there are no more."""
         n_a, n_b = self.sizes
+        if max(n_a, n_b) <= models:
+            return self
         kept = np.r_[: min(models, n_a), n_a : n_a + min(models, n_b)]
         groups = []
         start = 0

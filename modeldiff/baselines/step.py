@@ -54,7 +54,7 @@ def write(
     for method in study.baselines.methods:
         for name, measure in measures(method).items():
             start = time.perf_counter()
-            compared = pool.first(measure.models) if max(pool.sizes) > measure.models else pool
+            compared = pool.first(measure.models)
             distances = measure.of(compared)
             if distances.ndim == 3:
                 found = named(distances, compared.sizes, *pool.key)

@@ -30,7 +30,7 @@ class Baselines(Section):
     models: int = Field(
         default=20,
         ge=3,
-        le=1_000,
+        le=100,
         description="Models of each algorithm that are compared, of those trained on the full "
         "training set; as many as there are, if there are fewer.",
     )
