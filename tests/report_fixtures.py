@@ -15,7 +15,9 @@ from modeldiff.study.validation import parse
 @pytest.fixture(scope="session")
 def study_json(repository, tmp_path_factory) -> Path:
     """A small study with all its results and its report."""
-    path = report_studies.build(small(parse(repository / EMBEDDED)), tmp_path_factory.mktemp("r"))
+    config = small(parse(repository / EMBEDDED))
+    config["baselines"] = {"methods": ["predictions", "cka"]}
+    path = report_studies.build(config, tmp_path_factory.mktemp("r"))
     report.write(path)
     return path
 
@@ -33,6 +35,7 @@ def hostile_json(repository, tmp_path_factory) -> Path:
     config["dataset"]["plant"]["class"] = report_studies.HOSTILE[0]
     config["verification"]["transformations"]["watermark"]["class"] = report_studies.HOSTILE[0]
     config["verification"]["candidates"] = 4
+    config["baselines"] = {"methods": ["predictions", "jst", "report_studies:distances"]}
     path = report_studies.build(config, tmp_path_factory.mktemp("hostile"))
     report.write(path)
     return path

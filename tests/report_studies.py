@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from modeldiff import comparison, dataset, margins, subsets, training, verification
+from modeldiff.baselines import Pool
+from modeldiff.baselines import step as baselines
 from modeldiff.datamodels import step
 from modeldiff.dataset import Raw, digits
 from modeldiff.jobs import sharding
@@ -29,6 +33,11 @@ def hostile() -> Raw:
     return Raw(raw.train, raw.test, HOSTILE)
 
 
+def distances(pool: Pool) -> np.ndarray:
+    """A baseline of one's own: how far two models' logits are apart on each image."""
+    return np.linalg.norm(pool.logits[:, None] - pool.logits[None], axis=3)
+
+
 def build(config: dict, folder: Path) -> Path:
     """Run every room but the report; returns `study.json` in the results folder."""
     study = Study.load(config | {"results": str(folder)})
@@ -51,6 +60,9 @@ def build(config: dict, folder: Path) -> Path:
         comparison.write(study, (a, b), weights, data.targets, classes, compared, models)
         moved = {x: at / x / "predictions.npz" for x in (a, b)}
         verification.write(study, (a, b), moved, pair / "effects.csv")
+        if study.with_baselines:
+            models = [*(at / a).glob("full/*.npz"), *(at / b).glob("full/*.npz")]
+            baselines.write(study, (a, b), data, models, pair / "baselines.csv", device="cpu")
         if study.candidates:
             manifest, trials = (
                 at / "dataset/manifest.json",

@@ -40,7 +40,8 @@ KEYS = {
         "retraining/plain/masked/masked/2": "a4eea923bc2fb805",
         "looks/plain/masked/1": "3f4f28a185c7e749",
         "proof/plain/masked": "0367e4f101c13eca",
-        "report": "e8f35395c961f37f",
+        "baselines/plain/masked": "ff61a1d818202dee",
+        "report": "81e0b9d5010d6d56",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
@@ -65,6 +66,7 @@ KEYS = {
         "trials/pretrained": "3d9050fc09bccc00",
         "trials/scratch": "e7108f355954ec34",
         "candidates/pretrained/scratch": "956feb8b22b4279c",
+        "baselines/pretrained/scratch": "020d8bc8102efa73",
         "report": "88790ec1c2b0f657",
     },
 }

@@ -76,6 +76,18 @@ def test_few_datamodels_with_gradients_as_their_prior_predict(finished):
     assert "start from the gradients" in (finished[0] / "report.html").read_text()
 
 
+def test_other_ways_stand_beside_what_is_proved(finished):
+    folder, _ = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    found = {one["measure"]: one for one in summary["baselines"]}
+    assert found["churn"]["p_value"] == pytest.approx(2 / 70)  # of all exchanges, two are the truth
+    assert found["surrogate trees"]["met"]["recall"] > 0.5
+    assert found["surrogate trees"]["rules"][-1]["rule"] == "any image"
+    assert found["CKA"]["met"] is None
+    page = (folder / "report.html").read_text()
+    assert "test images of proposal 1, which is proved" in page
+
+
 def test_what_is_proved_is_left_out_in_the_next_round(finished):
     table = pd.read_csv(finished[0] / "plain-vs-masked/proof.csv")
     removal = table.iloc[3]  # of the first proposal

@@ -67,7 +67,7 @@ FOLLOWS = {
     "report": {"report"},
 }
 FOLLOWS["training"] |= {"candidates"}
-FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof"}
+FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof", "baselines"}
 FOLLOWS["looks"] = {"looks", "retraining"}  # of the rounds after
 
 

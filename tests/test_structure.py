@@ -9,8 +9,8 @@ import pytest
 # A room imports from itself and from the rooms before it (CONTRIBUTING.md).
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
-    *("datamodels", "comparison", "attribution", "verification", "proof", "planning", "report"),
-    *("notebook", "checkpoints", "published", "cli", "__main__"),
+    *("datamodels", "comparison", "attribution", "verification", "proof", "baselines"),
+    *("planning", "report", "notebook", "checkpoints", "published", "cli", "__main__"),
 )
 
 

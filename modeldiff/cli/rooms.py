@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from modeldiff.cli.baselines import baselines
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -289,5 +290,6 @@ COMMANDS = (
     proposals,
     retrain,
     proof,
+    baselines,
     report,
 )

@@ -58,7 +58,8 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     # The data set, subsets and report; margins, datamodels and predictions; comparison and effects.
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     others += sum(
-        len(STAGES[name].of(study)) for name in ("gradients", "proposals", "looks", "proof")
+        len(STAGES[name].of(study))
+        for name in ("gradients", "proposals", "looks", "proof", "baselines")
     )
     return {
         "device": "GPU" if device == "cuda" else "CPU",

@@ -25,22 +25,22 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
         title = f"Training images of direction 1 of {way.first} minus {way.second}, untested"
     else:
         return {}
-    shown = [_still(results, example) for example, _ in strip["examples"][:SHOWN]]
-    others = [_still(results, example) for example, _ in strip["others"][:SHOWN]]
+    shown = [still(results, "train", example) for example, _ in strip["examples"][:SHOWN]]
+    others = [still(results, "train", example) for example, _ in strip["others"][:SHOWN]]
     return {"title": title, "shown": shown, "others": others}
 
 
-def _still(results: Results, example: int) -> dict[str, Any]:
-    """A training image that is seen without JavaScript, too."""
-    train = results.data.train
-    planted = (results.planted or {}).get("train_examples", [])
+def still(results: Results, split: str, example: int) -> dict[str, Any]:
+    """An image of `train` or `test` that is seen without JavaScript, too."""
+    data = getattr(results.data, split)
+    planted = (results.planted or {}).get(f"{split}_examples", [])
     return {
-        "split": "training",
+        "split": "training" if split == "train" else split,
         "index": example,
-        "uri": images.small(train.images[example]),
-        "label": results.data.classes[train.labels[example]],
+        "uri": images.small(data.images[example]),
+        "label": results.data.classes[data.labels[example]],
         "planted": example in planted,
-        "pixels": max(train.images.shape[2:]) <= PIXELS,
+        "pixels": max(data.images.shape[2:]) <= PIXELS,
     }
 
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from modeldiff import margins, transformations
 from modeldiff.dataset import as_float
 from modeldiff.report import (
+    baselines_section,
     cells,
     charts,
     drawing,
@@ -124,6 +125,8 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     if pair.proofs:
         strongest = np.argsort(-pair.proofs[0].proposal.examples, kind="stable")
         said["group"] = mostly(results, strongest[: page_content.SHOWN])
+    if pair.baselines:
+        said["baselines"] = baselines_section.section(results, pair, pair.baselines)
     return said | _predicted(results, pair)
 
 

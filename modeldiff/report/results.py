@@ -20,7 +20,8 @@ from modeldiff.comparison.result import Chance
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
-from modeldiff.report import predictions, proofs
+from modeldiff.report import baselines, predictions, proofs
+from modeldiff.report.baselines import Baselines
 from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
 from modeldiff.study import Study, stages
@@ -115,7 +116,8 @@ class Pair:
     effects: see `verification.effects`. power, agreement, chance, class_map: None where directions
     were not tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
-    says of proposals; empty where none are asked for.
+    says of proposals; empty where none are asked for. baselines: what other ways to compare see;
+    None where none are asked for.
     """
 
     a: str
@@ -129,6 +131,7 @@ class Pair:
     class_map: ClassMap | None
     candidates: pd.DataFrame
     proofs: tuple[Proved, ...]
+    baselines: Baselines | None
 
     @property
     def name(self) -> str:
@@ -308,6 +311,7 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         class_map=class_map,
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
+        baselines=baselines.read(study, folder, a, b),
     )
 
 

@@ -17,6 +17,7 @@ from modeldiff import __version__, margins
 from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
 from modeldiff.proof.step import COLUMNS
+from modeldiff.report import baselines_section
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells
 from modeldiff.report.predictions import Predictions
@@ -36,6 +37,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "comparisons": _comparisons(results),
         "maps": _maps(results),
         "proofs": _proofs(results.pairs),
+        "baselines": _baselines(results),
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
     }
@@ -231,6 +233,31 @@ def _proof_row(row: dict[str, Any]) -> dict[str, Any]:
         if entry[name] is not None:
             entry[name] = int(entry[name])
     return entry
+
+
+def _baselines(results: Results) -> list[dict[str, Any]]:
+    """What other ways see of each pair: the columns of baselines.csv, and the images that each
+    names; met: precision and recall of these against the test images of what is proved or found.
+    rules: of surrogate trees, the rows of rules.csv.
+    """
+    entries = []
+    for pair in results.pairs:
+        wanted = baselines_section.reference(results, pair)
+        if pair.baselines is None:
+            continue
+        for one in pair.baselines.measured:
+            entry: dict[str, Any] = {"a": pair.a, "b": pair.b}
+            for name, value in one.row.items():
+                entry[name] = number(value) if isinstance(value, float) else value
+            named = one.named
+            entry["test_examples"] = None if named is None else named.tolist()
+            entry["met"] = None
+            if wanted and named is not None:
+                entry["met"] = asdict(baselines_section.met(named, wanted.images))
+            if one.row["method"] == "jst":
+                entry["rules"] = list(pair.baselines.rules)
+            entries.append(entry)
+    return entries
 
 
 def _effects(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a study's config only names: the user's own code, and files whose content is trained on.
 
-An entry of the config (the data set, an algorithm, a transformation, the estimator) has a
+An entry of the config (the data set, an algorithm, a transformation, the estimator...) has a
 fingerprint for each module, package and file that its parts are made of. They are part of the keys
 of what the entry makes, and are kept beside a run's checked study, so that a job knows whether it
 runs the code that the run was started with.
@@ -83,6 +83,8 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, list[Mappin
     yield "estimator", False, [{"name": config["datamodels"]["estimator"]}]
     for name, transformation in config["verification"]["transformations"].items():
         yield f"transformations.{name}", False, [transformation]
+    methods = config.get("baselines", {}).get("methods", [])
+    yield "baselines", False, [{"name": method} for method in methods]
 
 
 def _files(values: Iterable[Any]) -> dict[str, str]:

@@ -134,6 +134,12 @@ def proof(study: "Study", a: str, b: str) -> Settings:
     return {"models": chosen.models, "rounds": chosen.rounds, "margins": chosen.margins}
 
 
+def baselines(study: "Study", a: str, b: str) -> Settings:
+    """By which methods, and on how many models."""
+    chosen = study.baselines
+    return {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+
+
 def report(study: "Study") -> Settings:
     """Everything."""
     return {"config": study.config} | _code(study, *study.code)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from modeldiff.study.algorithm_section import AlgorithmSection
+from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.dataset_section import Dataset
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.section import (
@@ -282,4 +283,5 @@ class Config(Section):
     datamodels: Datamodels = Datamodels()
     comparison: Comparison
     proof: Proof | Absent = None
+    baselines: Baselines | Absent = None
     verification: Verification = Verification()

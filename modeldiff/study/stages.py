@@ -265,6 +265,20 @@ _TABLE = (
         milestone="proof",
         traced=True,
     ),
+    Stage(
+        name="baselines",
+        per="pair",
+        of=lambda study: study.with_baselines,
+        files={
+            "baselines": "{a}-vs-{b}/baselines.csv",
+            "named": "{a}-vs-{b}/named.npz",
+            "rules": "{a}-vs-{b}/rules.csv",
+        },
+        inputs=IMAGES | by_name("checkpoints"),
+        settings=keys.baselines,
+        settings_of=["checkpoints"],
+        traced=True,
+    ),
     # Its figures, whose names follow from the config, are in `report/names.py`.
     Stage(
         name="report",
@@ -273,7 +287,7 @@ _TABLE = (
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
-        | by_name("candidates", "proposals", "proof"),
+        | by_name("candidates", "proposals", "proof", "baselines", "named", "rules"),
         settings=keys.report,
         version=4,
         milestone="report",

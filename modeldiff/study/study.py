@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.study import fingerprints, inputs, keys, validation
+from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
@@ -52,6 +53,7 @@ class Study:
     datamodels: Datamodels
     comparison: Comparison
     proof: Proof  # the defaults where the config has none: see `proved`
+    baselines: Baselines  # as well: see `with_baselines`
     verification: Verification
 
     @classmethod
@@ -103,6 +105,7 @@ class Study:
             datamodels=sections.datamodels,
             comparison=sections.comparison,
             proof=sections.proof or Proof(),
+            baselines=sections.baselines or Baselines(),
             verification=sections.verification,
         )
 
@@ -162,7 +165,8 @@ class Study:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown:
             return self.verification.models
-        return self.proof.proposers if self.differentiated else 0
+        proposers = self.proof.proposers if self.differentiated else 0
+        return max(proposers, self.baselines.models if self.with_baselines else 0)
 
     @property
     def candidates(self) -> int:
@@ -198,6 +202,11 @@ class Study:
     def tried(self) -> tuple[tuple[str, str], ...]:
         """The pairs that candidates are proposed for, if asked for: both sides must be trained."""
         return self._both_trained() if self.candidates else ()
+
+    @property
+    def with_baselines(self) -> tuple[tuple[str, str], ...]:
+        """The pairs whose models other methods compare, too, if asked for: both are trained."""
+        return self._both_trained() if "baselines" in self.config else ()
 
     def _both_trained(self) -> tuple[tuple[str, str], ...]:
         """The pairs of algorithms that both say how to train."""

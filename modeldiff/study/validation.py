@@ -302,6 +302,8 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, UserError]]:
             entries += [((*at, kind, i, "name"), step["name"]) for i, step in steps]
     for name, entry in config["verification"]["transformations"].items():
         entries.append((("verification", "transformations", name, "name"), entry["name"]))
+    for i, method in enumerate(config.get("baselines", {}).get("methods", [])):
+        entries.append((("baselines", "methods", i), method))
     if plant := config["dataset"].get("plant"):
         entries.append((("dataset", "plant", "feature"), plant["feature"]))
     for path, part in entries:

@@ -59,17 +59,26 @@ class TrainedModels:
         images: uint8, or float32 in [0, 1]; some at a time are moved to the device and prepared.
         With `flip_average`, the mean over the images and their mirror images.
         """
+        return torch.cat([self.outputs(some) for some in self.batches_of(images)], 1)
+
+    def batches_of(self, images: np.ndarray) -> Iterator[Tensor]:
+        """Images [n x C x H x W] on the models' device as float32 in [0, 1], some at a time."""
         state = next(iter(self.state.values()))
-        self.module.to(state.device).eval()
         values = len(state) * math.prod(images.shape[1:])
-        chunks = []
         for some in torch.from_numpy(images).split(max(1, PREDICT[state.device.type] // values)):
-            prepared = prepare(self.algorithm, to_float(some.to(state.device)))
-            logits = self._logits(prepared)
-            if self.algorithm.flip_average:
-                logits = (logits + self._logits(prepared.flip(3))) / 2
-            chunks.append(logits)
-        return torch.cat(chunks, 1)
+            yield to_float(some.to(state.device))
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """Logits of images as `batches_of` gives them: float32 [models x n x classes].
+
+        They can be differentiated by the images.
+        """
+        self.module.to(images.device).eval()
+        prepared = prepare(self.algorithm, images)
+        logits = self._logits(prepared)
+        if self.algorithm.flip_average:
+            logits = (logits + self._logits(prepared.flip(3))) / 2
+        return logits
 
     def _logits(self, prepared: Tensor) -> Tensor:
         models = len(next(iter(self.state.values())))

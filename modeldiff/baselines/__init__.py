@@ -1,0 +1,6 @@
+"""The other known ways to compare two recipes, on the same models, with one test for all."""
+
+from modeldiff.baselines.exchange import Excess, Named, exchange, named
+from modeldiff.baselines.pool import Pool
+
+__all__ = ["Excess", "Named", "Pool", "exchange", "named"]
