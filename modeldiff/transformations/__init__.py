@@ -12,6 +12,7 @@ import numpy as np
 
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
+from modeldiff.transformations import edits
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
@@ -28,11 +29,33 @@ BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
     "checkerboard": checkerboard,
     "paste": paste,
 }
+EDITS: dict[str, Callable[..., np.ndarray]] = {
+    "brighten": edits.brighten,
+    "darken": edits.darken,
+    "contrast": edits.contrast,
+    "flatten": edits.flatten,
+    "saturate": edits.saturate,
+    "grey": edits.grey,
+    "tint": edits.tint,
+    "blur": edits.blur,
+    "sharpen": edits.sharpen,
+    "invert": edits.invert,
+    "rotate": edits.rotate,
+    "enlarge": edits.enlarge,
+    "shrink": edits.shrink,
+    "mirror": edits.mirror,
+    "upend": edits.upend,
+    "band": edits.band,
+    "without_band": edits.without_band,
+    "texture": edits.texture,
+    "surroundings": edits.surroundings,
+    "middle": edits.middle,
+}
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
     """Apply the transformation a config names; UserError if the user's own breaks its contract."""
-    transform = components.find(part.name, BUILT_IN)
+    transform = components.find(part.name, BUILT_IN | EDITS)
     of = f"strength {strength:g}"
     given = images.copy() if user_code.is_own(part.name) else images  # it may write into them
     with user_code.running(part.name, of):
