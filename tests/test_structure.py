@@ -9,7 +9,16 @@ import pytest
 # A room imports from itself and from the rooms before it (CONTRIBUTING.md).
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
-    *("datamodels", "comparison", "attribution", "verification", "proof", "planning", "report"),
+    *(
+        "datamodels",
+        "comparison",
+        "attribution",
+        "verification",
+        "proof",
+        "mining",
+        "planning",
+        "report",
+    ),
     *("notebook", "published", "cli", "__main__"),
 )
 

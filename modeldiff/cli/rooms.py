@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from modeldiff.cli.mining import mine
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -284,5 +285,6 @@ COMMANDS = (
     proposals,
     retrain,
     proof,
+    mine,
     report,
 )

@@ -87,7 +87,7 @@ def comparison(study: "Study", a: str, b: str) -> Settings:
 
 def predictions(study: "Study", name: str) -> Settings:
     """Which features are shown, and to how many models."""
-    shown = _without(study.config["verification"], "candidates")
+    shown = _without(_without(study.config["verification"], "candidates"), "mine")
     entries = [f"transformations.{label}" for label in study.transformations]
     return {"verification": shown} | _code(study, *entries)
 
@@ -129,6 +129,12 @@ def proof(study: "Study", a: str, b: str) -> Settings:
     """By how many rounds of how many models, and by which margins."""
     chosen = study.proof
     return {"models": chosen.models, "rounds": chosen.rounds, "margins": chosen.margins}
+
+
+def mined(study: "Study", a: str, b: str) -> Settings:
+    """With how many models, and on how many images and attempts; not what is left out then."""
+    how = study.mine
+    return {"models": how.models, "images": how.images, "crops": how.crops, "steps": how.steps}
 
 
 def report(study: "Study") -> Settings:

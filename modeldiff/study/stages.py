@@ -263,6 +263,18 @@ _TABLE = (
         milestone="proof",
         traced=True,
     ),
+    Stage(
+        name="mined",
+        per="pair",
+        of=lambda study: study.mined,
+        files={"mined": "{a}-vs-{b}/mined.csv", "features": "{a}-vs-{b}/mined.npz"},
+        inputs=IMAGES | by_name("checkpoints", "proposals", "proof"),
+        settings=keys.mined,
+        settings_of=["checkpoints", "proof"],
+        label="mine",
+        milestone="mining",
+        traced=True,
+    ),
     # Its figures, whose names follow from the config, are in `report/names.py`.
     Stage(
         name="report",
@@ -271,9 +283,9 @@ _TABLE = (
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
-        | by_name("candidates", "proposals", "proof"),
+        | by_name("candidates", "proposals", "proof", "mined", "features"),
         settings=keys.report,
-        version=4,
+        version=5,
         milestone="report",
     ),
 )
