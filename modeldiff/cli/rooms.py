@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from modeldiff.cli.mining import mine
+from modeldiff.cli.mining import mine, removal
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -286,5 +286,6 @@ COMMANDS = (
     retrain,
     proof,
     mine,
+    removal,
     report,
 )

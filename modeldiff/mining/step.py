@@ -16,6 +16,7 @@ from modeldiff.mining import search
 from modeldiff.mining.evidence import LEVEL, STRENGTHS, Evidence, Moved, best, evidence, measure
 from modeldiff.mining.feature import KINDS, Feature
 from modeldiff.mining.heat import heat
+from modeldiff.mining.pictures import COLUMNS
 from modeldiff.mining.sides import Side, finite
 from modeldiff.mining.split import Split, split
 from modeldiff.proof.effect import PROOF_LEVEL, larger_effect
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 SHOWN = 4  # images of a direction that heat maps are kept of, and images to show a feature on
-COLUMNS = (
-    "proposal", "mover", "other", "class", "kind", "tried", "change", "anywhere", "source",
-    "edit", "options", "edit_strength", "strength",
-    "mover_effect", "mover_low", "mover_high", "other_effect", "other_low", "other_high",
-    "difference", "low", "high", "found", "first", "attempts",
-    "models_mover", "models_other", "images",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,12 @@ def mined(study: "Study", a: str, b: str) -> Settings:
     return {"models": how.models, "images": how.images, "crops": how.crops, "steps": how.steps}
 
 
+def removal(study: "Study", a: str, b: str, name: str) -> Settings:
+    """Of which algorithm, how many models, and without how many training images."""
+    how = study.mine
+    return {"name": name, "removal": how.removal, "models": how.removal_models}
+
+
 def report(study: "Study") -> Settings:
     """Everything."""
     return {"config": study.config} | _code(study, *study.code)

@@ -275,6 +275,16 @@ _TABLE = (
         milestone="mining",
         traced=True,
     ),
+    Stage(
+        name="removal",
+        per="side",
+        of=lambda study: [(a, b, name) for a, b in study.mined for name in (a, b)],
+        files={"removal": "{a}-vs-{b}/removal/{algorithm}.csv"},
+        inputs=IMAGES | by_name("beton", "proposals", "proof", "mined"),
+        settings=keys.removal,
+        settings_of=["mined"],
+        traced=True,
+    ),
     # Its figures, whose names follow from the config, are in `report/names.py`.
     Stage(
         name="report",
@@ -283,7 +293,7 @@ _TABLE = (
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
-        | by_name("candidates", "proposals", "proof", "mined", "features"),
+        | by_name("candidates", "proposals", "proof", "mined", "features", "removal"),
         settings=keys.report,
         version=5,
         milestone="report",
