@@ -28,12 +28,13 @@ from modeldiff.dataset import as_float
 from modeldiff.mining import evidence, heat, search, split
 from modeldiff.mining.feature import KINDS, Feature
 from modeldiff.mining.sides import Side
-from modeldiff.proof import of_difference
+from modeldiff.proof import of_difference, sets
 from modeldiff.training import Member, TrainedModels, train
 
 ROWS = Path(__file__).parents[1] / "docs" / "mining.jsonl"
 FINDING, PROVING = 5, 10  # models of each recipe
 IMAGES, CROPS, STEPS = 200, 1000, 100  # the workflow's defaults
+REMOVAL, REMOVED_MODELS = 0.02, 3  # share of training images left out; models of each
 PROPOSALS = 2  # by either kind of influence
 WIDTH = 5
 LOCAL = 0.5  # intersection over union that counts as the planted place
@@ -109,11 +110,12 @@ def mined(kind: str, seed: int, names: tuple[str, str], named: bool = False) -> 
     row: dict[str, Any] = {"directions": found, "seconds": seconds}
     if names == SIDES:
         row |= own_effect(case, feature, provers)
+        row["removal"] = removed(case, names, weights[0], found[0], seed)
         for one in found:
             if place is not None:
                 one |= located(one, place(case.train.images.shape[2:]))
     for one in found:
-        del one["masks"], one["heat"]
+        del one["masks"], one["heat"], one["mined"], one["unseen"]
     return row
 
 
@@ -156,9 +158,35 @@ def direction(
         "features": [said(feature) for feature in mining.features],
         "found": [one.found for one in proved],
         "first": first,
+        "mined": mining.features,
+        "unseen": unseen,
         "masks": [feature.mask for feature in mining.features],
         "heat": hot,
     }
+
+
+def removed(
+    case: Case, names: tuple[str, str], weights: np.ndarray, one: dict[str, Any], seed: int
+) -> dict[str, list[float]]:
+    """How far what is found first moves new models of both, without as many random images as the
+    direction's strongest, and without those.
+    """
+    if one["first"] is None:
+        return {}
+    labels = case.train.labels
+    group = sets.strongest(weights, labels, REMOVAL)
+    moved = {}
+    for name in names:
+        identity = (seed, "removal", name)
+        moved[name] = []
+        for place, chosen in enumerate(sets.with_and_without(group, labels, *identity)):
+            examples = np.flatnonzero(chosen)
+            members = [Member((*identity, place, m), examples) for m in range(REMOVED_MODELS)]
+            groups = train(case.algorithm(name), case.train, case.classes, members, width=WIDTH)
+            feature = one["mined"][one["first"]]
+            shown = evidence.measure(groups, [feature], one["unseen"], one["label"])
+            moved[name].append(float(shown.by_model[0, -1].mean()))
+    return moved
 
 
 def effects(one: evidence.Evidence) -> list[float]:

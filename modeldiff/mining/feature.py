@@ -61,6 +61,13 @@ class Feature:
         return changed
 
     @property
+    def family(self) -> tuple[object, ...]:
+        """What it has in common with features that differ in place, picture or strength alone."""
+        if self.setting is not None:
+            return self.kind, self.setting.part.name
+        return self.kind, self.anywhere, self.box[1]
+
+    @property
     def box(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """The smallest rectangle that holds the mask: its top and left, its height and width."""
         rows = np.flatnonzero(self.mask.any(1))

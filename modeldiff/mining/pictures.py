@@ -90,16 +90,14 @@ def read(study: "Study", pair: tuple[str, str], table: str | Path) -> list[Mined
     key = study.key("mined", *pair)
     verified = artifacts.verify(table, key)
     with artifacts.reading(table, "table of mined features"):
-        types = {name: str if name in TEXTS else float for name in COLUMNS}
-        content = pd.read_csv(verified, dtype=types, keep_default_na=False, na_values=["nan", ""])
-        content[list(TEXTS)] = content[list(TEXTS)].fillna("")
-        rows: list[dict[str, Any]] = content[list(COLUMNS)].to_dict("records")
+        content = pd.read_csv(verified, dtype=str, keep_default_na=False)  # "NA" may be a class
+        numbers = {name: float for name in COLUMNS if name not in TEXTS}
+        rows: list[dict[str, Any]] = content[list(COLUMNS)].astype(numbers).to_dict("records")
     arrays = artifacts.arrays(stages.beside(table, "features"), key)
     strengths = len(STRENGTHS)
     features = len(KINDS)
-    if len(rows) != strengths * len(arrays["mask"]) or len(arrays["heat"]) * features != len(
-        arrays["mask"]
-    ):
+    pictured = len(arrays["mask"])
+    if (len(rows), pictured) != (strengths * pictured, features * len(arrays["heat"])):
         raise CorruptArtifact(f"{table}: has other features than its pictures", artifact=table)
     mined = []
     for place in range(len(arrays["mask"])):

@@ -85,7 +85,7 @@ def write(
                 {"proposal": direction.number, "algorithm": name, "left_out": left_out} | effects
             )
         with artifacts.write(output, key) as file:
-            pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False)
+            pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False, na_rep="nan")
 
 
 def read(study: "Study", pair: Pair, paths: Sequence[str | Path]) -> list[dict[str, Any]]:
@@ -95,9 +95,8 @@ def read(study: "Study", pair: Pair, paths: Sequence[str | Path]) -> list[dict[s
         verified = artifacts.verify(path, study.key("removal", *pair, name))
         with artifacts.reading(path, "table of removals"):
             table = pd.read_csv(verified, dtype={"algorithm": str}, keep_default_na=False)
-            rows += (
-                table[list(COLUMNS)].astype(dict.fromkeys(COLUMNS[3:], float)).to_dict("records")
-            )
+            numbers = dict.fromkeys(COLUMNS[3:], float)
+            rows += table[list(COLUMNS)].astype(numbers).to_dict("records")
     return rows
 
 

@@ -3,6 +3,7 @@
 What is proved then is proved on images and models that had no part in this.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,9 @@ SOURCES = 8  # training images that patches are cut out of
 STRONGEST = 20  # training images that say which class a direction is about
 SCREENED = 32  # images that every attempt is shown on
 KEPT = 40  # attempts of a kind that are shown on more
-FINALISTS = 8  # of a kind, that are shown on the images to choose on
+# The best of all would often be of one size, or one edit. So these are the most of a family:
+KEPT_OF_FAMILY = 10
+FINALISTS = 3  # that are shown on the images to choose on
 ENOUGH = 0.9  # of the largest difference: what reaches it with less change is taken
 
 
@@ -78,7 +81,7 @@ def mine(
     label = direction.label
     few = to_find[:SCREENED]
     cut = crops(sources, direction.sources.tolist(), most_crops, *identity, "crops")
-    patches = _best(mover, other, cut, few, label, KEPT)
+    patches = _best(mover, other, cut, few, label, KEPT_OF_FAMILY)[:KEPT]
     patches += [replace(patch, anywhere=True) for patch in patches]
     made = learned(mover, other, to_find, label, steps, *identity, "learned")
     edited = edits(to_find.shape[1:])
@@ -86,9 +89,9 @@ def mine(
         "patch": patches,
         "learned patch": [feature for feature in made if feature.kind == "learned patch"],
         "learned pattern": [feature for feature in made if feature.kind == "learned pattern"],
-        "edit": _best(mover, other, edited, few, label, KEPT),
+        "edit": _best(mover, other, edited, few, label, FINALISTS)[:KEPT],
     }
-    counts = {"patch": len(cut) + len(patches) // 2, "edit": len(edited)}
+    counts = {"patch": len(cut) + len(patches) // 2, "edit": len(edited)}  # half of them anywhere
     features = []
     tried = []
     for kind in KINDS:
@@ -121,6 +124,13 @@ def _best(
     label: int,
     most: int,
 ) -> list[Feature]:
-    """Those with the largest differences."""
+    """Those with the largest differences of each family."""
     found = differences(mover, other, features, images, label)
-    return [features[i] for i in np.argsort(-found, kind="stable")[:most]]
+    taken: Counter[tuple[object, ...]] = Counter()
+    best = []
+    for place in np.argsort(-found, kind="stable"):
+        family = features[place].family
+        if taken[family] < most:
+            taken[family] += 1
+            best.append(features[place])
+    return best

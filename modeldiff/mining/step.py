@@ -96,7 +96,7 @@ def write(
     with artifacts.write(stages.beside(output, "features"), key) as file:
         artifacts.write_arrays(file, _stacked(arrays, data))
     with artifacts.write(output, key) as file:
-        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False)
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False, na_rep="nan")
 
 
 @dataclass(frozen=True)
