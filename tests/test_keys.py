@@ -40,7 +40,9 @@ KEYS = {
         "retraining/plain/masked/masked/2": "a4eea923bc2fb805",
         "looks/plain/masked/1": "3f4f28a185c7e749",
         "proof/plain/masked": "0367e4f101c13eca",
-        "report": "e8f35395c961f37f",
+        "mined/plain/masked": "300fdda5afbdaa81",
+        "removal/plain/masked/plain": "a6ab76c19975e816",
+        "report": "7af80744857ab807",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
@@ -65,11 +67,11 @@ KEYS = {
         "trials/pretrained": "3d9050fc09bccc00",
         "trials/scratch": "e7108f355954ec34",
         "candidates/pretrained/scratch": "956feb8b22b4279c",
-        "report": "88790ec1c2b0f657",
+        "report": "1406bcebb39cc061",
     },
 }
 
-PROVING = ("gradients", "proposals", "retraining", "looks", "proof")
+PROVING = ("gradients", "proposals", "retraining", "looks", "proof", "mined", "removal")
 
 
 @pytest.mark.parametrize("name", KEYS)

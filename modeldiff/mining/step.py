@@ -156,6 +156,9 @@ def _mined(
     images = split(
         data.targets, data.verification, data.test.labels, of.label, study.mine.images, *identity
     )
+    if not (len(images.find) and len(images.choose) and len(images.prove)):
+        what = f"there are too few test images of other classes than {data.classes[of.label]}"
+        raise UserError(f"study {study.name}: verification.mine: {what}; use more test images")
     to_find = as_float(data.test.images[images.find])
     to_choose = as_float(data.test.images[images.choose])
     to_prove = as_float(data.test.images[images.prove])

@@ -19,7 +19,7 @@ from modeldiff.transformations.patches import colour_square, dog_patch, truck_pa
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
-BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
+PATTERNS: dict[str, Callable[..., np.ndarray]] = {
     "watermark": watermark,
     "dog_patch": dog_patch,
     "truck_patch": truck_patch,
@@ -36,7 +36,6 @@ EDITS: dict[str, Callable[..., np.ndarray]] = {
     "flatten": edits.flatten,
     "saturate": edits.saturate,
     "grey": edits.grey,
-    "tint": edits.tint,
     "blur": edits.blur,
     "sharpen": edits.sharpen,
     "invert": edits.invert,
@@ -45,17 +44,19 @@ EDITS: dict[str, Callable[..., np.ndarray]] = {
     "shrink": edits.shrink,
     "mirror": edits.mirror,
     "upend": edits.upend,
+    "surroundings": edits.surroundings,
+    "middle": edits.middle,
+    "tint": edits.tint,
     "band": edits.band,
     "without_band": edits.without_band,
     "texture": edits.texture,
-    "surroundings": edits.surroundings,
-    "middle": edits.middle,
 }
+BUILT_IN = PATTERNS | EDITS
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
     """Apply the transformation a config names; UserError if the user's own breaks its contract."""
-    transform = components.find(part.name, BUILT_IN | EDITS)
+    transform = components.find(part.name, BUILT_IN)
     of = f"strength {strength:g}"
     given = images.copy() if user_code.is_own(part.name) else images  # it may write into them
     with user_code.running(part.name, of):

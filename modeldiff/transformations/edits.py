@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from modeldiff.core.errors import UserError
+
 
 def brighten(images: np.ndarray, strength: float) -> np.ndarray:
     """Add to every value; 1 is all white."""
@@ -39,9 +41,11 @@ def grey(images: np.ndarray, strength: float) -> np.ndarray:
     return _away_from(images.mean(1, keepdims=True), images, -min(strength, 1))
 
 
-def tint(images: np.ndarray, strength: float, *, colour: Sequence[float]) -> np.ndarray:
+def tint(images: np.ndarray, strength: float, *, colour: Sequence[float] = (1, 1, 0)) -> np.ndarray:
     """Mix with one colour, half and half at 1."""
     value = np.array(colour, np.float32)[:, None, None]
+    if len(value) != images.shape[1]:
+        raise UserError(f"tint: colour has {len(value)} values; images {images.shape[1]}")
     return images + np.float32(min(strength, 1) / 2) * (value - images)
 
 
@@ -88,7 +92,9 @@ def upend(images: np.ndarray, strength: float) -> np.ndarray:
     return images + np.float32(min(strength, 1)) * (images[:, :, ::-1] - images)
 
 
-def band(images: np.ndarray, strength: float, *, low: float, high: float) -> np.ndarray:
+def band(
+    images: np.ndarray, strength: float, *, low: float = 0.45, high: float = 0.71
+) -> np.ndarray:
     """Amplify the waves of some frequencies, up to five times.
 
     low, high: cycles per pixel, 0 to 0.71; what is constant stays.
@@ -96,12 +102,16 @@ def band(images: np.ndarray, strength: float, *, low: float, high: float) -> np.
     return _away_from(images - _waves(images, low, high), images, 4 * strength)
 
 
-def without_band(images: np.ndarray, strength: float, *, low: float, high: float) -> np.ndarray:
+def without_band(
+    images: np.ndarray, strength: float, *, low: float = 0.45, high: float = 0.71
+) -> np.ndarray:
     """Take out the waves of some frequencies; at 1 nothing of them is left. As for `band`."""
     return _away_from(images - _waves(images, low, high), images, -min(strength, 1))
 
 
-def texture(images: np.ndarray, strength: float, *, pattern: str, first: int = 0) -> np.ndarray:
+def texture(
+    images: np.ndarray, strength: float, *, pattern: str = "board", first: int = 0
+) -> np.ndarray:
     """Every other row, column or square of a board brighter by half at 1, the others darker.
 
     pattern: rows, columns or board; first: 0 if the first pixel is brighter, 1 if it is darker.
