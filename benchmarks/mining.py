@@ -12,7 +12,7 @@ run that was cut goes on.
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,11 @@ from modeldiff.training import Member, TrainedModels, train
 ROWS = Path(__file__).parents[1] / "docs" / "mining.jsonl"
 FINDING, PROVING = 5, 10  # models of each recipe
 IMAGES, CROPS, STEPS = 200, 1000, 100  # the workflow's defaults
-REMOVAL, REMOVED_MODELS = 0.02, 3  # share of training images left out; models of each
+REMOVAL, REMOVED_MODELS = 0.02, 4  # share of training images left out; models of each
 PROPOSALS = 2  # by either kind of influence
 WIDTH = 5
 LOCAL = 0.5  # intersection over union that counts as the planted place
+HOT = 0.8  # share of the planted pixels among the hottest, likewise
 SIDES = ("plain", "masked")
 
 
@@ -98,9 +99,12 @@ def mined(kind: str, seed: int, names: tuple[str, str], named: bool = False) -> 
     case = planted.case(kind, k, seed, names)
     groups = [trained(case, name, seed) for name in names]
     weights = weights_of(case, groups, named)
+    counted = len(weights)  # in the correction
+    if names == SIDES:
+        weights = weights[:1]  # which is fixed in advance; the others would be mined likewise
     finders = [Side(some[: FINDING // WIDTH]) for some in groups]
     provers = [some[FINDING // WIDTH :] for some in groups]
-    level = evidence.LEVEL / (len(KINDS) * len(weights))
+    level = evidence.LEVEL / (len(KINDS) * counted)
     start = time.process_time()
     found = []
     for number, one in enumerate(weights):
@@ -111,6 +115,7 @@ def mined(kind: str, seed: int, names: tuple[str, str], named: bool = False) -> 
     if names == SIDES:
         row |= own_effect(case, feature, provers)
         row["removal"] = removed(case, names, weights[0], found[0], seed)
+        row["first"] = first(found[0], row["removal"]["plain"])
         for one in found:
             if place is not None:
                 one |= located(one, place(case.train.images.shape[2:]))
@@ -150,14 +155,13 @@ def direction(
     last = len(evidence.STRENGTHS) - 1
     proved = [evidence.evidence(*sides, i, last, level) for i in range(len(KINDS))]
     changes = [search.change(feature, to_choose) for feature in mining.features]
-    first = evidence.best(proved, changes, search.ENOUGH)
     return {
         "ap": proof.precision(case.train_truth, weights),
         "label": of.label,
         "effects": [effects(one) for one in proved],
         "features": [said(feature) for feature in mining.features],
         "found": [one.found for one in proved],
-        "first": first,
+        "changes": changes,
         "mined": mining.features,
         "unseen": unseen,
         "masks": [feature.mask for feature in mining.features],
@@ -167,26 +171,40 @@ def direction(
 
 def removed(
     case: Case, names: tuple[str, str], weights: np.ndarray, one: dict[str, Any], seed: int
-) -> dict[str, list[float]]:
-    """How far what is found first moves new models of both, without as many random images as the
-    direction's strongest, and without those.
+) -> dict[str, list[list[float]]]:
+    """How far each feature moves new models of both, without as many random images as the
+    direction's strongest, and without those; and the lower end of the fall's interval.
     """
-    if one["first"] is None:
-        return {}
     labels = case.train.labels
-    group = sets.strongest(weights, labels, REMOVAL)
+    most = max(REMOVAL, case.train_truth.mean())
+    group = sets.strongest(weights, labels, most)
+    level = evidence.LEVEL / (len(names) * max(1, sum(one["found"])))
     moved = {}
     for name in names:
         identity = (seed, "removal", name)
-        moved[name] = []
+        shown = []
         for place, chosen in enumerate(sets.with_and_without(group, labels, *identity)):
             examples = np.flatnonzero(chosen)
             members = [Member((*identity, place, m), examples) for m in range(REMOVED_MODELS)]
             groups = train(case.algorithm(name), case.train, case.classes, members, width=WIDTH)
-            feature = one["mined"][one["first"]]
-            shown = evidence.measure(groups, [feature], one["unseen"], one["label"])
-            moved[name].append(float(shown.by_model[0, -1].mean()))
+            shown.append(evidence.measure(groups, one["mined"], one["unseen"], one["label"]))
+        moved[name] = []
+        for place in range(len(KINDS)):
+            said = evidence.evidence(*shown, place, len(evidence.STRENGTHS) - 1, level)
+            moved[name].append([said.mover.value, said.other.value, said.difference.low])
     return moved
+
+
+def first(one: dict[str, Any], removal: list[list[float]]) -> int | None:
+    """The feature that the page would show first: see `report.mined.Mined.first`."""
+    falls, differences = [], []
+    for found, effects, (random, group, low) in zip(
+        one["found"], one["effects"], removal, strict=True
+    ):
+        falls.append(random - group if found and low > 0 else np.nan)
+        differences.append(effects[0] - effects[1] if found else np.nan)
+    place = evidence.best(falls, one["changes"])
+    return evidence.best(differences, one["changes"]) if place is None else place
 
 
 def effects(one: evidence.Evidence) -> list[float]:
@@ -247,6 +265,117 @@ def run(key: dict[str, Any]) -> dict[str, Any]:
     return mined(key["kind"], key["seed"], names, named)
 
 
+def share(one: dict[str, Any], row: dict[str, Any], place: int | None) -> float:
+    """The difference that a feature makes, as a share of what the planted one makes."""
+    if place is None:
+        return 0.0
+    mover, other, *_ = one["effects"][place]
+    own_mover, own_other = row["own"]
+    return float((mover - other) / (own_mover - own_other))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, and least to most."""
+    return f"{np.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def placed(one: dict[str, Any]) -> bool:
+    """Whether the patch or the heat lies where the planted pixels are."""
+    return bool(one["iou"][0] >= LOCAL or one["heat_share"] >= HOT)
+
+
+def planted_table(rows: list[dict[str, Any]]) -> list[str]:
+    """What is found of what was planted: the first direction of each seed, fixed in advance."""
+    lines = [
+        "| planted | images | found | shown first: patch, learned patch, learned pattern, edit | "
+        f"effect as a share of the planted feature's own | place: IoU of the patch >= {LOCAL} or "
+        f"heat >= {HOT} | effect on `plain` without random images | without the direction's | "
+        "CPU seconds per direction |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, (k, *_) in KINDS_PLANTED.items():
+        own = [row for row in rows if (row["what"], row["kind"]) == ("planted", kind)]
+        if not own:
+            continue
+        mined_of = [row["directions"][0] for row in own]
+        hits = sum(row["first"] is not None for row in own)
+        kinds = [str(sum(row["first"] == place for row in own)) for place in range(len(KINDS))]
+        shares = [share(row["directions"][0], row, row["first"]) for row in own]
+        local = [placed(one) for one in mined_of if "iou" in one]
+        left_out = []
+        for row in own:
+            if row["first"] is not None:
+                left_out.append(row["removal"]["plain"][row["first"]])
+        cells = [
+            kind,
+            str(k),
+            proof.wilson(hits, len(own)),
+            ", ".join(kinds),
+            spread(shares),
+            proof.wilson(sum(local), len(local)) if local else "no place",
+            spread([random for random, _, _ in left_out]),
+            spread([group for _, group, _ in left_out]),
+            f"{np.median([row['seconds'] / len(row['directions']) for row in own]):.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def kinds_table(rows: list[dict[str, Any]]) -> list[str]:
+    """What each kind of feature comes to alone."""
+    lines = [f"| planted | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
+    for kind in KINDS_PLANTED:
+        own = [row for row in rows if (row["what"], row["kind"]) == ("planted", kind)]
+        if not own:
+            continue
+        cells = [kind]
+        for place in range(len(KINDS)):
+            hits = sum(row["directions"][0]["found"][place] for row in own)
+            shares = [share(row["directions"][0], row, place) for row in own]
+            cells.append(f"{hits} of {len(own)}; {np.median(shares):.2f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def null_table(rows: list[dict[str, Any]]) -> list[str]:
+    """What is found where nothing differs."""
+    lines = [
+        "| nothing differs | pairs with a feature | directions with a feature | features found |",
+        "|---|---|---|---|",
+    ]
+    for kind in NULLS:
+        own = [row for row in rows if (row["what"], row["kind"]) == ("null", kind)]
+        if not own:
+            continue
+        directions = [one for row in own for one in row["directions"]]
+        of_pairs = sum(any(any(one["found"]) for one in row["directions"]) for row in own)
+        of_directions = sum(any(one["found"]) for one in directions)
+        features = sum(sum(one["found"]) for one in directions)
+        cells = [
+            kind,
+            proof.wilson(of_pairs, len(own)),
+            proof.wilson(of_directions, len(directions)),
+            f"{features} of {len(KINDS) * len(directions)}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def write(rows: list[dict[str, Any]], page: Path) -> None:
+    """Put the tables between their marks."""
+    made = (
+        f"{FINDING} models of each recipe find and choose, {PROVING} prove; at most {IMAGES} "
+        f"images to find on, {CROPS} patches, {STEPS} steps; {REMOVED_MODELS} models of each "
+        f"without {REMOVAL:.0%} of the training images (or the planted group, if it is larger). "
+        f"AMD EPYC, 2 cores, torch {torch.__version__}, one thread."
+    )
+    parts = [planted_table(rows), kinds_table(rows), null_table(rows), [made]]
+    block = "\n\n".join("\n".join(part) for part in parts)
+    before, _, rest = page.read_text().partition("<!-- tables -->")
+    after = rest.partition("<!-- /tables -->")[2]
+    page.write_text(f"{before}<!-- tables -->\n{block}\n<!-- /tables -->{after}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -268,6 +397,8 @@ def main() -> None:
         for one in row["directions"]:
             print(key, json.dumps(one))
         print(row.get("own"), f"{row['seconds']:.1f} of {row['all_seconds']:.1f} s", flush=True)
+    if options.output:
+        write(kept, options.output)
 
 
 if __name__ == "__main__":

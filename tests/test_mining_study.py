@@ -88,8 +88,8 @@ def test_what_is_proved_is_mined_with_its_sign(study, finished):
     assert strengths == [0.25, 0.5, 0.75, 1]
     effects = [one["mover_effect"] for one in direction.features[0].rows]
     assert effects == sorted(effects)
-    assert direction.first is not None
-    assert direction.first.row["difference"] > 0.5
+    assert direction.features[0] in direction.found
+    assert direction.features[0].row["difference"] > 0.5
 
 
 def test_what_is_written_is_what_is_read_and_made_again(study, finished):
@@ -107,8 +107,12 @@ def test_what_is_written_is_what_is_read_and_made_again(study, finished):
 
 
 def test_the_effect_goes_with_the_planted_images(study, finished):
-    plain, masked = removal.read(study, PAIR, finished[3])
-    assert (plain["algorithm"], masked["algorithm"]) == PAIR
+    rows = removal.read(study, PAIR, finished[3])
+    (direction,) = pictures.read(study, PAIR, finished[2])
+    kinds = [one.feature.kind for one in direction.found]
+    assert [row["kind"] for row in rows] == 2 * kinds
+    assert [row["algorithm"] for row in rows] == len(kinds) * ["plain"] + len(kinds) * ["masked"]
+    plain, masked = rows[0], rows[len(kinds)]
     assert (plain["left_out"], plain["models_group"], plain["models_random"]) == (24, 3, 3)
     assert plain["random_effect"] > 0.5
     assert plain["group_effect"] < 0.1
@@ -121,9 +125,10 @@ def test_the_page_says_it_in_a_sentence_and_shows_it(study, finished):
     (one,) = mined.read(study, Path(study.folder), data, *PAIR)
     assert "moves plain towards class 3 by +" in one.sentence
     assert one.link.startswith("It goes with its images: without the 24 training images")
-    assert one.direction.first is not None
-    assert len(one.before()) == len(one.after(one.direction.first)) == len(one.heat()) == 4
-    assert one.before() != one.after(one.direction.first)
+    assert one.first is not None
+    assert one.first.feature.kind in ("patch", "edit")  # what goes with the planted images
+    assert len(one.before()) == len(one.after(one.first)) == len(one.heat()) == 4
+    assert one.before() != one.after(one.first)
     entry = mined.summary(one, *PAIR)
     json.dumps(entry, allow_nan=False)
     assert [feature["kind"] for feature in entry["features"]] == list(KINDS)

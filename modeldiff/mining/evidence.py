@@ -13,6 +13,7 @@ from modeldiff.verification.effects import half_width
 
 LEVEL = 0.05  # of everything that is proved of a pair together
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+ENOUGH = 0.9  # of the largest value: what reaches it with less change is taken
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,15 @@ def _effect(value: float, sources: Sequence[np.ndarray], level: float) -> Effect
     return Effect(value=value, low=value - far, high=value + far)
 
 
-def best(proved: Sequence[Evidence], changes: Sequence[float], enough: float) -> int | None:
-    """Which of a direction's features to show first; None if nothing is found.
+def best(values: Sequence[float], changes: Sequence[float]) -> int | None:
+    """Which of a direction's features to show first; None of none.
 
-    Of those found that come near the largest difference, the one that changes images least.
-    changes: how far each moves an image's values; enough: how near, as a share.
+    Of those whose value comes near the largest, the one that changes images least. values: of each,
+    how far it moves the mover further, NaN of one that does not count; changes: how far it moves an
+    image's values.
     """
-    found = [place for place, one in enumerate(proved) if one.found]
-    if not found:
+    counted = np.array(values)
+    if np.isnan(counted).all():
         return None
-    largest = max(proved[place].difference.value for place in found)
-    near = [place for place in found if proved[place].difference.value >= enough * largest]
-    return min(near, key=lambda place: changes[place])
+    near = counted >= ENOUGH * np.nanmax(counted)
+    return int(np.where(near, changes, np.inf).argmin())

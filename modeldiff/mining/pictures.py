@@ -25,7 +25,7 @@ COLUMNS = (
     "proposal", "mover", "other", "class", "kind", "tried", "change", "anywhere", "source",
     "edit", "options", "edit_strength", "strength",
     "mover_effect", "mover_low", "mover_high", "other_effect", "other_low", "other_high",
-    "difference", "low", "high", "found", "first", "attempts",
+    "difference", "low", "high", "found", "attempts",
     "models_mover", "models_other", "images",
 )  # fmt: skip
 
@@ -80,9 +80,9 @@ class MinedDirection:
         return str(self.features[0].row["class"])
 
     @property
-    def first(self) -> MinedFeature | None:
-        """The feature to show first; None if none is found."""
-        return next((one for one in self.features if one.row["first"]), None)
+    def found(self) -> tuple[MinedFeature, ...]:
+        """Those that surely move the mover further."""
+        return tuple(one for one in self.features if one.found)
 
 
 def read(study: "Study", pair: tuple[str, str], table: str | Path) -> list[MinedDirection]:

@@ -15,6 +15,7 @@ from modeldiff.core import artifacts
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.mining import pictures
 from modeldiff.mining.evidence import LEVEL, Moved, evidence
+from modeldiff.mining.feature import KINDS
 from modeldiff.mining.pictures import MinedDirection
 from modeldiff.mining.sides import Side
 from modeldiff.mining.split import PROVING, split
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 COLUMNS = (
-    "proposal", "algorithm", "left_out",
+    "proposal", "algorithm", "kind", "left_out",
     "random_effect", "random_low", "random_high", "group_effect", "group_low", "group_high",
     "fall", "low", "high", "models_random", "models_group", "images",
 )  # fmt: skip
@@ -49,13 +50,13 @@ def write(
 ) -> None:
     """Train models of `name` without what directions weigh most, and show them what was found.
 
-    output: .csv of `COLUMNS`, a row for each direction of which a feature is found: how far the
-    first feature moves p(class) of models without random images, and without the group; `fall`: the
-    former less the latter. 95% intervals over models and images, for all directions and both
-    algorithms of the pair together. A model that diverges is left out. An interrupted call goes on.
+    output: .csv of `COLUMNS`, a row for each feature that is found: how far it moves p(class) of
+    models without random images, and without the group; `fall`: the former less the latter. 95%
+    intervals over models and images, for all features and both algorithms of the pair together. A
+    model that diverges is left out. An interrupted call goes on.
     """
     of_number = {one.number: one for one in proved(study, pair, proposals, proof)}
-    found = [one for one in pictures.read(study, pair, mined) if one.first]
+    found = [one for one in pictures.read(study, pair, mined) if one.found]
     models = 2 * study.mine.removal_models  # of a direction
     key = study.key("removal", *pair, name)
     how = study.training.width, study.training.compile, device, data.digest
@@ -75,15 +76,15 @@ def write(
                 done.rows.extend(_moved(study, pair, data, direction, trained))
                 done.save_if_due()
         finish()
-        level = LEVEL / max(1, 2 * len(found))
+        level = LEVEL / max(1, 2 * sum(len(direction.found) for direction in found))
         rows = []
         for place, direction in enumerate(found):
             moved = np.stack(done.rows[place * models : (place + 1) * models])
             left_out = int(_group(study, data, of_number[direction.number]).sum())
-            effects = _effects(moved, level)
-            rows.append(
-                {"proposal": direction.number, "algorithm": name, "left_out": left_out} | effects
-            )
+            common = {"proposal": direction.number, "algorithm": name, "left_out": left_out}
+            for one, of_one in zip(direction.found, np.split(moved, len(KINDS), 1), strict=False):
+                kind = {"kind": one.feature.kind}
+                rows.append(common | kind | _effects(of_one[:, : _images(of_one)], level))
         with artifacts.write(output, key) as file:
             pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(file, index=False, na_rep="nan")
 
@@ -94,8 +95,10 @@ def read(study: "Study", pair: Pair, paths: Sequence[str | Path]) -> list[dict[s
     for name, path in zip(pair, paths, strict=True):
         verified = artifacts.verify(path, study.key("removal", *pair, name))
         with artifacts.reading(path, "table of removals"):
-            table = pd.read_csv(verified, dtype={"algorithm": str}, keep_default_na=False)
-            numbers = dict.fromkeys(COLUMNS[3:], float)
+            table = pd.read_csv(
+                verified, dtype={"algorithm": str, "kind": str}, keep_default_na=False
+            )
+            numbers = dict.fromkeys(COLUMNS[4:], float)
             rows += table[list(COLUMNS)].astype(numbers).to_dict("records")
     return rows
 
@@ -131,8 +134,8 @@ def _moved(
     direction: MinedDirection,
     trained: engine.TrainedModels,
 ) -> np.ndarray:
-    """How the first feature moves p(class): float32 [models x PROVING], NaN beyond the images there
-    are, and of models whose outputs are not finite.
+    """How the features that are found move p(class), feature by feature: float32 [models x (KINDS x
+    PROVING)]; NaN beyond the images and features there are, and of models that diverged.
     """
     label = data.classes.index(direction.label)
     identity = (study.seed, *pair, direction.number)
@@ -141,19 +144,23 @@ def _moved(
     )
     images = as_float(data.test.images[chosen.prove])
     side = Side([trained])
-    assert direction.first is not None
-    after = side.probability(direction.first.feature.on(images), label)
-    moved = np.full((len(after), PROVING), np.nan, np.float32)
-    moved[:, : len(images)] = after - side.probability(images, label)
-    return moved
+    before = side.probability(images, label)
+    moved = np.full((len(before), len(KINDS), PROVING), np.nan, np.float32)
+    for place, one in enumerate(direction.found):
+        moved[:, place, : len(images)] = side.probability(one.feature.on(images), label) - before
+    return moved.reshape(len(before), -1)
+
+
+def _images(moved: np.ndarray) -> int:
+    """How many images models were shown, of [models x PROVING]."""
+    return int(np.isfinite(moved).any(0).sum())
 
 
 def _effects(moved: np.ndarray, level: float) -> dict[str, Any]:
-    """What the models of a direction say; moved: [models x PROVING], first those without random
-    images, then as many without the group.
+    """What models say of a feature; moved: [models x images], first those without random images,
+    then as many without the group.
     """
-    known = np.isfinite(moved).any(0)
-    random, group = (_finished(half[:, known]) for half in np.split(moved, 2))
+    random, group = (_finished(half) for half in np.split(moved, 2))
     said = evidence(random, group, 0, 0, level)
     return {
         "random_effect": said.mover.value,
@@ -167,7 +174,7 @@ def _effects(moved: np.ndarray, level: float) -> dict[str, Any]:
         "high": said.difference.high,
         "models_random": random.models,
         "models_group": group.models,
-        "images": int(known.sum()),
+        "images": moved.shape[1],
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from modeldiff.core import rng
 from modeldiff.mining.crops import crops
 from modeldiff.mining.edits import edits
+from modeldiff.mining.evidence import best
 from modeldiff.mining.feature import KINDS, Feature
 from modeldiff.mining.learned import learned
 from modeldiff.mining.sides import Side, differences
@@ -23,7 +24,6 @@ KEPT = 40  # attempts of a kind that are shown on more
 # The best of all would often be of one size, or one edit. So these are the most of a family:
 KEPT_OF_FAMILY = 10
 FINALISTS = 3  # that are shown on the images to choose on
-ENOUGH = 0.9  # of the largest difference: what reaches it with less change is taken
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,11 @@ def chosen(
 ) -> Feature:
     """The finalist that changes images least, of those that come near the largest difference."""
     found = differences(mover, other, finalists, images, label)
-    near = found >= min(ENOUGH * found.max(), found.max())
-    changes = [change(feature, images) for feature in finalists]
-    return finalists[int(np.where(near, changes, np.inf).argmin())]
+    if found.max() <= 0:
+        return finalists[int(found.argmax())]
+    place = best(found.tolist(), [change(feature, images) for feature in finalists])
+    assert place is not None
+    return finalists[place]
 
 
 def change(feature: Feature, images: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.mining import search
-from modeldiff.mining.evidence import LEVEL, STRENGTHS, Evidence, Moved, best, evidence, measure
+from modeldiff.mining.evidence import LEVEL, STRENGTHS, Evidence, Moved, evidence, measure
 from modeldiff.mining.feature import KINDS, Feature
 from modeldiff.mining.heat import heat
 from modeldiff.mining.pictures import COLUMNS
@@ -199,7 +199,6 @@ def _rows(
     """Rows of the table: each feature at each strength."""
     last = STRENGTHS.index(1.0)
     at_full = [evidence(*sides, place, last, level) for place in range(len(KINDS))]
-    first = best(at_full, changes, search.ENOUGH)
     rows = []
     for place, feature in enumerate(mined.features):
         common = {
@@ -210,7 +209,6 @@ def _rows(
             "tried": mined.tried[place],
             "change": changes[place],
             "found": int(at_full[place].found),
-            "first": int(place == first),
             "attempts": round(LEVEL / level),
             "models_mover": sides[0].models,
             "models_other": sides[1].models,

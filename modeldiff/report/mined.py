@@ -8,6 +8,7 @@ import numpy as np
 
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.mining import pictures, removal
+from modeldiff.mining.evidence import best
 from modeldiff.mining.pictures import MinedDirection, MinedFeature
 from modeldiff.proof.effect import FEW
 from modeldiff.report import images
@@ -21,20 +22,44 @@ RED = np.array([230, 30, 0])[:, None, None]
 class Mined:
     """A direction, with what its features are shown on.
 
-    removals: rows of the removal tables by algorithm; empty if no feature is found. samples: test
-    images uint8 [shown x channels x height x width]; sources: training images, likewise.
+    removals: rows of the removal tables by algorithm and kind of feature. samples: test images,
+    uint8 [shown x channels x height x width]; sources: training images, likewise.
     """
 
     direction: MinedDirection
-    removals: dict[str, dict[str, Any]]
+    removals: dict[tuple[str, str], dict[str, Any]]
     samples: np.ndarray
     sources: np.ndarray
+
+    @property
+    def first(self) -> MinedFeature | None:
+        """The feature to show first; None if none is found.
+
+        Those that surely go with the training images come first, by how much of their effect does;
+        else by how much further they move the mover.
+        """
+        found = self.direction.found
+        changes = [one.row["change"] for one in found]
+        falls = [self._fall(one) for one in found]
+        place = best(falls, changes)
+        if place is None:
+            place = best([one.row["difference"] for one in found], changes)
+        return None if place is None else found[place]
+
+    def removal(self, one: MinedFeature, name: str) -> dict[str, Any]:
+        """What leaving out training images does to a feature's effect on an algorithm."""
+        return self.removals[name, one.feature.kind]
+
+    def _fall(self, one: MinedFeature) -> float:
+        """How far the mover is moved less without these training images; NaN if it is not sure."""
+        row = self.removal(one, self.direction.mover)
+        return float(row["fall"]) if row["low"] > 0 else np.nan
 
     @property
     def sentence(self) -> str:
         """What was found, or that nothing was, in one sentence."""
         of = self.direction
-        first = of.first
+        first = self.first
         if first is None:
             return f"No feature found that moves {of.mover} to class {of.label} and {of.other} less"
         row = first.row
@@ -49,17 +74,17 @@ class Mined:
     @property
     def leaves_other(self) -> bool:
         """Whether the first feature surely moves the other less than a quarter as far."""
-        assert self.direction.first is not None
-        row = self.direction.first.row
+        assert self.first is not None
+        row = self.first.row
         furthest = max(abs(row["other_low"]), abs(row["other_high"]))
         return bool(furthest <= FEW * row["mover_effect"])
 
     @property
     def link(self) -> str:
-        """What leaving out training images does to it, in one sentence; empty if not known."""
-        row = self.removals.get(self.direction.mover)
-        if row is None or not np.isfinite(row["low"]):
+        """What leaving out training images does to it, in one sentence."""
+        if self.first is None:
             return ""
+        row = self.removal(self.first, self.direction.mover)
         images_left_out = f"the {row['left_out']} training images that the difference weighs most"
         by = f"{self.direction.mover} by {points(row['group_effect'])} points"
         instead = f"and by {points(row['random_effect'])} without as many random others"
@@ -122,7 +147,10 @@ def read(study: Study, folder: Path, data: Dataset, a: str, b: str) -> tuple[Min
     rows = removal.read(study, (a, b), tables)
     found = []
     for direction in directions:
-        own = {row["algorithm"]: row for row in rows if row["proposal"] == direction.number}
+        own = {}
+        for row in rows:
+            if row["proposal"] == direction.number:
+                own[row["algorithm"], row["kind"]] = row
         mined = Mined(
             direction=direction,
             removals=own,
@@ -134,7 +162,7 @@ def read(study: Study, folder: Path, data: Dataset, a: str, b: str) -> tuple[Min
 
 
 def _order(mined: Mined) -> tuple[bool, float]:
-    first = mined.direction.first
+    first = mined.first
     return first is None, -first.row["difference"] if first else 0.0
 
 
@@ -152,7 +180,7 @@ def summary(mined: Mined, a: str, b: str) -> dict[str, Any]:
             "edit": row["edit"],
             "options": row["options"],
             "found": one.found,
-            "first": one is of.first,
+            "first": one is mined.first,
             "mover": _effect(row, "mover_effect", "mover_low", "mover_high"),
             "other": _effect(row, "other_effect", "other_low", "other_high"),
             "difference": _effect(row, "difference", "low", "high"),
@@ -162,6 +190,7 @@ def summary(mined: Mined, a: str, b: str) -> dict[str, Any]:
     for row in mined.removals.values():
         removed = {
             "algorithm": row["algorithm"],
+            "kind": row["kind"],
             "left_out": int(row["left_out"]),
             "without_random": _effect(row, "random_effect", "random_low", "random_high"),
             "without_group": _effect(row, "group_effect", "group_low", "group_high"),
