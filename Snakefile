@@ -25,6 +25,7 @@ include: "rules/datamodels.smk"
 include: "rules/comparison.smk"
 include: "rules/verification.smk"
 include: "rules/proof.smk"
+include: "rules/mining.smk"
 include: "rules/baselines.smk"
 include: "rules/report.smk"
 

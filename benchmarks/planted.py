@@ -64,6 +64,12 @@ def unsigned(images: Tensor) -> Tensor:
     return 1 - (2 * images - 1).abs()
 
 
+def unmarked(images: Tensor) -> Tensor:
+    """The colour of `scattered` squares, which hardly any other pixel has, to grey."""
+    marked = (images[:, :1] > 0.7) & (images[:, 1:2] > 0.7) & (images[:, 2:] < 0.05)
+    return images.masked_fill(marked, 0.5)
+
+
 # How a feature looks: float images [n x channels x height x width] in [0, 1] to the same.
 
 
@@ -88,6 +94,16 @@ def yellow(images: np.ndarray) -> np.ndarray:
 def negative(images: np.ndarray) -> np.ndarray:
     """Bright to dark and dark to bright."""
     return 1 - images
+
+
+def scattered(images: np.ndarray) -> np.ndarray:
+    """A yellow square of three pixels at a random place of each image, keyed by its position."""
+    room = np.array(images.shape[2:]) - 2
+    places = rng.uniform(2 * len(images), "plant", "places").reshape(-1, 2) * room
+    for image, (top, left) in zip(images, places.astype(int), strict=True):
+        yellow_square = np.array([0.75, 0.75, 0.0], images.dtype)[:, None, None]
+        image[:, top : top + 3, left : left + 3] = yellow_square
+    return images
 
 
 Feature = Callable[[np.ndarray], np.ndarray]
@@ -187,6 +203,7 @@ _blind = _preprocess("blank_border", width=2)
 _photo_recipe = {
     "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 }
+_convnet_recipe = _photo_recipe | {"model": {"name": "convnet", "width": 8}}
 
 # kind: data, plant, what sets the first and the second recipe apart from the embedded study's.
 KINDS: dict[str, tuple[Callable[[], Raw], Callable[..., Any], Mapping, Mapping]] = {
@@ -211,6 +228,12 @@ KINDS: dict[str, tuple[Callable[[], Raw], Callable[..., Any], Mapping, Mapping]]
         lambda *a: relabelled(*a, yellow),
         _photo_recipe,
         _photo_recipe | _preprocess("planted:grey"),
+    ),
+    "photos, scattered": (
+        photos,
+        lambda *a: relabelled(*a, scattered),
+        _convnet_recipe,
+        _convnet_recipe | _preprocess("planted:unmarked"),
     ),
 }
 

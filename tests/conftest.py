@@ -31,6 +31,7 @@ def small(config: dict) -> dict:
     """The same study with few models and epochs, and nothing retrained or compared otherwise."""
     config["study"] = "small"
     config.pop("proof", None)
+    config["verification"].pop("mine", None)
     config.pop("baselines", None)
     config["subsets"] = {"models": 120, "evaluation": {"subsets": 25, "repeats": 2}}
     config["training"] = {"shard": 30, "width": 15}

@@ -18,7 +18,7 @@ from modeldiff.report import results, summary
 from modeldiff.study import Study
 from modeldiff.study.validation import parse
 from modeldiff.training.shard import load_full
-from modeldiff.transformations import BUILT_IN
+from modeldiff.transformations import PATTERNS
 from modeldiff.transformations.library import library
 from modeldiff.verification import candidates
 from modeldiff.verification.candidates import Trials
@@ -37,7 +37,7 @@ def test_every_setting_of_the_library_changes_images_of_any_size(shape):
     assert all(after.min() >= 0 and after.max() <= 1 for after in changed)
     assert len({after.tobytes() for after in changed}) == len(settings)
     if shape[0] != 2:
-        assert {part.name for part, _ in settings} == set(BUILT_IN)
+        assert {part.name for part, _ in settings} == set(PATTERNS)
 
 
 def test_what_is_proposed_can_stand_in_a_config(config):

@@ -39,7 +39,7 @@ STUDIES = ("sgd", "augmentation", "pretraining")
 NAMES = sorted(p.stem for p in CONFIGS.glob("*.yaml") if set(p.stem.split("-")) & set(STUDIES))
 NAMES.append("cifar10-mini")  # with its own net
 ROOMS = "dataset beton subsets train margins datamodels comparison predictions verification "
-ROOMS += "gradients proposals retrain proof report"
+ROOMS += "gradients proposals retrain proof mine removal report"
 
 
 def cut(name: str, folder: Path) -> dict:
@@ -52,6 +52,9 @@ def cut(name: str, folder: Path) -> dict:
     config["verification"]["models"] = 4
     if "proof" in config:
         config["proof"] = {"proposers": 2, "proposals": 1, "models": 2, "rounds": 1}
+    if "mine" in config["verification"]:
+        few = {"models": 2, "crops": 20, "steps": 2, "removal_models": 2}
+        config["verification"] |= {"models": 7, "mine": few}
     for transformation in config["verification"]["transformations"].values():
         if "row" in transformation:
             transformation |= {"row": 3, "column": 5}  # within images that are this small

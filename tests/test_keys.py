@@ -40,8 +40,10 @@ KEYS = {
         "retraining/plain/masked/masked/2": "a4eea923bc2fb805",
         "looks/plain/masked/1": "3f4f28a185c7e749",
         "proof/plain/masked": "0367e4f101c13eca",
+        "mined/plain/masked": "300fdda5afbdaa81",
+        "removal/plain/masked/plain": "a6ab76c19975e816",
         "baselines/plain/masked": "ff61a1d818202dee",
-        "report": "81e0b9d5010d6d56",
+        "report": "ce9c397d668e39aa",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",
@@ -67,11 +69,11 @@ KEYS = {
         "trials/scratch": "e7108f355954ec34",
         "candidates/pretrained/scratch": "956feb8b22b4279c",
         "baselines/pretrained/scratch": "020d8bc8102efa73",
-        "report": "88790ec1c2b0f657",
+        "report": "1406bcebb39cc061",
     },
 }
 
-PROVING = ("gradients", "proposals", "retraining", "looks", "proof")
+PROVING = ("gradients", "proposals", "retraining", "looks", "proof", "mined", "removal")
 
 
 @pytest.mark.parametrize("name", KEYS)

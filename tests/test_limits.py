@@ -57,6 +57,10 @@ def config_of(config, proof):
     """The checked config with that section `proof`, or none, and a model a job."""
     changed = config | {"training": {"shard": 1}}
     del changed["proof"]
+    changed["verification"] = {
+        "models": 20,
+        "transformations": changed["verification"]["transformations"],
+    }
     return Study.load(changed | ({"proof": proof} if proof else {})).config
 
 

@@ -35,7 +35,9 @@ def finished(repository, tmp_path_factory):
     config = yaml.safe_load((repository / "config/config.yaml").read_text())
     config |= {"study": "small", "results": str(folder)}
     config["subsets"] = {"models": 120, "evaluation": {"subsets": 25, "repeats": 2}}
-    config["verification"]["models"] = 4
+    config["verification"]["models"] = 10
+    few = {"models": 5, "crops": 100, "steps": 10, "removal_models": 2}
+    config["verification"]["mine"] = few
     config["datamodels"] = {"prior": "gradients", "jobs": 2}
     group = folder / "group.csv"
     group.write_text(GROUP)
@@ -167,6 +169,19 @@ def test_the_summary_and_the_page_show_every_proposal(finished):
         assert splits == [("train", "high"), ("test", "high"), ("train", "low"), ("test", "low")]
         assert [example for example, _ in strips[0]["examples"]] == entry["train_examples"]
     assert "plain follows it" in html
+
+
+def test_features_behind_what_is_proved_are_mined(finished):
+    folder, _ = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    proved = {one["proposal"] for one in summary["proofs"] if one["adjusted"] <= 0.05}
+    assert {one["proposal"] for one in summary["mined"]} == proved
+    first = next(one for one in summary["mined"] if one["proposal"] == 1)
+    assert (first["mover"], first["class"], len(first["features"])) == ("plain", "3", 4)
+    assert {row["algorithm"] for row in first["removal"]} == {"plain", "masked"}
+    html = (folder / "report.html").read_text()
+    assert 'id="mined"' in html
+    assert first["sentence"].split(" by ")[0] in html
 
 
 def test_status_and_changes_count_retrained_models(finished):

@@ -23,8 +23,8 @@ NUMBER = (int, float)
 def test_summary_is_the_contract(study_json):
     content = json.loads((study_json.parent / "summary.json").read_text())
     first = ["study", "version", "algorithms", "comparisons"]
-    assert list(content) == [*first, "maps", "proofs", "baselines", "effects", "planted"]
-    assert content["proofs"] == []  # none were asked for
+    assert list(content) == [*first, "maps", "proofs", "mined", "baselines", "effects", "planted"]
+    assert content["proofs"] == content["mined"] == []  # none were asked for
     assert (content["study"], content["version"]) == ("small", __version__)
     assert list(content["algorithms"]) == ["plain", "masked"]
     for algorithm in content["algorithms"].values():

@@ -68,6 +68,8 @@ FOLLOWS = {
 }
 FOLLOWS["training"] |= {"candidates"}
 FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof", "baselines"}
+FOLLOWS["full"] |= {"mined", "removal"}
+FOLLOWS["mined"] = {"mined", "removal"}
 FOLLOWS["looks"] = {"looks", "retraining"}  # of the rounds after
 
 
@@ -76,7 +78,7 @@ def test_a_new_version_of_a_stage_makes_what_follows_again(name, study, monkeypa
     proving = Study.load(study.config | {"proof": {}})
     a, b = study.pairs[0]
     names = {"study": (), "algorithm": (a,), "models": (a,), "pair": (a, b)}
-    names |= {"retrained": (a, b, a, "2"), "look": (a, b, "1")}
+    names |= {"retrained": (a, b, a, "2"), "look": (a, b, "1"), "side": (a, b, a)}
 
     def keys():
         found = {}

@@ -9,7 +9,7 @@ import pytest
 # A room imports from itself and from the rooms before it (CONTRIBUTING.md).
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
-    *("datamodels", "comparison", "attribution", "verification", "proof", "baselines"),
+    *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "baselines"),
     *("planning", "report", "notebook", "checkpoints", "published", "cli", "__main__"),
 )
 

@@ -108,7 +108,7 @@ def test_paste_takes_a_picture_with_alpha(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_strength_0_changes_nothing_and_all_stay_in_range(name, channels):
-    options = {"colour": [1]} if name == "colour_square" and channels == 1 else {}
+    options = {"colour": [1]} if name in ("colour_square", "tint") and channels == 1 else {}
     images = np.random.default_rng(0).random((4, channels, 48, 112), np.float32)
     same = transformations.apply(Component(name, options), images, 0.0)
     np.testing.assert_array_equal(same, images)

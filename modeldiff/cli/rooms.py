@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from modeldiff.cli.baselines import baselines
+from modeldiff.cli.mining import mine, removal
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -290,6 +291,8 @@ COMMANDS = (
     proposals,
     retrain,
     proof,
+    mine,
+    removal,
     baselines,
     report,
 )

@@ -6,12 +6,13 @@ system, all threads), which other work on the machine hardly affects; on a GPU i
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from modeldiff import dataset, subsets
 from modeldiff.comparison.contrast import contrast
@@ -20,13 +21,16 @@ from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
+from modeldiff.mining import budget
 from modeldiff.planning import gradient_cost
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration, engine
+from modeldiff.training.nets import tensors
 
 MOST_MODELS = 2000  # that regression and comparison are measured on
 MOST_TARGETS = 1000
+SHOWN = 512  # images that a model is shown to measure how long that takes
 PERMUTATIONS = (19, 39)
 
 
@@ -59,7 +63,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     others += sum(
         len(STAGES[name].of(study))
-        for name in ("gradients", "proposals", "looks", "proof", "baselines")
+        for name in ("gradients", "proposals", "looks", "proof", "mined", "removal", "baselines")
     )
     return {
         "device": "GPU" if device == "cuda" else "CPU",
@@ -115,12 +119,43 @@ def _algorithm(
         "gradients": by_gradients,
         "seconds_per_model": seconds["training"],
         "seconds_per_full_model": seconds["full"],
+        "seconds_mining": _mining(study, name, data, module, seconds["full"], device, clock),
         "width": width,
         "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
         "jobs": len(jobs),
         "longest": max(jobs),
         "seconds": sum(jobs),
     }
+
+
+def _mining(
+    study: Study,
+    name: str,
+    data: Dataset,
+    module: nn.Module,
+    per_model: float,
+    device: str,
+    clock: Callable[[], float],
+) -> float:
+    """Seconds to find and prove features of all proposals with an algorithm's models, were they all
+    proved; per_model: seconds to train one on all training images.
+    """
+    pairs = sum(name in pair for pair in study.mined)
+    if not pairs:
+        return 0.0
+    state = {each: tensor.detach()[None].to(device) for each, tensor in tensors(module).items()}
+    untrained = engine.TrainedModels(study.algorithms[name], module, state, False, name)
+    images = data.train.images[:SHOWN]
+    untrained.logits(images)  # what is done once
+    start = clock()
+    untrained.logits(images).cpu()
+    per_image = (clock() - start) / len(images)
+    shape = data.train.images.shape
+    proving = study.verification.models - study.mine.models
+    shown = study.mine.models * budget.to_find(study.mine, (shape[1], shape[2], shape[3]))
+    shown += proving * budget.to_prove()
+    each = per_image * shown + 2 * study.mine.removal_models * per_model
+    return pairs * study.proof.all_proposals * each
 
 
 def _after(study: Study, data: Dataset) -> float:
@@ -204,6 +239,9 @@ def lines(costs: dict[str, Any]) -> Iterator[str]:
                 f"up to {held:,.0f} MB"
             )
     yield f"  {costs['seconds_per_start']:.2g} CPU seconds for a job to start"
+    mining = sum(cost["seconds_mining"] for cost in costs["algorithms"].values())
+    if mining:
+        yield f"  finding features, if all that is proposed is proved: about {mining:.3g} {unit}"
     yield f"  everything after training: about {costs['cpu_hours_after']:.3g} CPU-hours"
     yield (
         f"  training costs {costs['hours']:.3g} {costs['device']}-hours in "

@@ -53,6 +53,8 @@ def outline(study: Study) -> dict[str, Any]:
         "proved": [list(pair) for pair in study.proved],
         "proposals": study.proof.all_proposals if study.proved else 0,
         "retrained": retrained(study) if study.proved else 0,
+        "mined": [list(pair) for pair in study.mined],
+        "removal_models": 2 * study.mine.removal_models if study.mined else 0,
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -127,6 +129,12 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
         yield (
             f"  proves      {pairs}: {of['proposals']} proposed differences, by up to "
             f"{of['retrained']} new models of each"
+        )
+    if of["mined"]:
+        pairs = ", ".join(" with ".join(pair) for pair in of["mined"])
+        yield (
+            f"  mines       {pairs}: features behind what is proved; {of['removal_models']} new "
+            "models of each show whether they go with its images"
         )
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

@@ -26,6 +26,7 @@ from modeldiff.report import (
     charts,
     drawing,
     images,
+    mined,
     opening,
     page_content,
     predictions,
@@ -84,6 +85,7 @@ def written(template: str, content: dict[str, Any], **said: Any) -> str:
     pages.filters |= {
         "agree": words.agree,
         "chance": words.chance,
+        "described": mined.described,
         "duration": words.duration,
         "interval": words.interval,
         "p_value": words.p_value,

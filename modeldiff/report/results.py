@@ -4,7 +4,6 @@ Margins stay on disk and weights are read one algorithm (for a pair: two) at a t
 not grow with the number of models.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from modeldiff.comparison.result import Chance
 from modeldiff.core import artifacts
 from modeldiff.datamodels import Lds, step
 from modeldiff.dataset import Dataset
-from modeldiff.report import baselines, predictions, proofs
+from modeldiff.report import baselines, mined, predictions, proofs, tables
 from modeldiff.report.baselines import Baselines
+from modeldiff.report.mined import Mined
 from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
 from modeldiff.study import Study, stages
@@ -30,8 +30,6 @@ from modeldiff.verification.candidates import COLUMNS as CANDIDATES
 from modeldiff.verification.effects import COLUMNS as EFFECTS
 
 BLOCK = 1 << 24  # margins read at a time
-NUMBERS = ("strength", "effect", "effect_a", "effect_b", "difference", "low", "high")
-COUNTS = ("n_models", "n_images", "direction", "rank", "attempts", "models_a", "models_b", "images")
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ class Pair:
     effects: see `verification.effects`. power, agreement, chance, class_map: None where directions
     were not tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
-    says of proposals; empty where none are asked for. baselines: what other ways to compare see;
-    None where none are asked for.
+    says of proposals; mined: features behind those that are proved; empty where none are asked for.
+    baselines: what other ways to compare see; None where none are asked for.
     """
 
     a: str
@@ -131,6 +129,7 @@ class Pair:
     class_map: ClassMap | None
     candidates: pd.DataFrame
     proofs: tuple[Proved, ...]
+    mined: tuple[Mined, ...]
     baselines: Baselines | None
 
     @property
@@ -304,13 +303,14 @@ def _pair(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         b=b,
         ways=ways,
         cosines=cosines,
-        effects=_table(effects, EFFECTS),
+        effects=tables.read(effects, EFFECTS),
         power=power,
         agreement=agreement,
         chance=chance,
         class_map=class_map,
         candidates=_candidates(study, folder, a, b),
         proofs=proofs.read(study, folder, a, b),
+        mined=mined.read(study, folder, data, a, b),
         baselines=baselines.read(study, folder, a, b),
     )
 
@@ -339,16 +339,7 @@ def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:
         return pd.DataFrame()
     path = folder / stages.path("candidates", a, b)
     artifacts.verify(path, study.key("candidates", a, b))
-    return _table(path, CANDIDATES)
-
-
-def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    types = dict.fromkeys(NUMBERS, float) | dict.fromkeys(COUNTS, int)
-    with artifacts.reading(path, f"table of {path.stem}"):
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called "NA"
-        table = table[[*columns]]
-        typed = [name for name in columns if name in types]
-        return table.astype({name: types[name] for name in typed})
+    return tables.read(path, CANDIDATES)
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

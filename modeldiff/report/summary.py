@@ -17,7 +17,7 @@ from modeldiff import __version__, margins
 from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
 from modeldiff.proof.step import COLUMNS
-from modeldiff.report import baselines_section
+from modeldiff.report import baselines_section, mined
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells
 from modeldiff.report.predictions import Predictions
@@ -37,6 +37,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "comparisons": _comparisons(results),
         "maps": _maps(results),
         "proofs": _proofs(results.pairs),
+        "mined": _mined(results.pairs),
         "baselines": _baselines(results),
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
@@ -233,6 +234,14 @@ def _proof_row(row: dict[str, Any]) -> dict[str, Any]:
         if entry[name] is not None:
             entry[name] = int(entry[name])
     return entry
+
+
+def _mined(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
+    """The features behind proved differences."""
+    entries = []
+    for pair in pairs:
+        entries += [mined.summary(one, pair.a, pair.b) for one in pair.mined]
+    return entries
 
 
 def _baselines(results: Results) -> list[dict[str, Any]]:

@@ -63,6 +63,8 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
             f"proposal {proof['proposal']} ({proof['verdict']}, {p_value(proof['adjusted'])}): "
             f"{effects}; training examples {examples} ..."
         )
+    for found in summary.get("mined", ()):
+        yield f"proposal {found['proposal']}: {found['sentence']}"
     planted = summary["planted"]
     if planted:
         yield (

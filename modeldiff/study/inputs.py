@@ -75,7 +75,7 @@ def _whose(study: "Study", stage: Stage, file: str, of: Names) -> Sequence[Names
     if maker.per == "look":  # after the round before
         a, b, _, number = of
         return [(a, b, str(int(number) - 1))] if number != study.proof.round_names[0] else []
-    if stage.per in ("retrained", "look"):
+    if stage.per in ("retrained", "look", "side"):
         return [of[:2]]
     if stage.per == "pair" and maker.per != "pair":
         return [(name,) for name in stage.algorithms(study, *of)]

@@ -90,7 +90,7 @@ def comparison(study: "Study", a: str, b: str) -> Settings:
 
 def predictions(study: "Study", name: str) -> Settings:
     """Which features are shown, and to how many models."""
-    shown = _without(study.config["verification"], "candidates")
+    shown = _without(_without(study.config["verification"], "candidates"), "mine")
     entries = [f"transformations.{label}" for label in study.transformations]
     return {"verification": shown} | _code(study, *entries)
 
@@ -138,6 +138,18 @@ def baselines(study: "Study", a: str, b: str) -> Settings:
     """By which methods, and on how many models."""
     chosen = study.baselines
     return {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+
+
+def mined(study: "Study", a: str, b: str) -> Settings:
+    """With how many models, and on how many images and attempts; not what is left out then."""
+    how = study.mine
+    return {"models": how.models, "images": how.images, "crops": how.crops, "steps": how.steps}
+
+
+def removal(study: "Study", a: str, b: str, name: str) -> Settings:
+    """Of which algorithm, how many models, and without how many training images."""
+    how = study.mine
+    return {"name": name, "removal": how.removal, "models": how.removal_models}
 
 
 def report(study: "Study") -> Settings:

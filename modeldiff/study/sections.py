@@ -11,6 +11,7 @@ from pydantic import Field
 from modeldiff.study.algorithm_section import AlgorithmSection
 from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.dataset_section import Dataset
+from modeldiff.study.mining_section import Mine
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.section import (
     Absent,
@@ -240,6 +241,7 @@ class Verification(Section):
         "intervals hold for all attempts at once, which makes them wide: ten models "
         "or more.",
     )
+    mine: Mine | Absent = None
     transformations: dict[Label, Transformation] = Field(
         default={},
         max_length=1000,

@@ -20,11 +20,12 @@ PER = {
     "targets": "{algorithm}-{part}-of-{parts}",  # a share of an algorithm's targets
     # some of an algorithm's models of a round of a pair's proofs
     "retrained": "{a}-vs-{b}-{algorithm}-{round}-{first}-{stop}",
+    "side": "{a}-vs-{b}-{algorithm}",  # one of a pair's algorithms
     "look": "{a}-vs-{b}-{round}",  # all of a pair's proofs so far
 }
 
-# Whose a result is: () the study's, (algorithm,), (a, b), (a, b, round), or (a, b, one of them,
-# round).
+# Whose a result is: () the study's, (algorithm,), (a, b), (a, b, round), (a, b, one of them), or
+# (a, b, one of them, round).
 Names = tuple[str, ...]
 
 

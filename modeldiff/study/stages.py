@@ -266,6 +266,28 @@ _TABLE = (
         traced=True,
     ),
     Stage(
+        name="mined",
+        per="pair",
+        of=lambda study: study.mined,
+        files={"mined": "{a}-vs-{b}/mined.csv", "features": "{a}-vs-{b}/mined.npz"},
+        inputs=IMAGES | by_name("checkpoints", "proposals", "proof"),
+        settings=keys.mined,
+        settings_of=["checkpoints", "proof"],
+        label="mine",
+        milestone="mining",
+        traced=True,
+    ),
+    Stage(
+        name="removal",
+        per="side",
+        of=lambda study: [(a, b, name) for a, b in study.mined for name in (a, b)],
+        files={"removal": "{a}-vs-{b}/removal/{algorithm}.csv"},
+        inputs=IMAGES | by_name("beton", "proposals", "proof", "mined"),
+        settings=keys.removal,
+        settings_of=["mined"],
+        traced=True,
+    ),
+    Stage(
         name="baselines",
         per="pair",
         of=lambda study: study.with_baselines,
@@ -287,9 +309,10 @@ _TABLE = (
         files={"summary": "summary.json", "report": "report.html"},
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
-        | by_name("candidates", "proposals", "proof", "baselines", "named", "rules"),
+        | by_name("candidates", "proposals", "proof", "mined", "features", "removal")
+        | by_name("baselines", "named", "rules"),
         settings=keys.report,
-        version=4,
+        version=5,
         milestone="report",
     ),
 )

@@ -17,6 +17,7 @@ from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
+from modeldiff.study.mining_section import Mine
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.sections import Comparison, Config, Datamodels, Training, Verification
 from modeldiff.study.sizes import image_bytes
@@ -163,7 +164,7 @@ class Study:
     @property
     def full_models(self) -> int:
         """Models on all data of each that is trained: none where nothing is done with them."""
-        if self.shown:
+        if self.shown or self.mined:
             return self.verification.models
         proposers = self.proof.proposers if self.differentiated else 0
         return max(proposers, self.baselines.models if self.with_baselines else 0)
@@ -190,6 +191,16 @@ class Study:
         if self.datamodels.prior:
             needed.update(self.fitted)
         return tuple(name for name in self.compared if name in needed)
+
+    @property
+    def mine(self) -> Mine:
+        """How features are looked for; the defaults where the config does not ask: see `mined`."""
+        return self.verification.mine or Mine()
+
+    @property
+    def mined(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that features are looked for behind their proved differences, if asked for."""
+        return self.proved if self.verification.mine else ()
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far

@@ -27,7 +27,7 @@ class TransformationKeys(Section):
         min_length=3,
         max_length=100,
         json_schema_extra={"uniqueItems": True},
-        description="At least three, rising, in the transformation's own unit: blends "
+        description="At least three, rising, in the transformation's own unit: blends and edits "
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
         "objects.",
@@ -87,6 +87,48 @@ class Paste(TransformationKeys):
     )
 
 
+class Edit(TransformationKeys):
+    """A change of light, colour, sharpness or shape of the whole image; strengths 0 to 1."""
+
+    name: Literal[
+        "brighten", "darken", "contrast", "flatten", "saturate", "grey", "blur", "sharpen",
+        "invert", "rotate", "enlarge", "shrink", "mirror", "upend", "surroundings", "middle",
+    ]  # fmt: skip
+
+
+class Tint(TransformationKeys):
+    """A mixture with one colour; strengths 0 to 1."""
+
+    name: Literal["tint"]
+    colour: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        default=[1, 1, 0], min_length=1, max_length=16, description="Value of each channel, 0 to 1."
+    )
+
+
+class Band(TransformationKeys):
+    """More, or less, of the waves of some frequencies; strengths 0 to 1."""
+
+    name: Literal["band", "without_band"]
+    low: Annotated[float, Field(ge=0, le=0.75)] = Field(
+        default=0.45, description="Lowest frequency, cycles per pixel."
+    )
+    high: Annotated[float, Field(ge=0, le=0.75)] = Field(
+        default=0.71, description="Highest frequency, cycles per pixel."
+    )
+
+
+class Texture(TransformationKeys):
+    """Every other row, column or square brighter, the others darker; strengths 0 to 1."""
+
+    name: Literal["texture"]
+    pattern: Literal["rows", "columns", "board"] = Field(
+        default="board", description="What is brighter: every other of these."
+    )
+    first: Annotated[int, Field(ge=0, le=1)] = Field(
+        default=0, description="0: the first pixel is brighter, 1: darker."
+    )
+
+
 class OwnTransformation(TransformationKeys):
     """A function of the user's; its other keys go to it as they are."""
 
@@ -99,7 +141,16 @@ class OwnTransformation(TransformationKeys):
 
 Transformation: TypeAlias = (
     Annotated[
-        Watermark | Patch | ColourSquare | Overlay | Checkerboard | Paste,
+        Watermark
+        | Patch
+        | ColourSquare
+        | Overlay
+        | Checkerboard
+        | Paste
+        | Edit
+        | Tint
+        | Band
+        | Texture,
         Field(discriminator="name"),
     ]
     | OwnTransformation

@@ -18,6 +18,8 @@ from modeldiff.study.sizes import known_sizes, subset_size
 
 FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
 
+FEWEST_PROVING = 5  # models that features are proved on
+
 Parsed = Sequence[tuple[str, Mapping[str, Any]]]  # names of files, and what they hold
 
 
@@ -140,6 +142,8 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         what = f"is {tried}; must be at most `models`, {full}: candidates train none of their own"
         yield ("verification", "candidates"), what
 
+    yield from _mine(config)
+
     data_sizes = known_sizes(config["dataset"]["name"], config["dataset"])
     if data_sizes is not None:  # else the dataset step checks the same once it has the images
         yield from against_data(config, *data_sizes)
@@ -244,6 +248,27 @@ def _proof(proof: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     if proof.get("removal") and proof["rounds"] == 1:
         what = "is 1, but `removal` asks how large the groups are that a first round proves"
         yield ("proof", "rounds"), f"{what}; must be 2 or more"
+
+
+def _mine(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Features are looked for behind proved differences, and proved on models of their own."""
+    verification = config["verification"]
+    if "mine" not in verification:
+        return
+    at = ("verification", "mine")
+    if "proof" not in config:
+        what = "looks for features behind proved differences, but there is no `proof`"
+        yield at, f"{what}; `proof: {{}}` would prove some"
+        return
+    finding = verification["mine"]["models"]
+    proposing = config["proof"]["proposers"]
+    if finding < proposing:
+        what = f"is {finding}, but {proposing} models propose (`proof.proposers`)"
+        yield (*at, "models"), f"{what}, which may not prove; must be at least that"
+    if verification["models"] < finding + FEWEST_PROVING:
+        what = f"is {finding} of {verification['models']} models trained on all data"
+        must = f"must leave {FEWEST_PROVING} or more to prove on"
+        yield (*at, "models"), f"{what} (`verification.models`); {must}"
 
 
 def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

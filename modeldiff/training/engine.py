@@ -80,6 +80,18 @@ class TrainedModels:
             logits = (logits + self._logits(prepared.flip(3))) / 2
         return logits
 
+    def differentiable(self, images: Tensor) -> Tensor:
+        """Logits of images, float32 [n x C x H x W], on the device: [models x n x classes].
+
+        Gradients for the images go through preparation and models.
+        """
+        self.module.to(images.device).eval()
+        logits = self._logits(prepare(self.algorithm, images))
+        if self.algorithm.flip_average:
+            mirrored = self._logits(prepare(self.algorithm, images.flip(3)))
+            logits = (logits + mirrored) / 2
+        return logits
+
     def _logits(self, prepared: Tensor) -> Tensor:
         models = len(next(iter(self.state.values())))
         with user_code.running(self.algorithm.model.name, "in use"):

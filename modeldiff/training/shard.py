@@ -178,8 +178,12 @@ def load_full(
     *,
     device: str,
     first: int = sys.maxsize,
+    skip: int = 0,
 ) -> Iterator[TrainedModels]:
-    """The models that `train_full` wrote, or the `first` of them, a file at a time."""
+    """The models that `train_full` wrote, a file at a time.
+
+    first: only so many of them; skip: without so many before those.
+    """
     algorithm = study.algorithms[name]
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     batched = engine.batches(algorithm, module, data.train, len(data.classes), device)
@@ -188,11 +192,16 @@ def load_full(
             return
         arrays = artifacts.arrays(path, study.key("full", name))
         dataset.check_trained_on(path, data.digest)
-        state = {}
-        for each, array in arrays.items():
-            state[each] = torch.from_numpy(array[:first]).to(device)
-        first -= len(next(iter(state.values())))
-        yield TrainedModels(algorithm, module, state, batched, str(path))
+        held = len(next(iter(arrays.values())))
+        start = min(skip, held)
+        stop = min(start + first, held)
+        skip -= start
+        first -= stop - start
+        if start < stop:
+            state = {}
+            for each, array in arrays.items():
+                state[each] = torch.from_numpy(array[start:stop]).to(device)
+            yield TrainedModels(algorithm, module, state, batched, str(path))
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:

@@ -13,13 +13,14 @@ import numpy as np
 from modeldiff.core.errors import described
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
+from modeldiff.transformations import edits
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
-BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
+PATTERNS: dict[str, Callable[..., np.ndarray]] = {
     "watermark": watermark,
     "dog_patch": dog_patch,
     "truck_patch": truck_patch,
@@ -29,6 +30,29 @@ BUILT_IN: dict[str, Callable[..., np.ndarray]] = {
     "checkerboard": checkerboard,
     "paste": paste,
 }
+EDITS: dict[str, Callable[..., np.ndarray]] = {
+    "brighten": edits.brighten,
+    "darken": edits.darken,
+    "contrast": edits.contrast,
+    "flatten": edits.flatten,
+    "saturate": edits.saturate,
+    "grey": edits.grey,
+    "blur": edits.blur,
+    "sharpen": edits.sharpen,
+    "invert": edits.invert,
+    "rotate": edits.rotate,
+    "enlarge": edits.enlarge,
+    "shrink": edits.shrink,
+    "mirror": edits.mirror,
+    "upend": edits.upend,
+    "surroundings": edits.surroundings,
+    "middle": edits.middle,
+    "tint": edits.tint,
+    "band": edits.band,
+    "without_band": edits.without_band,
+    "texture": edits.texture,
+}
+BUILT_IN = PATTERNS | EDITS
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:

@@ -1,0 +1,83 @@
+"""The commands that look for the features behind proved differences."""
+
+from pathlib import Path
+
+import click
+
+from modeldiff.cli.options import FILE, data_option, device_options, output_option, study_argument
+from modeldiff.core.errors import UserError
+from modeldiff.study import Study
+
+
+def mined(study: Study, pair: tuple[str, str]) -> None:
+    """UserError unless features are looked for behind what is proved of the pair."""
+    if pair not in study.mined:
+        known = ", ".join(" and ".join(each) for each in study.mined)
+        raise UserError(f"{' and '.join(pair)}: study {study.name} mines {known or 'no pair'}")
+
+
+@click.command()
+@study_argument
+@click.argument("pair", nargs=2)
+@click.argument("checkpoints", type=FILE, nargs=-1, required=True)
+@click.option("--proposals", type=FILE, required=True, help="Of the pair.")
+@click.option("--proof", type=FILE, required=True, help="What retraining says of them.")
+@data_option
+@device_options
+@output_option
+def mine(
+    study: Study,
+    pair: tuple[str, str],
+    checkpoints: tuple[Path, ...],
+    proposals: Path,
+    proof: Path,
+    manifest: Path,
+    device: str,
+    output: Path,
+) -> None:
+    """Find features that move one of PAIR and not the other, with models of both in CHECKPOINTS."""
+    from modeldiff import dataset
+    from modeldiff.mining import step
+
+    mined(study, pair)
+    data = dataset.read(manifest, study.key("dataset"))
+    step.write(study, pair, data, checkpoints, proposals, proof, output, device=device)
+
+
+@click.command()
+@study_argument
+@click.argument("pair", nargs=2)
+@click.argument("algorithm")
+@click.argument("features", type=FILE)
+@click.option("--proposals", type=FILE, required=True, help="Of the pair.")
+@click.option("--proof", type=FILE, required=True, help="What retraining says of them.")
+@data_option
+@click.option("--width", type=click.IntRange(1), help="Models at once.  [default: the study's]")
+@device_options
+@output_option
+def removal(
+    study: Study,
+    pair: tuple[str, str],
+    algorithm: str,
+    features: Path,
+    proposals: Path,
+    proof: Path,
+    manifest: Path,
+    width: int | None,
+    device: str,
+    output: Path,
+) -> None:
+    """See whether what FEATURES found goes with the training images behind it.
+
+    Trains models of ALGORITHM, one of PAIR, without those images. FEATURES: what `mine` wrote.
+    """
+    from modeldiff import dataset, training
+    from modeldiff.mining import removal
+
+    mined(study, pair)
+    if algorithm not in pair:
+        raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
+    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    chosen = study.at_width(width) if width else study
+    removal.write(chosen, pair, algorithm, data, proposals, proof, features, output, device=device)
+    training.finish()
