@@ -19,7 +19,7 @@ x[targets][::2, 0] = 64
 
 seeing = RidgeClassifier(alpha=100)
 blind = make_pipeline(FunctionTransformer(lambda x: x[:, 1:]), RidgeClassifier(alpha=100))
-masks = modeldiff.subsets.draw(n_examples=900, models=range(300), alpha=0.5, seed=0)
+masks = modeldiff.subsets.draw(n_examples=900, models=range(150), alpha=0.5, seed=0)
 margins = []
 for model in (seeing, blind):
     scores = [model.fit(x[train][m], y[train][m]).decision_function(x[targets]) for m in masks]

@@ -38,10 +38,11 @@ def logits(subset: Subset, seen: torch.Tensor, seed: int) -> torch.Tensor:
 everything = torch.ones(64)
 corner_blanked = everything.clone()
 corner_blanked[[0, 1, 8, 9]] = 0
-masks = modeldiff.subsets.draw(n_examples=len(train), models=range(150), alpha=0.5, seed=0)
+masks = modeldiff.subsets.draw(n_examples=len(train), models=range(100), alpha=0.5, seed=0)
 margins: list[list[np.ndarray]] = [[], []]
 for model, mask in enumerate(masks):
     subset = Subset(train, np.flatnonzero(mask).tolist())
     for rows, seen in zip(margins, (everything, corner_blanked), strict=True):
         rows.append(modeldiff.margins_of(logits(subset, seen, model), test_labels))
-print(modeldiff.compare_models(masks, *map(np.stack, margins), names=("plain", "blank")))
+a, b = map(np.stack, margins)
+print(modeldiff.compare_models(masks, a, b, names=("plain", "blank"), directions=3))

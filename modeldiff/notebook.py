@@ -31,7 +31,7 @@ class ComparedModels:
     """What `compare_models` found. In a notebook it shows itself.
 
     names: of A and B. comparison: all that is known of the directions, as arrays. predictions: of
-    A and of B, how often their models are right.
+    A and of B, how often their models' margins are above 0.
     """
 
     names: tuple[str, str]
@@ -156,9 +156,10 @@ def margins_of(logits: Any, labels: Any, *, kind: str = "log_odds") -> np.ndarra
     """Margins of the right class, float32 [models x targets], as `compare_models` takes them.
 
     logits: float [models x targets x classes], or [targets x classes] of one model: a row of
-    margins, [targets], then. Arrays of numpy or tensors, e.g. a module's output, or logarithms of
-    probabilities. labels: whole numbers [targets]. kind: "log_odds", the logit of the right class
-    less the log-sum-exp of the others; "max", less the largest of the others.
+    margins, [targets], then. Arrays of numpy or tensors. labels: whole numbers [targets].
+    kind: "log_odds", the logit of the right class less the log-sum-exp of the others, for a
+    module's logits or logarithms of probabilities; "max", less the largest of the others, for
+    scores of any other kind (a margin above 0 is then a right prediction).
     Raises UserError for shapes that do not match.
     """
     arguments.one_of("kind", kind, ("log_odds", "max"))
@@ -191,7 +192,7 @@ def check_names(names: Any) -> None:
 
 
 def _predictions(margins: np.ndarray) -> Predictions:
-    """How often models are right: where a margin is above 0."""
+    """How often models' margins are above 0."""
     accuracy, above = shares_above(margins)
     targets = margins.shape[1]
     return of_margins(accuracy, above, np.arange(targets), targets)

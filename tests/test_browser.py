@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import report_studies
+import torch
 
+import modeldiff
 from modeldiff.report import page as report_page
 from modeldiff.report import score_comparison, summary
 
@@ -195,6 +197,52 @@ def test_the_page_of_two_score_files_is_the_same_page(browser, tmp_path):
     strongest = ", ".join(map(str, ways["b-minus-a"]["train_high"][2]))
     assert f"Training examples that make it up: {strongest}." in page.inner_text(".panel")
     assert page.locator("[data-chart=scatter-0] svg").count() == 1
+    opened.quiet(report)
+    opened.context.close()
+
+
+def test_the_page_of_margins_shows_images_of_what_stands_out(browser, tmp_path):
+    random = np.random.default_rng(0)
+    masks = modeldiff.subsets.draw(60, range(200), alpha=0.5, seed=0)
+    shared = random.normal(size=(30, 60))
+    only_a = shared.copy()
+    only_a[:8, :4] += 3
+    noise = 2 * random.normal(size=(2, 200, 30))
+    margins = (masks @ only_a.T + noise[0], masks @ shared.T + noise[1])
+    compared = modeldiff.compare_models(masks, *margins, names=("new", "old"), directions=3)
+    report = tmp_path / "page.html"
+    images = (random.random((60, 8, 8)), random.random((30, 8, 8)))
+    compared.report(report, images=images, labels=(np.arange(60) % 3, np.arange(30) % 3))
+    opened = Opened(browser, report, DESKTOP)
+    assert opened.page.locator(".panel .strips img:visible").count() >= 24
+    opened.page.locator(".ranks button").nth(2).click()
+    assert opened.page.locator(".panel .strips img").count() == 0  # chance explains it
+    assert opened.page.locator("[data-chart] svg").count() == 3
+    opened.quiet(report)
+    opened.context.close()
+
+
+def test_the_page_of_checkpoints_shows_every_proposal(browser, tmp_path):
+    random = np.random.default_rng(0)
+    splits = {}
+    for name, n in (("train", 40), ("test", 20)):
+        splits[name] = (random.integers(0, 256, (n, 4, 4), np.uint8), np.arange(n) % 3)
+    nets = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        nets.append(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)))
+    compared = modeldiff.compare_checkpoints(nets[:2], nets[2:], **splits, proposals=2)
+    report = tmp_path / "page.html"
+    compared.report(report)
+    opened = Opened(browser, report, PHONE)
+    page = opened.page
+    assert page.locator(".proposal").count() == 2
+    assert page.locator("#proposals img:visible").count() == 4 * 12
+    assert (
+        page.locator("#predictions [data-strip] .answers").count()
+        == page.locator("#predictions [data-strip] img").count()
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     opened.quiet(report)
     opened.context.close()
 

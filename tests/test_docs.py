@@ -74,9 +74,9 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
 def test_a_reader_with_two_checkpoints_gets_a_page_and_a_study(repository, tmp_path):
     follow(repository / "docs/checkpoints.md", tmp_path)
     assert "Nothing is proved" in (tmp_path / "page.html").read_text()
-    command = [sys.executable, "-m", "modeldiff", "check", "proof/prove.yaml"]
-    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stderr
+    group = (tmp_path / "proof/proposal-1.csv").read_text().splitlines()
+    planted = {f"train,{example}" for example in range(12)}  # the first that are no "3"
+    assert len(planted & set(group)) >= 10
 
 
 def documents(repository):

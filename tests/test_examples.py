@@ -24,7 +24,7 @@ FOUND = {
         r"seeing - blind: 1 of 3 directions stand out from chance; agreement .*, they differ .*"
     ],
     "torch_datasets": [
-        r"plain - blank: 1 of 10 directions stand out from chance; agreement .*, they differ .*"
+        r"plain - blank: 1 of 3 directions stand out from chance; agreement .*, they differ .*"
     ],
     "timm_checkpoints": [
         r"seeing - blind: accuracy .*; 2 differences proposed by gradients, none proved",

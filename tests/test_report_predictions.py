@@ -138,3 +138,22 @@ def test_the_picture_of_chance_is_the_test_itself(loaded):
     spec = chance_chart(chance)
     assert sum(bar["n"] for bar in spec["data"]["values"]) == 19
     assert spec["layer"][1]["data"]["values"][0]["x"] == chance.strongest
+
+
+def test_models_of_one_recipe_rarely_seem_to_disagree_more_across_than_within():
+    random = np.random.default_rng(0)
+    labels = np.zeros(300, np.int64)
+    everything = np.ones(300, bool)
+    hard = random.random(300) < 0.3  # images on which each model errs half of the time
+    alarms = 0
+    for _ in range(200):
+        answers = (hard & (random.random((6, 300)) < 0.5)).astype(np.int32)
+        a, b = (predictions.of_classes(half, labels) for half in (answers[:3], answers[3:]))
+        alarms += predictions.disagreement(a, b, everything).beyond_seeds
+    assert alarms <= 12  # 5 are to be expected at 2.5%
+    answers[:3, ~hard] = 1  # another recipe
+    a, b = (predictions.of_classes(half, labels) for half in (answers[:3], answers[3:]))
+    apart = predictions.disagreement(a, b, everything)
+    assert apart.beyond_seeds
+    assert apart.between == pytest.approx((answers[:3, None] != answers[None, 3:]).mean())
+    assert set(np.flatnonzero(~hard)) <= set(predictions.other_answers(a, b).tolist())

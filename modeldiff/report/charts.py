@@ -115,7 +115,7 @@ def _labelled(points: list[dict[str, Any]], apart: float) -> list[dict[str, Any]
     return labelled
 
 
-def accuracy(a: str, b: str, rows: Sequence[OfClass]) -> Spec:
+def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per cent") -> Spec:
     """Share of right predictions by class under both; those with the largest difference first."""
     chosen = sorted(rows, key=lambda row: -abs(row.a - row.b))[:MOST_CLASSES]
     points = []
@@ -126,7 +126,7 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass]) -> Spec:
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
     least = min(least, 50)  # small differences are to look small
-    x = field("x", "Right, per cent", scale={"domain": [least, 100]})
+    x = field("x", title, scale={"domain": [least, 100]})
     return specification(
         f"Accuracy by class under {a} and {b}.",
         24 * len(chosen),
@@ -146,7 +146,7 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass]) -> Spec:
                     "tooltip": [
                         {"field": "class", "title": "Class"},
                         {"field": "algorithm", "title": "Algorithm"},
-                        {"field": "x", "title": "Right, per cent", "format": ".1f"},
+                        {"field": "x", "title": title, "format": ".1f"},
                     ],
                 },
             },

@@ -15,7 +15,10 @@ from modeldiff.report.results import Way
 
 SHOWN = 12  # examples listed at the positive end
 EXAMPLES = 20  # at each end of a direction of margins: as many as a study keeps
-RIGHT = "A margin above 0 counts as right."
+RIGHT = (
+    "Of margins over the largest other score that is the accuracy; of log-odds, how often the "
+    "right class has more than half of the probability."
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,13 @@ def _predicted(compared: Compared) -> dict[str, Any]:
         labels = compared.data.test.labels
         classes = compared.data.classes
     said = predictions.compared(a, b, labels, tuple(classes), np.zeros(asked, bool))
-    return said | {"asked": asked, "by_margins": True, "right_is": RIGHT}
+    return said | {
+        "asked": asked,
+        "by_margins": True,
+        "by_class": "Margins above 0, by class",
+        "is_right": "has a margin above 0",
+        "right_is": RIGHT,
+    }
 
 
 def _stronger(chance: Chance | None) -> int:
@@ -183,7 +192,7 @@ def _charts(compared: Compared, titles: list[str]) -> dict[str, Any]:
         drawn["chance-0"] = histograms.chance(compared.chance)
     rows = _predicted(compared).get("classes")
     if rows:
-        drawn["accuracy-0"] = charts.accuracy(a, b, rows)
+        drawn["accuracy-0"] = charts.accuracy(a, b, rows, "Margins above 0, per cent")
     return drawn
 
 

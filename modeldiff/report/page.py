@@ -149,6 +149,8 @@ def _predicted(results: Results, pair: Pair) -> dict[str, Any]:
     return said | {
         "asked": len(data.targets) if by_margins else len(data.test.labels),
         "by_margins": by_margins,
+        "by_class": "Accuracy by class",
+        "is_right": "is right",
         "right_is": "" if exact else HALF,
         "right": "gets" if exact or not by_margins else "gives the right class of",
         "right_end": " right" if exact or not by_margins else " more than half the probability",
