@@ -292,9 +292,9 @@ def planted_table(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| planted | images | found | shown first: patch, learned patch, learned pattern, edit | "
         f"effect as a share of the planted feature's own | place: IoU of the patch >= {LOCAL} or "
-        f"heat >= {HOT} | effect on `plain` without random images | without the direction's | "
-        "CPU seconds per direction |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"heat >= {HOT} | effect on `plain` without random images | without the direction's | the "
+        "fall is sure | CPU seconds per direction |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, (k, *_) in KINDS_PLANTED.items():
         own = [row for row in rows if (row["what"], row["kind"]) == ("planted", kind)]
@@ -318,6 +318,7 @@ def planted_table(rows: list[dict[str, Any]]) -> list[str]:
             proof.wilson(sum(local), len(local)) if local else "no place",
             spread([random for random, _, _ in left_out]),
             spread([group for _, group, _ in left_out]),
+            proof.wilson(sum(low > 0 for *_, low in left_out), len(left_out)),
             f"{np.median([row['seconds'] / len(row['directions']) for row in own]):.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
