@@ -7,7 +7,7 @@ gradients of five of the same models propose. Nulls are `plain` against a replic
 models in each pair. CPU seconds are those of a method alone; training is counted for itself. Rows
 are kept in docs/baselines.jsonl, so that a run that was cut goes on.
 
-    python benchmarks/baselines.py --seeds 10 --nulls 100 --output docs/baselines.md
+    python benchmarks/baselines.py --seeds 10 --nulls 200 --output docs/baselines.md
 """
 
 import argparse
@@ -231,8 +231,8 @@ def write(rows: list[dict[str, Any]], page: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10, help="of each kind")
-    parser.add_argument("--nulls", type=int, default=100, help="pairs of nothing that differs")
-    parser.add_argument("--learned", type=int, default=20, help=f"such pairs for {LEARNING}")
+    parser.add_argument("--nulls", type=int, default=200, help="pairs of nothing that differs")
+    parser.add_argument("--learned", type=int, default=10, help=f"such pairs for {LEARNING}")
     parser.add_argument("--output", type=Path, help="where the tables go, between their marks")
     options = parser.parse_args()
     torch.set_num_threads(1)
