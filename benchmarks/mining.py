@@ -11,6 +11,7 @@ run that was cut goes on.
 
 import argparse
 import json
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -371,7 +372,7 @@ def write(rows: list[dict[str, Any]], page: Path) -> None:
         f"{FINDING} models of each recipe find and choose, {PROVING} prove; at most {IMAGES} "
         f"images to find on, {CROPS} patches, {STEPS} steps; {REMOVED_MODELS} models of each "
         f"without {REMOVAL:.0%} of the training images (or the planted group, if it is larger). "
-        f"AMD EPYC, 2 cores, torch {torch.__version__}, one thread."
+        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread."
     )
     parts = [planted_table(rows), kinds_table(rows), null_table(rows), [made]]
     block = "\n\n".join("\n".join(part) for part in parts)

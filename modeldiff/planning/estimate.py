@@ -62,7 +62,7 @@ RECIPES = {
         epochs=24,
         parameters=6_548,
         unit="CPU",
-        on="one core of an AMD EPYC",
+        on="one core of an Intel Xeon",
         source="modeldiff plan config/cifar10-augmentation.yaml",
     ),
     "mlp": Recipe(
@@ -72,7 +72,7 @@ RECIPES = {
         epochs=20,
         parameters=4_810,
         unit="CPU",
-        on="one core of an AMD EPYC, 125 models at once",
+        on="one core of an Intel Xeon, 125 models at once",
         source="modeldiff plan config/config.yaml",
     ),
 }
