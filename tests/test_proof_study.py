@@ -82,7 +82,7 @@ def test_other_ways_stand_beside_what_is_proved(finished):
     folder, _ = finished
     summary = json.loads((folder / "summary.json").read_text())
     found = {one["measure"]: one for one in summary["baselines"]}
-    assert found["churn"]["p_value"] == pytest.approx(2 / 70)  # of all exchanges, two are the truth
+    assert found["churn"]["p_value"] == 1 / 1000  # none of 999 exchanges is as large
     assert found["surrogate trees"]["met"]["recall"] > 0.5
     assert found["surrogate trees"]["rules"][-1]["rule"] == "any image"
     assert found["CKA"]["met"] is None
@@ -251,6 +251,7 @@ def test_a_pair_or_algorithm_that_is_not_proved_is_one_line(finished, repository
 def test_full_models_are_trained_for_proposals_alone(config):
     config["verification"] = {"models": 7}
     config.pop("proof", None)
+    config.pop("baselines", None)
     assert Study.load(config).full_models == 0
     proving = Study.load(config | {"proof": {"proposers": 3}})
     assert proving.full_models == 3
