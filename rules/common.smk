@@ -150,3 +150,8 @@ def trak_gpu(wildcards):
     """GPUs that scores are computed on; a file is only read."""
     computed = study.scores[wildcards.algorithm].name == "trak"
     return study.training.gpu if computed else 0
+
+
+def prior(wildcards, input):
+    """The gradients that datamodels shrink towards, if the study has them."""
+    return ["--gradients", input.gradients] if input.gradients else []

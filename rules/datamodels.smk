@@ -1,8 +1,3 @@
-def prior(wildcards, input):
-    """The gradients that datamodels shrink towards, if the study has them."""
-    return ["--gradients", input.gradients] if input.gradients else []
-
-
 # The sums themselves are no output: Snakemake would delete them before they are added to.
 rule grams:
     input:
