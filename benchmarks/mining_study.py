@@ -75,7 +75,7 @@ def table(found: list[Mined]) -> Iterator[str]:
                 left_out = f"{fall}, {sure}"
             interval = f"[{row['low']:+.2f}, {row['high']:+.2f}]"
             yield (
-                f"| {of.number}: {of.mover}, {of.label} | {mined.described(each).rstrip(',')} | "
+                f"| {of.number}: {of.mover}, {of.label} | {mined.described(each)} | "
                 f"{row['mover_effect']:+.2f} | {row['other_effect']:+.2f} | "
                 f"{row['difference']:+.2f} {interval} | {left_out} |"
             )

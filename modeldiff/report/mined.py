@@ -71,7 +71,8 @@ class Mined:
             return f"No feature found that moves {of.mover} to class {of.label} and {of.other} less"
         row = first.row
         moved = f"moves {of.mover} towards class {of.label} by {points(row['mover_effect'])} points"
-        return f"{described(first)} {moved}, {of.other} by {points(row['other_effect'])}"
+        comma = "," if first.feature.kind == "patch" else ""
+        return f"{described(first)}{comma} {moved}, {of.other} by {points(row['other_effect'])}"
 
     @property
     def tried(self) -> int:
@@ -127,7 +128,7 @@ def described(one: MinedFeature) -> str:
         return f"The edit {part.name}{f' ({options})' if options else ''} at strength {strength:g}"
     if feature.kind == "patch":
         where = "at random places" if feature.anywhere else f"at row {top}, column {left}"
-        return f"A part of training image {feature.source}, {height} x {width} pixels, {where},"
+        return f"A part of training image {feature.source}, {height} x {width} pixels, {where}"
     if feature.kind == "learned patch":
         return f"A learned patch over {feature.mask.mean():.0%} of the image"
     most = float(np.abs(feature.picture).max())
@@ -181,7 +182,7 @@ def summary(mined: Mined, a: str, b: str) -> dict[str, Any]:
         row = one.row
         feature = {
             "kind": row["kind"],
-            "words": described(one).rstrip(","),
+            "words": described(one),
             "tried": int(row["tried"]),
             "change": row["change"],
             "edit": row["edit"],
