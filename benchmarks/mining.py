@@ -27,7 +27,7 @@ from modeldiff.attribution.gradients import influences
 from modeldiff.core import rng
 from modeldiff.dataset import as_float
 from modeldiff.mining import evidence, heat, search, split
-from modeldiff.mining.feature import KINDS, Feature
+from modeldiff.mining.feature import KINDS, RECOGNISED, Feature
 from modeldiff.mining.sides import Side
 from modeldiff.proof import of_difference, sets
 from modeldiff.training import Member, TrainedModels, train
@@ -198,14 +198,18 @@ def removed(
 
 def first(one: dict[str, Any], removal: list[list[float]]) -> int | None:
     """The feature that the page would show first: see `report.mined.Mined.first`."""
-    falls, differences = [], []
-    for found, effects, (random, group, low) in zip(
-        one["found"], one["effects"], removal, strict=True
+    falls, recognised, differences = [], [], []
+    for kind, found, effects, (random, group, low) in zip(
+        KINDS, one["found"], one["effects"], removal, strict=True
     ):
         falls.append(random - group if found and low > 0 else np.nan)
         differences.append(effects[0] - effects[1] if found else np.nan)
-    place = evidence.best(falls, one["changes"])
-    return evidence.best(differences, one["changes"]) if place is None else place
+        recognised.append(differences[-1] if kind in RECOGNISED else np.nan)
+    for values in (falls, recognised, differences):
+        place = evidence.best(values, one["changes"])
+        if place is not None:
+            return place
+    return None
 
 
 def effects(one: evidence.Evidence) -> list[float]:

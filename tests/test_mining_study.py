@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,18 @@ def test_the_page_says_it_in_a_sentence_and_shows_it(study, finished):
     assert [feature["kind"] for feature in entry["features"]] == list(KINDS)
     assert sum(feature["first"] for feature in entry["features"]) == 1
     assert {row["algorithm"] for row in entry["removal"]} == set(PAIR)
+
+
+def test_without_a_link_what_a_person_may_recognise_is_shown_first(study, finished):
+    (one,) = mined.read(study, Path(study.folder), finished[0], *PAIR)
+    unsure = {of: row | {"low": -1.0} for of, row in one.removals.items()}
+    first = replace(one, removals=unsure).first
+    assert first is not None
+    assert first.feature.kind in ("patch", "edit")
+    learned = tuple(each for each in one.direction.features if "learned" in each.feature.kind)
+    alone = replace(one, removals=unsure, direction=replace(one.direction, features=learned))
+    assert alone.first in learned
+    assert replace(alone, direction=replace(one.direction, features=())).first is None
 
 
 def test_the_hottest_pixels_are_red():

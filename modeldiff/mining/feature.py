@@ -9,6 +9,7 @@ from modeldiff.core import rng
 from modeldiff.transformations.library import Setting
 
 KINDS = ("patch", "learned patch", "learned pattern", "edit")
+RECOGNISED = ("patch", "edit")  # what a person may recognise, and has seen in images
 
 
 @dataclass(frozen=True)

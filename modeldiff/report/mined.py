@@ -9,6 +9,7 @@ import numpy as np
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.mining import pictures, removal
 from modeldiff.mining.evidence import best
+from modeldiff.mining.feature import RECOGNISED
 from modeldiff.mining.pictures import MinedDirection, MinedFeature
 from modeldiff.proof.effect import FEW
 from modeldiff.report import images
@@ -36,15 +37,21 @@ class Mined:
         """The feature to show first; None if none is found.
 
         Those that surely go with the training images come first, by how much of their effect does;
-        else by how much further they move the mover.
+        then what a person may recognise, then what is learned, by how much further they move the
+        mover.
         """
         found = self.direction.found
         changes = [one.row["change"] for one in found]
         falls = [self._fall(one) for one in found]
-        place = best(falls, changes)
-        if place is None:
-            place = best([one.row["difference"] for one in found], changes)
-        return None if place is None else found[place]
+        differences = [float(one.row["difference"]) for one in found]
+        recognised = []
+        for one, difference in zip(found, differences, strict=True):
+            recognised.append(difference if one.feature.kind in RECOGNISED else np.nan)
+        for values in (falls, recognised, differences):
+            place = best(values, changes)
+            if place is not None:
+                return found[place]
+        return None
 
     def removal(self, one: MinedFeature, name: str) -> dict[str, Any]:
         """What leaving out training images does to a feature's effect on an algorithm."""
@@ -64,7 +71,8 @@ class Mined:
             return f"No feature found that moves {of.mover} to class {of.label} and {of.other} less"
         row = first.row
         moved = f"moves {of.mover} towards class {of.label} by {points(row['mover_effect'])} points"
-        return f"{described(first)} {moved}, {of.other} by {points(row['other_effect'])}"
+        comma = "," if first.feature.kind == "patch" else ""
+        return f"{described(first)}{comma} {moved}, {of.other} by {points(row['other_effect'])}"
 
     @property
     def tried(self) -> int:
@@ -120,7 +128,7 @@ def described(one: MinedFeature) -> str:
         return f"The edit {part.name}{f' ({options})' if options else ''} at strength {strength:g}"
     if feature.kind == "patch":
         where = "at random places" if feature.anywhere else f"at row {top}, column {left}"
-        return f"A part of training image {feature.source}, {height} x {width} pixels, {where},"
+        return f"A part of training image {feature.source}, {height} x {width} pixels, {where}"
     if feature.kind == "learned patch":
         return f"A learned patch over {feature.mask.mean():.0%} of the image"
     most = float(np.abs(feature.picture).max())
@@ -174,7 +182,7 @@ def summary(mined: Mined, a: str, b: str) -> dict[str, Any]:
         row = one.row
         feature = {
             "kind": row["kind"],
-            "words": described(one).rstrip(","),
+            "words": described(one),
             "tried": int(row["tried"]),
             "change": row["change"],
             "edit": row["edit"],
