@@ -27,7 +27,6 @@ from modeldiff.dataset import Dataset, Images
 from modeldiff.planning import gradient_cost
 from modeldiff.study import Study
 from modeldiff.study.proof_section import INFLUENCE_KINDS
-from modeldiff.training import engine
 from modeldiff.training.engine import TrainedModels
 
 REPOSITORY = Path(__file__).parents[1]
@@ -80,18 +79,17 @@ def noise(size: Size) -> Dataset:
 
 
 def untrained(size: Size, study: Study, data: Dataset) -> TrainedModels:
-    algorithm = study.algorithms["plain"]
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(CLASSES))
-    state = {name: tensor[None] for name, tensor in module.state_dict().items()}
-    return TrainedModels(algorithm, module, state, batched=False, source="untrained")
+    shape = data.train.images.shape[1:]
+    return TrainedModels.untrained(study.algorithms["plain"], shape, len(CLASSES), "cpu")
 
 
 def planned(size: Size) -> dict[str, Any]:
     """What `plan` says."""
     study = study_of(size)
     data = noise(size)
-    cost = gradient_cost.measure(study, "plain", data, "cpu", time.process_time)
-    of_margins = MarginGradients(untrained(size, study, data), 0, size.train)
+    model = untrained(size, study, data)
+    cost = gradient_cost.measure(study, model, data, time.process_time)
+    of_margins = MarginGradients(model, 0, size.train)
     return {
         "parameters": of_margins.count,
         "projected": of_margins.projection is not None,

@@ -65,7 +65,7 @@ def influences(
     Raises UserError if the user's own model cannot be differentiated example by example.
     """
     n_train = len(train.labels)
-    for model in range(len(next(iter(trained.state.values())))):
+    for model in range(trained.models):
         gradients = MarginGradients(trained, model, n_train, dimensions)
         g, margins = gradients.of(train, range(n_train))
         influence = preconditioned(g, damping)

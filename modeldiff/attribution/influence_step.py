@@ -41,7 +41,7 @@ def write(
             rows = slice(part.targets.start, part.targets.stop)
             total["influence"][rows] += part.values.cpu().numpy()
             total["predictive"][rows] += (part.values * part.wrong).cpu().numpy()
-        models += len(next(iter(trained.state.values())))
+        models += trained.models
     for scores in total.values():
         scores /= models
         if not np.isfinite(scores).all():

@@ -55,8 +55,7 @@ class Pool:
                 fit = found.isfinite().all(2).all(1)
                 lost += int((~fit).sum())
                 if fit.any():
-                    state = {name: tensor[fit] for name, tensor in trained.state.items()}
-                    groups.append(replace(trained, state=state))
+                    groups.append(trained.only(fit))
                     logits.append(found[fit].cpu().numpy())
             sizes.append(sum(map(len, logits)) - before)
             failed.append(lost)
@@ -79,11 +78,10 @@ class Pool:
         groups = []
         start = 0
         for trained in self.groups:
-            stop = start + len(next(iter(trained.state.values())))
+            stop = start + trained.models
             own = torch.from_numpy(kept[(kept >= start) & (kept < stop)] - start)
             if len(own):
-                state = {name: t[own.to(t.device)] for name, t in trained.state.items()}
-                groups.append(replace(trained, state=state))
+                groups.append(trained.only(own))
             start = stop
         sizes = (min(models, n_a), min(models, n_b))
         return replace(self, groups=tuple(groups), sizes=sizes, logits=self.logits[kept])

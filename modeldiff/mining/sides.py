@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class Side:
 
     def log_probabilities(self, images: Tensor) -> Tensor:
         """log p, float32 [models x n x classes], with gradients for the images [n x C x H x W]."""
-        return torch.cat([group.differentiable(images).log_softmax(2) for group in self.groups])
+        return torch.cat([group.outputs(images).log_softmax(2) for group in self.groups])
 
 
 def finite(groups: Iterable[TrainedModels], images: np.ndarray) -> list[TrainedModels]:
@@ -48,8 +48,7 @@ def finite(groups: Iterable[TrainedModels], images: np.ndarray) -> list[TrainedM
     for trained in groups:
         fit = trained.logits(images).isfinite().all(2).all(1)
         if fit.any():
-            state = {name: tensor[fit] for name, tensor in trained.state.items()}
-            kept.append(replace(trained, state=state))
+            kept.append(trained.only(fit))
     return kept
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from modeldiff import dataset, subsets
 from modeldiff.comparison.contrast import contrast
@@ -25,8 +24,8 @@ from modeldiff.mining import budget
 from modeldiff.planning import gradient_cost
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
-from modeldiff.training import calibration, engine
-from modeldiff.training.nets import tensors
+from modeldiff.training import calibration
+from modeldiff.training.engine import TrainedModels
 
 MOST_MODELS = 2000  # that regression and comparison are measured on
 MOST_TARGETS = 1000
@@ -109,19 +108,19 @@ def _algorithm(
             if STAGES[stage].algorithm(names) == name:
                 for models in sharding.cut(study, stage, names, folder):
                     jobs.append(seconds[stage] * len(models))
-    module = engine.architecture(
-        study.algorithms[name], data.train.images.shape[1:], len(data.classes)
+    untrained = TrainedModels.untrained(
+        study.algorithms[name], data.train.images.shape[1:], len(data.classes), device
     )
     by_gradients = None
     if name in study.differentiated:
-        by_gradients = asdict(gradient_cost.measure(study, name, data, device, clock))
+        by_gradients = asdict(gradient_cost.measure(study, untrained, data, clock))
     return {
         "gradients": by_gradients,
         "seconds_per_model": seconds["training"],
         "seconds_per_full_model": seconds["full"],
-        "seconds_mining": _mining(study, name, data, module, seconds["full"], device, clock),
+        "seconds_mining": _mining(study, name, data, untrained, seconds["full"], clock),
         "width": width,
-        "bytes_per_full_model": sum(t.nbytes for t in module.state_dict().values()),
+        "bytes_per_full_model": sum(t.nbytes for t in untrained.state.values()),
         "jobs": len(jobs),
         "longest": max(jobs),
         "seconds": sum(jobs),
@@ -132,9 +131,8 @@ def _mining(
     study: Study,
     name: str,
     data: Dataset,
-    module: nn.Module,
+    untrained: TrainedModels,
     per_model: float,
-    device: str,
     clock: Callable[[], float],
 ) -> float:
     """Seconds to find and prove features of all proposals with an algorithm's models, were they all
@@ -143,8 +141,6 @@ def _mining(
     pairs = sum(name in pair for pair in study.mined)
     if not pairs:
         return 0.0
-    state = {each: tensor.detach()[None].to(device) for each, tensor in tensors(module).items()}
-    untrained = engine.TrainedModels(study.algorithms[name], module, state, False, name)
     images = data.train.images[:SHOWN]
     untrained.logits(images)  # what is done once
     start = clock()

@@ -10,7 +10,6 @@ from modeldiff.attribution.gradients import MarginGradients
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.study.proof_section import INFLUENCE_KINDS
-from modeldiff.training import engine
 from modeldiff.training.engine import TrainedModels
 
 EXAMPLES = 64  # whose gradients are measured
@@ -27,13 +26,9 @@ class GradientCost:
 
 
 def measure(
-    study: Study, name: str, data: Dataset, device: str, clock: Callable[[], float]
+    study: Study, untrained: TrainedModels, data: Dataset, clock: Callable[[], float]
 ) -> GradientCost:
     """Of the study's training images and targets, at an untrained model, which costs the same."""
-    algorithm = study.algorithms[name]
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
-    state = {key: tensor[None].to(device) for key, tensor in module.state_dict().items()}
-    untrained = TrainedModels(algorithm, module, state, batched=False, source=name)
     n_train = len(data.train.labels)
     n_targets = len(data.targets)
     of_margins = MarginGradients(untrained, 0, n_train)
@@ -46,7 +41,9 @@ def measure(
     signs = 0
     if of_margins.projection is not None:
         signs = sum(block.numel() for block in of_margins.projection.signs)
-    products = _products(n_train, n_targets, dimensions) * _seconds_per_operation(device, clock)
+    products = _products(n_train, n_targets, dimensions) * _seconds_per_operation(
+        of_margins.device, clock
+    )
     models = min(study.proof.proposers, study.full_models)
     return GradientCost(
         seconds=models * ((n_train + n_targets) * each + products),
@@ -72,7 +69,7 @@ def _values(n_train: int, n_targets: int, dimensions: int, parameters: int) -> f
     return scores + 2 * n_train * dimensions + 2 * small**2 + of_targets + 2 * at_once
 
 
-def _seconds_per_operation(device: str, clock: Callable[[], float]) -> float:
+def _seconds_per_operation(device: torch.device, clock: Callable[[], float]) -> float:
     """By a product of two square matrices."""
     square = torch.ones(SIDE, SIDE, device=device)
     float((square @ square)[0, 0])  # waits for the device

@@ -8,7 +8,7 @@ products.
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -52,6 +52,27 @@ class TrainedModels:
             model = self.algorithm.model.name
             raise UserError(f"{self.source}: does not fit the model {model}: {wrong}")
 
+    @classmethod
+    def untrained(
+        cls, algorithm: Algorithm, shape: tuple[int, ...], classes: int, device: str
+    ) -> "TrainedModels":
+        """One model with its first weights, to measure what using it costs; shape: of an image."""
+        module = architecture(algorithm, shape, classes)
+        state = {}
+        for name, tensor in tensors(module).items():
+            state[name] = tensor.detach()[None].to(device)
+        return cls(algorithm, module, state, batched=False, source="an untrained model")
+
+    @property
+    def models(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.state.values())))
+
+    def only(self, chosen: Tensor) -> "TrainedModels":
+        """Some of the models; chosen: bool [models], or their positions."""
+        state = {name: tensor[chosen.to(tensor.device)] for name, tensor in self.state.items()}
+        return replace(self, state=state)
+
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> Tensor:
         """Logits of images [n x C x H x W]: float32 [models x n x classes].
@@ -80,20 +101,8 @@ class TrainedModels:
             logits = (logits + self._logits(prepared.flip(3))) / 2
         return logits
 
-    def differentiable(self, images: Tensor) -> Tensor:
-        """Logits of images, float32 [n x C x H x W], on the device: [models x n x classes].
-
-        Gradients for the images go through preparation and models.
-        """
-        self.module.to(images.device).eval()
-        logits = self._logits(prepare(self.algorithm, images))
-        if self.algorithm.flip_average:
-            mirrored = self._logits(prepare(self.algorithm, images.flip(3)))
-            logits = (logits + mirrored) / 2
-        return logits
-
     def _logits(self, prepared: Tensor) -> Tensor:
-        models = len(next(iter(self.state.values())))
+        models = self.models
         with user_code.running(self.algorithm.model.name, "in use"):
             if models > 1 and self.batched:
                 return stacked_logits(self.module, self.state, prepared)

@@ -46,7 +46,7 @@ def _features(trained: TrainedModels, prepared: Tensor) -> Tensor:
 
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
-    models = len(next(iter(trained.state.values())))
+    models = trained.models
     try:
         with user_code.running(trained.algorithm.model.name, "features"):
             if models > 1 and trained.batched:

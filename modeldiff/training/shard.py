@@ -259,4 +259,4 @@ def _progress(
             ended=ended,
         ):
             yield trained
-            bar.update(len(next(iter(trained.state.values()))))
+            bar.update(trained.models)
