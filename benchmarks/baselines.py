@@ -11,7 +11,6 @@ are kept in docs/baselines.jsonl, so that a run that was cut goes on.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Any
 import numpy as np
 import planted
 import torch
-from planted import PHOTOS, Case
+from kept_rows import KeptRows, machine, put_between_marks
+from planted import Case
 from proof import precision, targets_of, wilson
 from sklearn.metrics import average_precision_score
 
@@ -28,7 +28,6 @@ from modeldiff.attribution.gradients import influences
 from modeldiff.baselines import Pool, exchange, named
 from modeldiff.baselines.methods import METHODS
 from modeldiff.baselines.surrogate_trees import rules
-from modeldiff.core import artifacts
 from modeldiff.proof import of_difference
 from modeldiff.training import Member, TrainedModels, train
 
@@ -191,14 +190,12 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
         said = [row["rules"] for row in rows if (row["what"], row["kind"]) == (what, kind)]
         label = kind if what == "planted" else "nothing differs"
         lines.append(f"| {label} | {len(said)} | {_rules(said)} |")
-    cpu = artifacts.origin()["hardware"]["cpu"]
     seconds = np.median([row["training"] for row in proposals])
     gradients = np.median([row["gradients"]["seconds"] for row in proposals])
     lines += [
         "",
         f"{MODELS} models of each recipe, trained in {seconds:.1f} CPU seconds (median), and "
-        f"gradients of {PROPOSERS} of each in {gradients:.1f}; {cpu}, one thread, "
-        f"torch {torch.__version__}.",
+        f"gradients of {PROPOSERS} of each in {gradients:.1f}; {machine()}.",
     ]
     return lines
 
@@ -221,13 +218,6 @@ def _rules(said: list[dict[str, Any]]) -> str:
     return f"{np.median([one['rules'] for one in said]):.0f} | {rate}"
 
 
-def write(rows: list[dict[str, Any]], page: Path) -> None:
-    """Put the tables between their marks."""
-    before, _, rest = page.read_text().partition("<!-- tables -->")
-    block = "\n".join(["<!-- tables -->", *tables(rows), ""])
-    page.write_text(before + block + "<!-- /tables -->" + rest.partition("<!-- /tables -->")[2])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10, help="of each kind")
@@ -236,19 +226,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the tables go, between their marks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kept = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    for key in plan(options.seeds, options.nulls, options.learned):
-        if any(row.items() >= key.items() for row in kept):
-            continue
-        if key["kind"].startswith("photos") and not PHOTOS.exists():
-            continue
+    kept = KeptRows(ROWS)
+    for key in kept.missing(plan(options.seeds, options.nulls, options.learned)):
         row = key | run(key)
-        kept.append(row)
-        with ROWS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        kept.add(row)
         print(key, {name: f"{one['p']:.3f}" for name, one in row["measures"].items()}, flush=True)
     if options.output:
-        write(kept, options.output)
+        put_between_marks(options.output, "tables", tables(kept.rows))
 
 
 if __name__ == "__main__":

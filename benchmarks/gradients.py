@@ -9,7 +9,6 @@ The largest size, 50,000 x 10,000 of ResNet-9, is only planned.
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from kept_rows import machine, put_between_marks
 
 from modeldiff.attribution.gradients import MarginGradients, influences
 from modeldiff.dataset import Dataset, Images
@@ -153,13 +153,8 @@ def main() -> None:
         lines.append(line(size, row))
         print(lines[-1], flush=True)
     if options.output:
-        made = (
-            f"{platform.machine()}, torch {torch.__version__}, one thread, CPU seconds; one model."
-        )
-        block = "\n".join(["<!-- gradients -->", *lines, "", made, ""])
-        before, _, rest = options.output.read_text().partition("<!-- gradients -->")
-        after = rest.partition("<!-- /gradients -->")[2]
-        options.output.write_text(before + block + "<!-- /gradients -->" + after)
+        lines += ["", f"{machine()}, CPU seconds; one model."]
+        put_between_marks(options.output, "gradients", lines)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,24 @@ run that was cut goes on.
 
 import argparse
 import json
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import planted
-import proof
 import torch
-from planted import PHOTOS, Case
+from kept_rows import KeptRows, machine, put_between_marks
+from mining_tables import kinds_table, null_table, planted_table
+from planted import Case
+from proof import precision, targets_of
 
 from modeldiff.attribution.gradients import influences
 from modeldiff.core import rng
 from modeldiff.dataset import as_float
 from modeldiff.mining import evidence, heat, search, split
-from modeldiff.mining.feature import KINDS, RECOGNISED, Feature
+from modeldiff.mining.feature import KINDS, Feature
 from modeldiff.mining.sides import Side
 from modeldiff.proof import of_difference, sets
 from modeldiff.training import Member, TrainedModels, train
@@ -38,8 +39,6 @@ IMAGES, CROPS, STEPS = 200, 1000, 100  # the workflow's defaults
 REMOVAL, REMOVED_MODELS = 0.02, 4  # share of training images left out; models of each
 PROPOSALS = 2  # by either kind of influence
 WIDTH = 5
-LOCAL = 0.5  # intersection over union that counts as the planted place
-HOT = 0.8  # share of the planted pixels among the hottest, likewise
 SIDES = ("plain", "masked")
 
 
@@ -82,7 +81,7 @@ def weights_of(case: Case, groups: list[list[TrainedModels]], named: bool) -> li
     for some in groups:
         values: dict[str, list[np.ndarray]] = {"influence": [], "predictive": []}
         for group in some[: FINDING // WIDTH]:
-            for part in influences(group, case.train, proof.targets_of(case)):
+            for part in influences(group, case.train, targets_of(case)):
                 values["influence"].append(part.values.numpy())
                 values["predictive"].append((part.values * part.wrong).numpy())
         of_both.append(values)
@@ -157,7 +156,7 @@ def direction(
     proved = [evidence.evidence(*sides, i, last, level) for i in range(len(KINDS))]
     changes = [search.change(feature, to_choose) for feature in mining.features]
     return {
-        "ap": proof.precision(case.train_truth, weights),
+        "ap": precision(case.train_truth, weights),
         "label": of.label,
         "effects": [effects(one) for one in proved],
         "features": [said(feature) for feature in mining.features],
@@ -197,19 +196,14 @@ def removed(
 
 
 def first(one: dict[str, Any], removal: list[list[float]]) -> int | None:
-    """The feature that the page would show first: see `report.mined.Mined.first`."""
-    falls, recognised, differences = [], [], []
-    for kind, found, effects, (random, group, low) in zip(
-        KINDS, one["found"], one["effects"], removal, strict=True
-    ):
+    """The feature that the page would show first."""
+    falls = []
+    differences = []
+    for found, effects, left_out in zip(one["found"], one["effects"], removal, strict=True):
+        random, group, low = left_out
         falls.append(random - group if found and low > 0 else np.nan)
         differences.append(effects[0] - effects[1] if found else np.nan)
-        recognised.append(differences[-1] if kind in RECOGNISED else np.nan)
-    for values in (falls, recognised, differences):
-        place = evidence.best(values, one["changes"])
-        if place is not None:
-            return place
-    return None
+    return evidence.first_shown(KINDS, falls, differences, one["changes"])
 
 
 def effects(one: evidence.Evidence) -> list[float]:
@@ -273,116 +267,17 @@ def run(key: dict[str, Any]) -> dict[str, Any]:
     return mined(key["kind"], key["seed"], names, named)
 
 
-def share(one: dict[str, Any], row: dict[str, Any], place: int | None) -> float:
-    """The difference that a feature makes, as a share of what the planted one makes."""
-    if place is None:
-        return 0.0
-    mover, other, *_ = one["effects"][place]
-    own_mover, own_other = row["own"]
-    return float((mover - other) / (own_mover - own_other))
-
-
-def spread(values: Sequence[float]) -> str:
-    """Median, and least to most."""
-    return f"{np.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def placed(one: dict[str, Any]) -> bool:
-    """Whether the patch or the heat lies where the planted pixels are."""
-    return bool(one["iou"][0] >= LOCAL or one["heat_share"] >= HOT)
-
-
-def planted_table(rows: list[dict[str, Any]]) -> list[str]:
-    """What is found of what was planted: the first direction of each seed, fixed in advance."""
-    lines = [
-        "| planted | images | found | shown first: patch, learned patch, learned pattern, edit | "
-        f"effect as a share of the planted feature's own | place: IoU of the patch >= {LOCAL} or "
-        f"heat >= {HOT} | effect on `plain` without random images | without the direction's | the "
-        "fall is sure | CPU seconds per direction |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for kind, (k, *_) in KINDS_PLANTED.items():
-        own = [row for row in rows if (row["what"], row["kind"]) == ("planted", kind)]
-        if not own:
-            continue
-        mined_of = [row["directions"][0] for row in own]
-        hits = sum(row["first"] is not None for row in own)
-        kinds = [str(sum(row["first"] == place for row in own)) for place in range(len(KINDS))]
-        shares = [share(row["directions"][0], row, row["first"]) for row in own]
-        local = [placed(one) for one in mined_of if "iou" in one]
-        left_out = []
-        for row in own:
-            if row["first"] is not None:
-                left_out.append(row["removal"]["plain"][row["first"]])
-        cells = [
-            kind,
-            str(k),
-            proof.wilson(hits, len(own)),
-            ", ".join(kinds),
-            spread(shares),
-            proof.wilson(sum(local), len(local)) if local else "no place",
-            spread([random for random, _, _ in left_out]),
-            spread([group for _, group, _ in left_out]),
-            proof.wilson(sum(low > 0 for *_, low in left_out), len(left_out)),
-            f"{np.median([row['seconds'] / len(row['directions']) for row in own]):.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def kinds_table(rows: list[dict[str, Any]]) -> list[str]:
-    """What each kind of feature comes to alone."""
-    lines = [f"| planted | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
-    for kind in KINDS_PLANTED:
-        own = [row for row in rows if (row["what"], row["kind"]) == ("planted", kind)]
-        if not own:
-            continue
-        cells = [kind]
-        for place in range(len(KINDS)):
-            hits = sum(row["directions"][0]["found"][place] for row in own)
-            shares = [share(row["directions"][0], row, place) for row in own]
-            cells.append(f"{hits} of {len(own)}; {np.median(shares):.2f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def null_table(rows: list[dict[str, Any]]) -> list[str]:
-    """What is found where nothing differs."""
-    lines = [
-        "| nothing differs | pairs with a feature | directions with a feature | features found |",
-        "|---|---|---|---|",
-    ]
-    for kind in NULLS:
-        own = [row for row in rows if (row["what"], row["kind"]) == ("null", kind)]
-        if not own:
-            continue
-        directions = [one for row in own for one in row["directions"]]
-        of_pairs = sum(any(any(one["found"]) for one in row["directions"]) for row in own)
-        of_directions = sum(any(one["found"]) for one in directions)
-        features = sum(sum(one["found"]) for one in directions)
-        cells = [
-            kind,
-            proof.wilson(of_pairs, len(own)),
-            proof.wilson(of_directions, len(directions)),
-            f"{features} of {len(KINDS) * len(directions)}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
 def write(rows: list[dict[str, Any]], page: Path) -> None:
     """Put the tables between their marks."""
     made = (
         f"{FINDING} models of each recipe find and choose, {PROVING} prove; at most {IMAGES} "
         f"images to find on, {CROPS} patches, {STEPS} steps; {REMOVED_MODELS} models of each "
         f"without {REMOVAL:.0%} of the training images (or the planted group, if it is larger). "
-        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread."
+        f"{machine()}."
     )
-    parts = [planted_table(rows), kinds_table(rows), null_table(rows), [made]]
-    block = "\n\n".join("\n".join(part) for part in parts)
-    before, _, rest = page.read_text().partition("<!-- tables -->")
-    after = rest.partition("<!-- /tables -->")[2]
-    page.write_text(f"{before}<!-- tables -->\n{block}\n<!-- /tables -->{after}")
+    lines = planted_table(rows, {kind: k for kind, (k, *_) in KINDS_PLANTED.items()})
+    lines += ["", *kinds_table(rows, KINDS_PLANTED), "", *null_table(rows, NULLS), "", made]
+    put_between_marks(page, "tables", lines)
 
 
 def main() -> None:
@@ -391,23 +286,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the tables go, between their marks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kept = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    for key in plan(options.seeds):
-        if any(row.items() >= key.items() for row in kept):
-            continue
-        if key["kind"].startswith("photos") and not PHOTOS.exists():
-            continue
+    kept = KeptRows(ROWS)
+    for key in kept.missing(plan(options.seeds)):
         start = time.process_time()
         row = key | run(key)
         row["all_seconds"] = time.process_time() - start
-        kept.append(row)
-        with ROWS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        kept.add(row)
         for one in row["directions"]:
             print(key, json.dumps(one))
         print(row.get("own"), f"{row['seconds']:.1f} of {row['all_seconds']:.1f} s", flush=True)
     if options.output:
-        write(kept, options.output)
+        write(kept.rows, options.output)
 
 
 if __name__ == "__main__":

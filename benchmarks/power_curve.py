@@ -16,8 +16,6 @@ Rows are kept in docs/power.jsonl, so that a run that was cut goes on.
 """
 
 import argparse
-import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +28,8 @@ import numpy as np
 import pandas as pd
 import planted
 import torch
-from planted import PHOTOS, Case
+from kept_rows import KeptRows, machine, put_between_marks
+from planted import Case
 from proof import LEVEL, SIDES, margins_of, precision, targets_of, wilson
 from scipy.stats import rankdata
 from torch.utils.data import DataLoader, TensorDataset
@@ -283,37 +282,24 @@ def case_of(row: dict[str, Any]) -> str:
     return f"{row['kind']}, k = {row['k']}"
 
 
-def write(rows: list[dict[str, Any]], page: Path) -> None:
-    """Put the tables between their marks."""
-    made = f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread"
-    block = "\n".join(["<!-- curve -->", *tables(rows), "", f"{made}.", ""])
-    before, _, rest = page.read_text().partition("<!-- curve -->")
-    page.write_text(before + block + "<!-- /curve -->" + rest.partition("<!-- /curve -->")[2])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--output", type=Path, help="where the tables go, between their marks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kept = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+    kept = KeptRows(ROWS)
     warm = np.random.default_rng(0).normal(size=(60, 30))
     fit(warm > 0, warm, estimator="lasso")  # its code is compiled at the first call
+    keys = []
     for kind, k in CASES:
-        for seed in range(options.seeds):
-            key = {"kind": kind, "k": k, "seed": seed}
-            if any(row.items() >= key.items() for row in kept):
-                continue
-            if kind.startswith("photos") and not PHOTOS.exists():
-                continue
-            row = key | run(kind, k, seed)
-            kept.append(row)
-            with ROWS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(key, flush=True)
+        keys += [{"kind": kind, "k": k, "seed": seed} for seed in range(options.seeds)]
+    for key in kept.missing(keys):
+        kept.add(key | run(**key))
+        print(key, flush=True)
     if options.output:
-        write(kept, options.output)
+        lines = [*tables(kept.rows), "", f"{machine()}."]
+        put_between_marks(options.output, "curve", lines)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ on.
 """
 
 import argparse
-import json
-import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,8 @@ import numpy as np
 import pandas as pd
 import planted
 import torch
-from planted import PHOTOS, Case
+from kept_rows import KeptRows, machine, put_between_marks
+from planted import Case
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score
 
@@ -281,15 +280,12 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
 
 def write(rows: list[dict[str, Any]], page: Path) -> None:
     """Put the tables between their marks."""
-    made = f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread"
     settings = (
         f"{PROPOSERS} models of each algorithm propose, {PROPOSALS} proposals by either kind of "
         f"influence, {MODELS} models of each algorithm on either half in a round, {ROUNDS} rounds "
         "at most"
     )
-    block = "\n".join(["<!-- tables -->", *tables(rows), "", f"{settings}; {made}.", ""])
-    before, _, rest = page.read_text().partition("<!-- tables -->")
-    page.write_text(before + block + "<!-- /tables -->" + rest.partition("<!-- /tables -->")[2])
+    put_between_marks(page, "tables", [*tables(rows), "", f"{settings}; {machine()}."])
 
 
 def main() -> None:
@@ -300,20 +296,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the tables go, between their marks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kept = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    for key in plan(options.seeds, options.nulls, options.contrasts):
-        if any(row.items() >= key.items() for row in kept):
-            continue
-        if key["kind"].startswith("photos") and not PHOTOS.exists():
-            continue
+    kept = KeptRows(ROWS)
+    for key in kept.missing(plan(options.seeds, options.nulls, options.contrasts)):
         row = key | run(key)
-        kept.append(row)
-        with ROWS.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        kept.add(row)
         one = best(row)
         print(key, f"AP {one['train_ap']:.2f} p {one['adjusted']:.1e} {row['seconds']:.1f} s")
     if options.output:
-        write(kept, options.output)
+        write(kept.rows, options.output)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ def test_a_model_that_is_right_but_unsure_has_not_failed(study, data, tmp_path, 
     """All its log-odds are below 0, for it gives the right class a ninth of the probability."""
     labels = torch.from_numpy(data.test.labels[data.targets])
     sure = 0.1 * one_hot(labels, len(data.classes)).float()
-    trained = SimpleNamespace(logits=lambda _: sure[None], state={"weight": torch.zeros(1, 1)})
+    state = {"weight": torch.zeros(1, 1)}
+    trained = SimpleNamespace(models=1, logits=lambda _: sure[None], state=state)
     monkeypatch.setattr(engine, "train", lambda *_, **__: iter([trained]))
     path = shard(study, data, range(1), tmp_path)
     assert (np.load(path) < 0).all()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modeldiff.mining.feature import Feature
+from modeldiff.mining.feature import RECOGNISED, Feature
 from modeldiff.mining.sides import Side
 from modeldiff.proof.effect import Effect
 from modeldiff.training.engine import TrainedModels
@@ -103,6 +103,29 @@ def _effect(value: float, sources: Sequence[np.ndarray], level: float) -> Effect
     return Effect(value=value, low=value - far, high=value + far)
 
 
+def first_shown(
+    kinds: Sequence[str],
+    falls: Sequence[float],
+    differences: Sequence[float],
+    changes: Sequence[float],
+) -> int | None:
+    """Which of a direction's features to show first; None if none is found.
+
+    Those that surely go with the training images come first, by how much of their effect does; then
+    what a person may recognise, then what is learned, by how much further they move the mover.
+    kinds: of each; falls: NaN where it is not sure; differences: NaN of one that is not found;
+    changes: how far it moves an image's values.
+    """
+    recognised = []
+    for kind, difference in zip(kinds, differences, strict=True):
+        recognised.append(difference if kind in RECOGNISED else np.nan)
+    for values in (falls, recognised, differences):
+        place = best(values, changes)
+        if place is not None:
+            return place
+    return None
+
+
 def best(values: Sequence[float], changes: Sequence[float]) -> int | None:
     """Which of a direction's features to show first; None of none.
 
@@ -111,7 +134,7 @@ def best(values: Sequence[float], changes: Sequence[float]) -> int | None:
     image's values.
     """
     counted = np.array(values)
-    if np.isnan(counted).all():
+    if np.isnan(counted).all():  # also of none
         return None
     near = counted >= ENOUGH * np.nanmax(counted)
     return int(np.where(near, changes, np.inf).argmin())

@@ -8,8 +8,7 @@ import numpy as np
 
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.mining import pictures, removal
-from modeldiff.mining.evidence import best
-from modeldiff.mining.feature import RECOGNISED
+from modeldiff.mining.evidence import first_shown
 from modeldiff.mining.pictures import MinedDirection, MinedFeature
 from modeldiff.proof.effect import FEW
 from modeldiff.report import images
@@ -34,24 +33,15 @@ class Mined:
 
     @property
     def first(self) -> MinedFeature | None:
-        """The feature to show first; None if none is found.
-
-        Those that surely go with the training images come first, by how much of their effect does;
-        then what a person may recognise, then what is learned, by how much further they move the
-        mover.
-        """
+        """The feature to show first; None if none is found."""
         found = self.direction.found
-        changes = [one.row["change"] for one in found]
-        falls = [self._fall(one) for one in found]
-        differences = [float(one.row["difference"]) for one in found]
-        recognised = []
-        for one, difference in zip(found, differences, strict=True):
-            recognised.append(difference if one.feature.kind in RECOGNISED else np.nan)
-        for values in (falls, recognised, differences):
-            place = best(values, changes)
-            if place is not None:
-                return found[place]
-        return None
+        place = first_shown(
+            kinds=[one.feature.kind for one in found],
+            falls=[self._fall(one) for one in found],
+            differences=[float(one.row["difference"]) for one in found],
+            changes=[one.row["change"] for one in found],
+        )
+        return None if place is None else found[place]
 
     def removal(self, one: MinedFeature, name: str) -> dict[str, Any]:
         """What leaving out training images does to a feature's effect on an algorithm."""
