@@ -5,8 +5,10 @@ import re
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from modeldiff import dataset
+from modeldiff.cli import main
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.study.validation import parse
@@ -59,3 +61,16 @@ def ridge(repository):
     """The module of the document's example, which is what ridge regression here does."""
     text = (repository / "docs/attributions.md").read_text()
     return re.search(r"^```python\n(.*?)^```$", text, re.S | re.M)[1]
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run `modeldiff` in a folder of its own; returns exit code, output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        ended = CliRunner().invoke(main, [str(w) for w in words])
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+        return ended.exit_code, ended.stdout, ended.stderr
+
+    return run

@@ -39,13 +39,6 @@ def read(path: str | Path, *, transposed: bool = False, key: str | None = None) 
     return array.T if transposed else array
 
 
-def check_finite(path: str | Path, scores: np.ndarray) -> None:
-    """UserError that names the file and the first row with a number that is not finite."""
-    bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-    if len(bad):
-        raise UserError(f"{path}: {len(bad)} rows are not finite, the first is row {bad[0]}")
-
-
 def arrays(path: str | Path) -> dict[Any, Any]:
     """The arrays of a file by name; a lone one has the name None. UserError names the file."""
     path = Path(path)

@@ -1,6 +1,6 @@
 """Distances between models by their features: CKA, and canonical correlations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,9 @@ def _subspace(features: np.ndarray) -> _Subspace:
     return _Subspace(left[:, :kept], values[:kept, None] * right[:kept])
 
 
-def _by_pairs(features: Sequence[np.ndarray], correlation) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _by_pairs(
+    features: Sequence[np.ndarray], correlation: Callable[[_Subspace, _Subspace], float]
+) -> np.ndarray:
     """1 - correlation of each pair of models."""
     subspaces = [_subspace(one) for one in features]
     distances = np.zeros((len(subspaces), len(subspaces)))

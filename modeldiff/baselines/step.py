@@ -112,8 +112,7 @@ def _pool(
     """The models that are compared, and the images."""
     loaded = []
     for name in pair:
-        key = study.key("full", name)  # which tells the two apart
-        own = [path for path in checkpoints if artifacts.record(path)["key"] == key]
+        own = artifacts.made_for(checkpoints, study.key("full", name))
         most = study.baselines.models
         loaded.append(load_full(study, name, data, own, device=device, first=most))
     chosen = _chosen(study, data)

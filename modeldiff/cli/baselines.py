@@ -6,18 +6,19 @@ import click
 
 from modeldiff.cli.options import (
     FILE,
+    check_pair,
     data_option,
     device_options,
     output_option,
+    pair_argument,
     study_argument,
 )
-from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("checkpoints", type=FILE, nargs=-1, required=True)
 @data_option
 @device_options
@@ -37,10 +38,6 @@ def baselines(
     from modeldiff import dataset
     from modeldiff.baselines import step
 
-    if pair not in study.with_baselines:
-        known = ", ".join(" and ".join(each) for each in study.with_baselines)
-        raise UserError(
-            f"{' and '.join(pair)}: study {study.name} has baselines of {known or 'no pair'}"
-        )
+    check_pair(study, pair, study.with_baselines, "has baselines of")
     data = dataset.read(manifest, study.key("dataset"))
     step.write(study, pair, data, checkpoints, output, device=device)

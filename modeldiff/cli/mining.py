@@ -4,21 +4,22 @@ from pathlib import Path
 
 import click
 
-from modeldiff.cli.options import FILE, data_option, device_options, output_option, study_argument
-from modeldiff.core.errors import UserError
+from modeldiff.cli.options import (
+    FILE,
+    check_of_pair,
+    check_pair,
+    data_option,
+    device_options,
+    output_option,
+    pair_argument,
+    study_argument,
+)
 from modeldiff.study import Study
-
-
-def mined(study: Study, pair: tuple[str, str]) -> None:
-    """UserError unless features are looked for behind what is proved of the pair."""
-    if pair not in study.mined:
-        known = ", ".join(" and ".join(each) for each in study.mined)
-        raise UserError(f"{' and '.join(pair)}: study {study.name} mines {known or 'no pair'}")
 
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("checkpoints", type=FILE, nargs=-1, required=True)
 @click.option("--proposals", type=FILE, required=True, help="Of the pair.")
 @click.option("--proof", type=FILE, required=True, help="What retraining says of them.")
@@ -39,14 +40,14 @@ def mine(
     from modeldiff import dataset
     from modeldiff.mining import step
 
-    mined(study, pair)
+    check_pair(study, pair, study.mined, "mines")
     data = dataset.read(manifest, study.key("dataset"))
     step.write(study, pair, data, checkpoints, proposals, proof, output, device=device)
 
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("algorithm")
 @click.argument("features", type=FILE)
 @click.option("--proposals", type=FILE, required=True, help="Of the pair.")
@@ -74,9 +75,8 @@ def removal(
     from modeldiff import dataset, training
     from modeldiff.mining import removal
 
-    mined(study, pair)
-    if algorithm not in pair:
-        raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
+    check_pair(study, pair, study.mined, "mines")
+    check_of_pair(pair, algorithm)
     data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
     chosen = study.at_width(width) if width else study
     removal.write(chosen, pair, algorithm, data, proposals, proof, features, output, device=device)

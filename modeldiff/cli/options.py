@@ -1,6 +1,6 @@
 """Arguments and options that commands share, and what is made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,21 @@ def known(ctx: click.Context, param: click.Parameter, algorithm: str) -> str:
     return algorithm
 
 
+def check_pair(
+    study: Study, pair: tuple[str, str], pairs: Sequence[tuple[str, str]], does: str
+) -> None:
+    """UserError unless the pair is one of those that the study does something with."""
+    if pair not in pairs:
+        of = ", ".join(" and ".join(each) for each in pairs) or "no pair"
+        raise UserError(f"{' and '.join(pair)}: study {study.name} {does} {of}")
+
+
+def check_of_pair(pair: tuple[str, str], algorithm: str) -> None:
+    """UserError unless the algorithm is one of the pair."""
+    if algorithm not in pair:
+        raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
+
+
 study_argument = click.argument("study", type=Config())
 algorithm_argument = click.argument("algorithm", callback=known)
 
@@ -100,6 +115,7 @@ def output_option(command: Any) -> Any:
     )
 
 
+pair_argument = click.argument("pair", nargs=2)
 data_option = click.option(
     "--dataset", "manifest", type=FILE, required=True, help="Manifest of the prepared data set."
 )

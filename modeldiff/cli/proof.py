@@ -7,9 +7,12 @@ import click
 from modeldiff.cli.options import (
     FILE,
     Range,
+    check_of_pair,
+    check_pair,
     data_option,
     device_options,
     output_option,
+    pair_argument,
     study_argument,
     threads_option,
 )
@@ -17,13 +20,6 @@ from modeldiff.cli.verification import on_models
 from modeldiff.core import devices
 from modeldiff.core.errors import UserError
 from modeldiff.study import Study
-
-
-def proved(study: Study, pair: tuple[str, str]) -> None:
-    """UserError unless the study proves differences of the pair."""
-    if pair not in study.proved:
-        known = ", ".join(" and ".join(each) for each in study.proved)
-        raise UserError(f"{' and '.join(pair)}: study {study.name} proves {known or 'no pair'}")
 
 
 @click.command()
@@ -41,7 +37,7 @@ def gradients(study: Study, **given: object) -> None:
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("gradients", type=FILE, nargs=2)
 @data_option
 @threads_option
@@ -58,7 +54,7 @@ def proposals(
     from modeldiff import dataset
     from modeldiff.proof import step
 
-    proved(study, pair)
+    check_pair(study, pair, study.proved, "proves")
     devices.claim(0, threads)
     data = dataset.read(manifest, study.key("dataset"))
     step.write_proposals(study, pair, data, gradients, output)
@@ -66,7 +62,7 @@ def proposals(
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("algorithm")
 @click.argument("round_number", metavar="ROUND", type=click.IntRange(1))
 @click.argument("proposals", type=FILE)
@@ -96,9 +92,8 @@ def retrain(
     from modeldiff import dataset, training
     from modeldiff.proof import step
 
-    proved(study, pair)
-    if algorithm not in pair:
-        raise UserError(f"algorithm {algorithm!r}: must be one of {' and '.join(pair)}")
+    check_pair(study, pair, study.proved, "proves")
+    check_of_pair(pair, algorithm)
     data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
     chosen = study.at_width(width) if width else study
     step.retrain(
@@ -118,7 +113,7 @@ def retrain(
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("proposals", type=FILE)
 @click.argument("retrained", type=FILE, nargs=-1, required=True)
 @click.option("--rounds", type=click.IntRange(1), help="The first so many.  [default: all]")
@@ -137,5 +132,5 @@ def proof(
     """
     from modeldiff.proof import step
 
-    proved(study, pair)
+    check_pair(study, pair, study.proved, "proves")
     step.write(study, pair, rounds or study.proof.rounds, proposals, retrained, output)

@@ -20,6 +20,7 @@ from modeldiff.cli.options import (
     margins_option,
     masks_option,
     output_option,
+    pair_argument,
     regression,
     study_argument,
     threads_option,
@@ -230,7 +231,7 @@ def scores(study: Study, algorithm: str, manifest: Path, device: str, output: Pa
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("models", type=FILE, nargs=-1)
 @click.option("--weights", "given", type=FILE, nargs=2, required=True, help="Of both, in order.")
 @data_option

@@ -20,7 +20,7 @@ from modeldiff.cli.options import (
     json_option,
     study_argument,
 )
-from modeldiff.core import artifacts, devices
+from modeldiff.core import arguments, artifacts, devices
 from modeldiff.core.errors import UserError, printable, shown
 from modeldiff.jobs import changes
 from modeldiff.jobs import status as states
@@ -260,7 +260,7 @@ def compare(
     arrays = []
     for path in (a, b):
         array = score_files.read(path, transposed=transposed, key=key)
-        score_files.check_finite(path, array)
+        arguments.finite_rows(path, array)
         arrays.append(array)
     shape_a, shape_b = (list(array.shape) for array in arrays)
     if shape_a != shape_b:

@@ -13,6 +13,7 @@ from modeldiff.cli.options import (
     data_option,
     device_options,
     output_option,
+    pair_argument,
     study_argument,
 )
 from modeldiff.core.errors import UserError
@@ -49,7 +50,7 @@ def predictions(**given: Any) -> None:
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.argument("predictions", type=FILE, nargs=-1)
 @output_option
 def verification(
@@ -80,7 +81,7 @@ def trials(**given: Any) -> None:
 
 @click.command()
 @study_argument
-@click.argument("pair", nargs=2)
+@pair_argument
 @click.option("--trials", type=FILE, nargs=2, required=True, help="Of both, in order.")
 @click.option("--comparison", type=FILE, required=True, help="Of the pair.")
 @data_option

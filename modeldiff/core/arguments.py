@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,15 @@ def matrix(name: str, given: Any, sides: str) -> np.ndarray:
         raise UserError(f"{name}: is {described(given)}; must be numbers [{sides}]")
     if rows.ndim != 2 or 0 in rows.shape:
         raise UserError(f"{name}: has shape {rows.shape}; must be [{sides}]")
-    if not np.isfinite(rows).all():
-        bad = np.flatnonzero(~np.isfinite(rows).all(1))
-        raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
+    finite_rows(name, rows)
     return rows.astype(np.float64, copy=False)
+
+
+def finite_rows(name: str | Path, rows: np.ndarray) -> None:
+    """UserError if a row of a matrix has a number that is not finite; name: of it, or its file."""
+    bad = np.flatnonzero(~np.isfinite(rows).all(1))
+    if len(bad):
+        raise UserError(f"{name}: {len(bad)} rows are not finite, the first is row {bad[0]}")
 
 
 def vector(name: str, given: Any) -> np.ndarray:

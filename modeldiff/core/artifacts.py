@@ -15,7 +15,7 @@ import subprocess
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -113,6 +113,11 @@ def record(path: str | Path) -> dict[str, Any]:
         said = f"{path}: has no readable record {record_path(path).name}"
         raise CorruptArtifact(f"{said}; if it is ModelDiff's, remove it and run again") from None
     return content
+
+
+def made_for(paths: Sequence[str | Path], key: str) -> list[str | Path]:
+    """Those of the artifacts that were made for `key`, by their records."""
+    return [path for path in paths if record(path)["key"] == key]
 
 
 def verify(path: str | Path, key: str) -> Path:

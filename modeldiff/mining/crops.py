@@ -22,8 +22,8 @@ def crops(
     height, width = sources.shape[2:]
     found = []
     for side in sides(height, width):
-        for top in _places(height, side):
-            for left in _places(width, side):
+        for top in places(height, side):
+            for left in places(width, side):
                 mask = np.zeros((height, width), np.float32)
                 mask[top : top + side, left : left + side] = 1
                 for picture, number in zip(sources, numbers, strict=True):
@@ -38,7 +38,7 @@ def sides(height: int, width: int) -> list[int]:
     return sorted({min(shorter, max(SMALLEST, round(share * shorter))) for share in SHARES})
 
 
-def _places(length: int, side: int) -> list[int]:
-    """Half a side apart, from the first to the last."""
+def places(length: int, side: int) -> list[int]:
+    """Where squares start: half a side apart, from the first place to the last."""
     last = length - side
     return sorted({*range(0, last + 1, max(1, side // 2)), last})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modeldiff.mining.crops import places
 from modeldiff.mining.sides import Side
 
 SURE = 1e-6  # no probability is nearer to 0 or 1
@@ -39,8 +40,8 @@ def covering(
     whole = _log_odds(mover, images, label) - _log_odds(other, images, label)
     lost = np.zeros((len(images), height, width))
     windows = np.zeros((height, width))
-    for top in _places(height, side):
-        for left in _places(width, side):
+    for top in places(height, side):
+        for left in places(width, side):
             at = (..., slice(top, top + side), slice(left, left + side))
             covered = images.copy()
             covered[at] = background[at]
@@ -65,12 +66,6 @@ def gradients(
         total += gradient / STEPS
     found: np.ndarray = (total * way).sum(1).cpu().numpy().astype(np.float64)
     return found
-
-
-def _places(length: int, side: int) -> list[int]:
-    """Half a window apart, from the first to the last."""
-    last = length - side
-    return sorted({*range(0, last + 1, max(1, side // 2)), last})
 
 
 def _log_odds(side: Side, images: np.ndarray, label: int) -> np.ndarray:

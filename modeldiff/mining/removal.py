@@ -162,18 +162,12 @@ def _effects(moved: np.ndarray, level: float) -> dict[str, Any]:
     """
     random, group = (_finished(half) for half in np.split(moved, 2))
     said = evidence(random, group, 0, 0, level)
+    counts = {"models_random": random.models, "models_group": group.models}
     return {
-        "random_effect": said.mover.value,
-        "random_low": said.mover.low,
-        "random_high": said.mover.high,
-        "group_effect": said.other.value,
-        "group_low": said.other.low,
-        "group_high": said.other.high,
-        "fall": said.difference.value,
-        "low": said.difference.low,
-        "high": said.difference.high,
-        "models_random": random.models,
-        "models_group": group.models,
+        **said.mover.columns("random_effect", "random_low", "random_high"),
+        **said.other.columns("group_effect", "group_low", "group_high"),
+        **said.difference.columns("fall", "low", "high"),
+        **counts,
         "images": moved.shape[1],
     }
 

@@ -135,8 +135,7 @@ class _Models:
             yield from finite([group], images)
 
     def _of(self, name: str) -> list[str | Path]:
-        key = self.study.key("full", name)
-        return [path for path in self.checkpoints if artifacts.record(path)["key"] == key]
+        return artifacts.made_for(self.checkpoints, self.study.key("full", name))
 
 
 @dataclass(frozen=True)
@@ -234,17 +233,9 @@ def _description(feature: Feature) -> dict[str, Any]:
 
 
 def _effects(said: Evidence) -> dict[str, float]:
-    return {
-        "mover_effect": said.mover.value,
-        "mover_low": said.mover.low,
-        "mover_high": said.mover.high,
-        "other_effect": said.other.value,
-        "other_low": said.other.low,
-        "other_high": said.other.high,
-        "difference": said.difference.value,
-        "low": said.difference.low,
-        "high": said.difference.high,
-    }
+    mover = said.mover.columns("mover_effect", "mover_low", "mover_high")
+    other = said.other.columns("other_effect", "other_low", "other_high")
+    return mover | other | said.difference.columns("difference", "low", "high")
 
 
 def _arrays(

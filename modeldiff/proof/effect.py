@@ -42,6 +42,10 @@ class Effect:
     low: float
     high: float
 
+    def columns(self, value: str, low: str, high: str) -> dict[str, float]:
+        """The three, by the names that a table has for them."""
+        return {value: self.value, low: self.low, high: self.high}
+
 
 @dataclass(frozen=True)
 class Proof:

@@ -198,7 +198,7 @@ def _row(experiment: Experiment, proposal: Proposal, proof: Proof) -> dict[str, 
         "needed": proof.needed,
     }
     for side, effect in (("a", proof.a), ("b", proof.b), ("difference", proof.difference)):
-        row |= {side: effect.value, f"{side}_low": effect.low, f"{side}_high": effect.high}
+        row |= effect.columns(side, f"{side}_low", f"{side}_high")
     return row
 
 
@@ -208,9 +208,8 @@ def _margins(
     """Margins of an algorithm's models of a round: [repeats x experiments x 2 sets x targets]."""
     key = study.key("retraining", *pair, name, str(round_number))
     parts = []
-    for path in retrained:
-        if artifacts.record(path)["key"] == key:  # which tells algorithms and rounds apart
-            parts.append(artifacts.array(path, key, kind="f", dimensions=2))
+    for path in artifacts.made_for(retrained, key):
+        parts.append(artifacts.array(path, key, kind="f", dimensions=2))
     held = sum(len(part) for part in parts)
     if held != study.proof.retrained(round_number):
         wanted = f"must be {study.proof.retrained(round_number)} of round {round_number}"

@@ -7,7 +7,8 @@ import numpy as np
 
 from modeldiff.report.baselines import Baselines
 from modeldiff.report.opening import SHOWN, still
-from modeldiff.report.results import Pair, Results
+from modeldiff.report.pairs import Pair
+from modeldiff.report.results import Results
 
 STRONG = 0.5  # of the largest weight: a direction's images are those of at least that
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from modeldiff.report.results import Pair, Way
+from modeldiff.report.pairs import Pair, Way
 
 MOST = 5  # candidates of a direction
 

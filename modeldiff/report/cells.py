@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modeldiff.comparison.class_map import OTHERS, ClassMap
-from modeldiff.report.results import Pair
+from modeldiff.report.pairs import Pair
 
 REST = "other classes"
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from modeldiff.report.cells import Cell
+from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
-from modeldiff.report.results import Pair, Way
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
 APART = 0.06  # of an axis: labels closer than that would overlap

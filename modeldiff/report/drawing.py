@@ -6,7 +6,8 @@ import numpy as np
 
 from modeldiff import subsets
 from modeldiff.report import images
-from modeldiff.report.results import Results, Way
+from modeldiff.report.pairs import Way
+from modeldiff.report.results import Results
 
 COLUMNS = 12  # training images
 STRONGEST = 4  # of them those at the top of the direction, if it stands out

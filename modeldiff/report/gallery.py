@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from modeldiff.dataset import Images
 from modeldiff.report.images import pixels
-from modeldiff.report.results import Results, Way
+from modeldiff.report.pairs import Way
+from modeldiff.report.results import Results
 
 SHOWN = 10  # examples at each end
 # Pixels.

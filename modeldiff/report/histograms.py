@@ -6,7 +6,8 @@ import numpy as np
 
 from modeldiff.comparison.result import Chance
 from modeldiff.report.charts import Spec, field, specification
-from modeldiff.report.results import AlgorithmResults, Pair
+from modeldiff.report.pairs import Pair
+from modeldiff.report.results import AlgorithmResults
 
 
 def lds(algorithm: AlgorithmResults) -> Spec:

@@ -33,7 +33,8 @@ from modeldiff.report import (
     provenance,
     words,
 )
-from modeldiff.report.results import Pair, Results, Way
+from modeldiff.report.pairs import Pair, Way
+from modeldiff.report.results import Results
 from modeldiff.report.terms import terms
 from modeldiff.report.verdict import classes, mostly, tested, verdict
 

@@ -10,9 +10,10 @@ from modeldiff.proof import Proposal
 from modeldiff.report import charts, histograms, images, predictions
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells, class_names
+from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import OfClass, Predictions
 from modeldiff.report.provenance import part
-from modeldiff.report.results import Pair, Results, Way
+from modeldiff.report.results import Results
 from modeldiff.report.verdict import classes, verdict
 from modeldiff.report.words import chance, interval, percent, points, reach
 

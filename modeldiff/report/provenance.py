@@ -8,7 +8,8 @@ import pandas as pd
 
 from modeldiff.core import artifacts
 from modeldiff.jobs import sharding
-from modeldiff.report.results import Pair, Results
+from modeldiff.report.pairs import Pair
+from modeldiff.report.results import Results
 from modeldiff.study import Study, stages
 from modeldiff.study.stage import Stage
 from modeldiff.study.stages import STAGES

@@ -20,9 +20,10 @@ from modeldiff.proof.step import COLUMNS
 from modeldiff.report import baselines_section, mined
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells
+from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import Predictions
 from modeldiff.report.proofs import Proved
-from modeldiff.report.results import AlgorithmResults, Pair, Results, Way
+from modeldiff.report.results import AlgorithmResults, Results
 
 EXAMPLES = 12  # training images of a proposal
 PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fixed in advance

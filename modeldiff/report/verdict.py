@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.proofs import Proved
-from modeldiff.report.results import Pair, Results, Way
+from modeldiff.report.results import Results
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 if TYPE_CHECKING:  # the terminal, too, asks for words, and needs none of these
     from modeldiff.comparison.agreement import Agreement
     from modeldiff.datamodels import Lds
-    from modeldiff.report.results import Way
+    from modeldiff.report.pairs import Way
 
 # Of an LDS as a share of its ceiling. Conventions, to have one word for one range.
 NEAR = 0.8

@@ -33,6 +33,11 @@ def _retrained(study: "Study") -> list[Names]:
     return found
 
 
+def _has_prior(study: "Study") -> bool:
+    """Whether fits shrink towards what gradients say, and read it."""
+    return bool(study.datamodels.prior)
+
+
 _TABLE = (
     Stage(
         name="dataset",
@@ -135,7 +140,7 @@ _TABLE = (
         of=lambda study: each(study.fitted),
         files={"fits": "{algorithm}/fits/{part}-of-{parts}.npz"},
         inputs=by_name("dataset", "masks", "margins", "grams", "gradients"),
-        only_if={"gradients": lambda study: bool(study.datamodels.prior)},
+        only_if={"gradients": _has_prior},
         share_of="datamodels",
     ),
     Stage(
@@ -144,7 +149,7 @@ _TABLE = (
         of=lambda study: each(study.fitted),
         files={"datamodels": "{algorithm}/datamodels.npz", "lds": "{algorithm}/lds.npz"},
         inputs=by_name("dataset", "masks", "margins", "fits", "gradients"),
-        only_if={"gradients": lambda study: bool(study.datamodels.prior)},
+        only_if={"gradients": _has_prior},
         settings=keys.datamodels,
         settings_of=["margins", "gradients"],
         version=2,
