@@ -155,3 +155,8 @@ def trak_gpu(wildcards):
 def prior(wildcards, input):
     """The gradients that datamodels shrink towards, if the study has them."""
     return ["--gradients", input.gradients] if input.gradients else []
+
+
+def given_comparison(wildcards, input):
+    """The comparison whose directions are proved, if they are."""
+    return ["--comparison", input.comparison] if input.comparison else []

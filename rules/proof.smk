@@ -44,12 +44,13 @@ rule proposals:
     params:
         study=result(stages.STUDY),
         key=key("proposals"),
+        comparison=given_comparison,
     message:
         "Propose where {wildcards.a} and {wildcards.b} differ"
     shell:
         "python -m modeldiff proposals {params.study:q} {wildcards.a:q} {wildcards.b:q}"
-        " {input.gradients:q} --dataset {input.dataset:q} --threads {threads}"
-        " --output {output:q} &> {log:q}"
+        " {input.gradients:q} {params.comparison:q} --dataset {input.dataset:q}"
+        " --threads {threads} --output {output:q} &> {log:q}"
 
 
 rule retrain:

@@ -43,7 +43,7 @@ KEYS = {
         "mined/plain/masked": "300fdda5afbdaa81",
         "removal/plain/masked/plain": "a6ab76c19975e816",
         "baselines/plain/masked": "ff61a1d818202dee",
-        "report": "ce9c397d668e39aa",
+        "report": "afbfa0e9ed0816d0",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",

@@ -18,7 +18,7 @@ from modeldiff.jobs import changes, sharding, status
 from modeldiff.proof import step
 from modeldiff.proof.experiments import retrained_model
 from modeldiff.report import proofs
-from modeldiff.study import Study, stages
+from modeldiff.study import Study, inputs, stages
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +142,34 @@ def test_the_record_says_which_models_they_are(finished):
     assert Study.read(config).key("retraining", *PAIR, "plain", "1") == record["key"]
 
 
+def test_directions_of_the_comparison_are_proposals_too(finished, tmp_path):
+    folder, config = finished
+    plain = Study.read(config)
+    study = Study.load(plain.config | {"proof": plain.config["proof"] | {"directions": 2}})
+    compared = folder / stages.path("comparison", *PAIR)
+    gradients = [folder / stages.path("gradients", name) for name in PAIR]
+    data = dataset.read(folder / stages.path("dataset"), study.key("dataset"))
+    output = tmp_path / "proposals.npz"
+    step.write_proposals(study, PAIR, data, gradients, output, comparison=compared)
+    proposals = step.read_proposals(study, PAIR, output)
+    sources = ["influence", "predictive", *["direction"] * 4, "group some"]
+    assert [one.source for one in proposals] == sources
+    arrays = np.load(compared)
+    for place, (way, sign) in {2: ("a-minus-b", 1), 4: ("b-minus-a", -1)}.items():
+        for number in range(2):
+            one = proposals[place + number]
+            expected = sign * arrays[f"{way}.directions"][number]
+            np.testing.assert_allclose(one.examples, expected, atol=1e-6)
+            projection = arrays[f"{way}.projections"][:, number]
+            cosine = one.targets @ projection / np.linalg.norm(projection)
+            assert cosine == pytest.approx(1, abs=1e-6)
+            assert 0 < one.share < 1
+    assert inputs.files(study, "proposals", "comparison", *PAIR) == [("comparison", *PAIR)]
+    assert inputs.files(plain, "proposals", "comparison", *PAIR) == []
+    assert study.key("proposals", *PAIR) != plain.key("proposals", *PAIR)
+    assert study.key("gradients", "plain") == plain.key("gradients", "plain")
+
+
 def test_the_page_orders_and_signs_what_is_proved(finished):
     folder, config = finished
     study = Study.read(config)
@@ -200,6 +228,7 @@ def test_status_and_changes_count_retrained_models(finished):
     ("proof", "words"),
     [
         ({"groups": {"some": "no.csv"}}, "groups.some: is 'no.csv', which is no file here"),
+        ({"directions": 11}, "directions: is 11; must be at most `comparison.directions`, 10"),
         ({"removal": [0.1], "rounds": 1}, "rounds: is 1, but `removal` asks how large"),
         ({"removal": [0.5]}, "removal.0: is 0.5; must be at most 0.25"),
     ],

@@ -39,6 +39,7 @@ def gradients(study: Study, **given: object) -> None:
 @study_argument
 @pair_argument
 @click.argument("gradients", type=FILE, nargs=2)
+@click.option("--comparison", type=FILE, help="Of the pair, if its directions are proved, too.")
 @data_option
 @threads_option
 @output_option
@@ -46,6 +47,7 @@ def proposals(
     study: Study,
     pair: tuple[str, str],
     gradients: tuple[Path, Path],
+    comparison: Path | None,
     manifest: Path,
     threads: int,
     output: Path,
@@ -57,7 +59,7 @@ def proposals(
     check_pair(study, pair, study.proved, "proves")
     devices.claim(0, threads)
     data = dataset.read(manifest, study.key("dataset"))
-    step.write_proposals(study, pair, data, gradients, output)
+    step.write_proposals(study, pair, data, gradients, output, comparison=comparison)
 
 
 @click.command()

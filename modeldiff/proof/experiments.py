@@ -20,8 +20,8 @@ class Experiment:
     """Two training sets, and a proposal that says how models trained on them differ.
 
     proposal: its place among a pair's. share: of the training examples that are left out, those
-    that the proposal weighs most; 0 of a proposal by gradients: its opposite halves; 0 of a group
-    that the user names: all of the group is left out.
+    that the proposal weighs most; 0: all of a group that the user names is left out, and any other
+    proposal makes two opposite halves.
     """
 
     proposal: int
@@ -31,7 +31,7 @@ class Experiment:
 def experiments(study: "Study") -> list[Experiment]:
     """All of a pair: each proposal's own, then what shows how large its group of images is."""
     planned = [Experiment(proposal) for proposal in range(study.proof.all_proposals)]
-    for proposal in range(study.proof.by_gradients):
+    for proposal in range(len(study.proof.sources)):
         for share in study.proof.removal:
             planned.append(Experiment(proposal, share))
     return planned

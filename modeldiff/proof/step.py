@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from modeldiff.comparison.result import WAYS
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.proof.effect import Proof, Retrained, Round, prove
@@ -18,7 +19,13 @@ from modeldiff.proof.experiments import (
     sets_of,
     wanted,
 )
-from modeldiff.proof.proposals import GROUP, Proposal, of_difference, of_group
+from modeldiff.proof.proposals import (
+    GROUP,
+    Proposal,
+    of_difference,
+    of_directions,
+    of_group,
+)
 from modeldiff.study.proof_section import INFLUENCE_KINDS
 
 if TYPE_CHECKING:
@@ -39,12 +46,15 @@ def write_proposals(
     data: "Dataset",
     gradients: tuple[str | Path, str | Path],
     output: str | Path,
+    *,
+    comparison: str | Path | None = None,
 ) -> None:
     """Write what the gradients of both algorithms propose, and the groups that the user names.
 
-    gradients: what `influence_step.write` wrote of each. output: .npz, `examples` float32
-    [proposals x train], `targets` float32 [proposals x targets], `share` float64 [proposals]; first
-    those by `influence`, then those by `predictive`, then the groups.
+    gradients: what `influence_step.write` wrote of each. comparison: what `comparison.write` wrote,
+    if its directions are to be proved, too. output: .npz, `examples` float32 [proposals x train],
+    `targets` float32 [proposals x targets], `share` float64 [proposals]; first those by
+    `influence`, then those by `predictive`, then directions of either way, then the groups.
     """
     scores = []
     for name, path in zip(pair, gradients, strict=True):
@@ -53,6 +63,8 @@ def write_proposals(
     for kind in INFLUENCE_KINDS:
         of_a, of_b = scores[0][kind], scores[1][kind]
         proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
+    if comparison is not None:
+        proposals += _directions(study, pair, comparison)
     for name, path in study.proof.groups.items():
         n_test = len(data.test.labels)
         proposals.append(of_group(name, path, data.train.labels, n_test, data.targets))
@@ -65,13 +77,25 @@ def write_proposals(
         artifacts.write_arrays(file, arrays)
 
 
+def _directions(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
+    """The first directions of a pair's comparison, of both ways."""
+    arrays = artifacts.arrays(path, study.key("comparison", *pair))
+    proposals: list[Proposal] = []
+    for way in WAYS:
+        proposals += of_directions(
+            arrays[f"{way}.directions"],
+            arrays[f"{way}.projections"],
+            study.proof.directions,
+            of_b=way == WAYS[1],
+        )
+    return proposals
+
+
 def read_proposals(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
     """What `write_proposals` wrote; CorruptArtifact if it holds something else."""
     arrays = artifacts.arrays(path, study.key("proposals", *pair))
-    sources: list[str] = []
-    for kind in INFLUENCE_KINDS:
-        sources += [kind] * study.proof.proposals
-    sources += [GROUP + name for name in study.proof.groups]
+    groups = [GROUP + name for name in study.proof.groups]
+    sources = [*study.proof.sources, *groups]
     for name in ("examples", "targets", "share"):
         if name not in arrays or len(arrays[name]) != len(sources):
             wanted = f"`{name}` is not of {len(sources)} proposals"

@@ -108,6 +108,8 @@ def gradients(study: "Study", name: str) -> Settings:
 def proposals(study: "Study", a: str, b: str) -> Settings:
     """How many, and the groups that the user names."""
     settings: Settings = {"proposals": study.proof.proposals}
+    if study.proof.directions:
+        settings["directions"] = study.proof.directions
     if study.proof.groups:
         settings |= {"groups": study.proof.groups} | _code(study, "groups")
     return settings

@@ -7,6 +7,7 @@ from pydantic import Field
 from modeldiff.study.section import FilePath, Label, Section
 
 INFLUENCE_KINDS = ("influence", "predictive")  # what proposes: see `attribution.gradients`
+DIRECTION = "direction"  # of the comparison, which proposes, too
 
 
 class Proof(Section):
@@ -27,6 +28,13 @@ class Proof(Section):
         le=100,
         description="Proposals by each of two kinds of influence, plain and as it predicts "
         "margins.",
+    )
+    directions: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="The first so many directions of the comparison, of either of its two ways, "
+        "are proposals, too. 0: proposals do not wait for the models on random subsets.",
     )
     models: int = Field(
         default=3,
@@ -67,14 +75,17 @@ class Proof(Section):
     )
 
     @property
-    def by_gradients(self) -> int:
-        """Proposals of each pair by gradients, of every kind of influence."""
-        return len(INFLUENCE_KINDS) * self.proposals
+    def sources(self) -> tuple[str, ...]:
+        """What proposes each of a pair's proposals, but for the groups that the user names."""
+        sources: list[str] = []
+        for kind in INFLUENCE_KINDS:
+            sources += [kind] * self.proposals
+        return (*sources, *[DIRECTION] * (2 * self.directions))
 
     @property
     def all_proposals(self) -> int:
-        """Those, and the groups that the user names."""
-        return self.by_gradients + len(self.groups)
+        """Those, and the groups."""
+        return len(self.sources) + len(self.groups)
 
     @property
     def round_names(self) -> tuple[str, ...]:
@@ -86,7 +97,7 @@ class Proof(Section):
 
         How large the group of a proposal is, is asked after the first round.
         """
-        removals = self.by_gradients * len(self.removal)
+        removals = len(self.sources) * len(self.removal)
         return self.all_proposals + (removals if round_number > 1 else 0)
 
     def retrained(self, round_number: int) -> int:

@@ -38,6 +38,11 @@ def _has_prior(study: "Study") -> bool:
     return bool(study.datamodels.prior)
 
 
+def _proves_directions(study: "Study") -> bool:
+    """Whether what the comparison finds is to be proved by retraining, too."""
+    return study.proof.directions > 0
+
+
 _TABLE = (
     Stage(
         name="dataset",
@@ -230,9 +235,10 @@ _TABLE = (
         per="pair",
         of=lambda study: study.proved,
         files={"proposals": "{a}-vs-{b}/proposals.npz"},
-        inputs=IMAGES | by_name("gradients"),
+        inputs=IMAGES | by_name("gradients", "comparison"),
+        only_if={"comparison": _proves_directions},
         settings=keys.proposals,
-        settings_of=["gradients"],
+        settings_of=["gradients", "comparison"],
         traced=True,
     ),
     Stage(

@@ -109,7 +109,8 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _imports(config)
     yield from _pairs(config["comparison"]["pairs"], algorithms)
     yield from _scores(config)
-    yield from _proof(config.get("proof", {}))
+    if "proof" in config:
+        yield from _proof(config["proof"], config["comparison"]["directions"])
     yield from _subsets(config)
     yield from limits.exceeded(config)
 
@@ -237,8 +238,14 @@ def _scores(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             yield ("comparison", "method"), f"{what}; `residual` would be right"
 
 
-def _proof(proof: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Groups that the user names, and rounds enough to see how large a proved group is."""
+def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath, str]]:
+    """Groups that the user names, directions, and rounds enough to see how large a proved group is.
+
+    directions: those that the comparison finds.
+    """
+    if proof["directions"] > directions:
+        most = f"must be at most `comparison.directions`, {directions}"
+        yield ("proof", "directions"), f"is {proof['directions']}; {most}"
     for name, file in proof.get("groups", {}).items():
         if not os.path.isfile(file):
             yield (
