@@ -1,7 +1,9 @@
 """Proposals and proofs of a study: in the workflow, on the page, and what is refused."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -15,6 +17,7 @@ from modeldiff import dataset
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.jobs import changes, sharding, status
+from modeldiff.mining import removal
 from modeldiff.proof import step
 from modeldiff.proof.experiments import retrained_model
 from modeldiff.report import proofs
@@ -210,6 +213,38 @@ def test_features_behind_what_is_proved_are_mined(finished):
     html = (folder / "report.html").read_text()
     assert 'id="mined"' in html
     assert first["sentence"].split(" by ")[0] in html
+
+
+def test_models_without_a_group_go_on_where_they_were_stopped(finished, tmp_path, monkeypatch):
+    folder, config = finished
+    study = Study.read(config).at_width(2)
+    data = dataset.read(folder / stages.path("dataset"), study.key("dataset"))
+    given = [folder / stages.path(file, *PAIR) for file in ("proposals", "proof", "mined")]
+    shown = []
+
+    def write(name, stop=None):
+        """Its bytes; `stop`: the group of models that the user interrupts."""
+        shown.clear()
+        moved = removal._moved
+
+        def watched(*arguments):
+            shown.append(arguments)
+            if len(shown) == stop:
+                os.kill(os.getpid(), signal.SIGINT)
+            return moved(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(removal, "_moved", watched)
+            removal.write(study, PAIR, "plain", data, *given, tmp_path / name, device="cpu")
+        return (tmp_path / name).read_bytes()
+
+    whole = write("whole.csv")
+    groups = len(shown)
+    with pytest.raises(UserError, match="stopped by SIGINT; 2 finished models are kept"):
+        write("cut.csv", stop=2)
+    assert write("cut.csv") == whole
+    assert len(shown) == groups - 1
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_status_and_changes_count_retrained_models(finished):
