@@ -27,14 +27,17 @@ def installed(repository, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def call(installed, tmp_path_factory):
-    """Run `modeldiff` of the wheel in an empty folder; its exit code, and what it says where."""
+    """Run `modeldiff` of the wheel in an empty folder; its exit code, and what it says where.
+
+    The virtual environment is not activated: its folder is not on the path.
+    """
     folder = tmp_path_factory.mktemp("anywhere")
 
     def run(*words):
         done = subprocess.run(
             [sys.executable, "-m", "modeldiff", *words],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(installed)},
+            env=os.environ | {"PYTHONPATH": str(installed), "PATH": os.defpath},
             capture_output=True,
             text=True,
         )

@@ -38,7 +38,7 @@ def run(config: Path, snakemake_options: tuple[str, ...], cores: int | None, ver
     showing = verbose or bool({"-n", "--dry-run", "--dryrun"} & set(snakemake_options))
     command += [] if showing else QUIET
     command += [*snakemake_options, "--configfile", str(config)]
-    code = subprocess.run(command, check=False).returncode
+    code = subprocess.run(command, env=_environment(), check=False).returncode
     summary = Path(study.folder) / stages.path("summary")
     if code == 0 and not showing:
         click.echo(terminal.lines(summary))
@@ -47,3 +47,11 @@ def run(config: Path, snakemake_options: tuple[str, ...], cores: int | None, ver
         hint = "modeldiff: Snakemake stopped; run the same with --verbose to see what it says"
         click.echo("\n".join(said or [hint]), err=True)
     sys.exit(1 if code else 0)
+
+
+def _environment() -> dict[str, str]:
+    """Jobs call `python`: this one, also where its virtual environment is not activated."""
+    folders = [str(Path(sys.executable).parent)]
+    if "PATH" in os.environ:
+        folders.append(os.environ["PATH"])
+    return os.environ | {"PATH": os.pathsep.join(folders)}
