@@ -166,7 +166,7 @@ def test_directions_of_the_comparison_are_proposals_too(finished, tmp_path):
             projection = arrays[f"{way}.projections"][:, number]
             cosine = one.targets @ projection / np.linalg.norm(projection)
             assert cosine == pytest.approx(1, abs=1e-6)
-            assert 0 < one.share < 1
+            assert one.share == arrays[f"{way}.explained"][number]
     assert inputs.files(study, "proposals", "comparison", *PAIR) == [("comparison", *PAIR)]
     assert inputs.files(plain, "proposals", "comparison", *PAIR) == []
     assert study.key("proposals", *PAIR) != plain.key("proposals", *PAIR)

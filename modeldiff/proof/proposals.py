@@ -20,8 +20,8 @@ class Proposal:
     source: what proposes it. examples: float64 [n_train], unit norm. targets: float64 [n_targets],
     unit norm. Foretold is that training on examples of large weight, instead of examples of small
     weight, moves the margins of A towards `targets` further than those of B.
-    share: of the sum of squares of what the source says of A less what it says of B, along all
-    directions of the comparison; NaN of a group that the user names.
+    share: of the sum of squares of what the source says of A less what it says of B; NaN of a
+    group that the user names.
     """
 
     source: str
@@ -33,6 +33,11 @@ class Proposal:
     def group(self) -> str:
         """The user's name of the group; empty of any other proposal."""
         return self.source.removeprefix(GROUP) if self.source.startswith(GROUP) else ""
+
+    @property
+    def of_comparison(self) -> bool:
+        """Whether it is a direction of the comparison."""
+        return self.source == DIRECTION
 
 
 def of_difference(
@@ -69,24 +74,28 @@ def of_difference(
 
 
 def of_directions(
-    directions: np.ndarray, projections: np.ndarray, number: int, *, of_b: bool
+    directions: np.ndarray,
+    projections: np.ndarray,
+    explained: np.ndarray,
+    number: int,
+    *,
+    of_b: bool,
 ) -> list[Proposal]:
     """The first `number` directions of one way of a comparison.
 
-    directions: float [directions x n_train]; projections: float [n_targets x directions]. of_b:
-    whether it is the way from B to A, whose directions B follows further.
+    directions: float [directions x n_train]; projections: float [n_targets x directions];
+    explained: float [directions], their share of all that differs. of_b: whether it is the way from
+    B to A, whose directions B follows further.
     """
     found = []
-    total = float((projections.astype(np.float64) ** 2).sum())
     for i in range(number):
         weights = directions[i].astype(np.float64) / np.linalg.norm(directions[i])
         projection = projections[:, i].astype(np.float64)
-        strength = float(np.linalg.norm(projection))
         proposal = Proposal(
             source=DIRECTION,
             examples=-weights if of_b else weights,
-            targets=projection / strength,
-            share=strength**2 / total,
+            targets=projection / np.linalg.norm(projection),
+            share=float(explained[i]),
         )
         found.append(proposal)
     return found

@@ -85,6 +85,7 @@ def _directions(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:
         proposals += of_directions(
             arrays[f"{way}.directions"],
             arrays[f"{way}.projections"],
+            arrays[f"{way}.explained"],
             study.proof.directions,
             of_b=way == WAYS[1],
         )
