@@ -55,6 +55,7 @@ def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, 
     code, said, _ = call("check", repository / EMBEDDED)
     assert code == 0
     assert "1,200 training images of 10 classes; 448 test images" in said
+    assert "baselines   plain with masked: predictions, cka, ddv, jst, by 20 models of each" in said
     code, said, _ = call("check", repository / EMBEDDED, "--json")
     found = json.loads(said)
     assert (found["subset"], found["models"], found["training_jobs"]) == (600, 750, 10)

@@ -55,6 +55,9 @@ def outline(study: Study) -> dict[str, Any]:
         "retrained": retrained(study) if study.proved else 0,
         "mined": [list(pair) for pair in study.mined],
         "removal_models": 2 * study.mine.removal_models if study.mined else 0,
+        "with_baselines": [list(pair) for pair in study.with_baselines],
+        "baselines": study.baselines.methods if study.with_baselines else [],
+        "baseline_models": min(study.baselines.models, study.full_models),
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -136,5 +139,9 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
             f"  mines       {pairs}: features behind what is proved; {of['removal_models']} new "
             "models of each show whether they go with its images"
         )
+    if of["with_baselines"]:
+        pairs = ", ".join(" with ".join(pair) for pair in of["with_baselines"])
+        methods = ", ".join(of["baselines"])
+        yield f"  baselines   {pairs}: {methods}, by {of['baseline_models']:,} models of each"
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

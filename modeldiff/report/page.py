@@ -44,6 +44,8 @@ HALF = (
     "the probability: every such prediction is right, and some others may be."
 )
 
+HALF_BY_CLASS = "More than half of the probability, by class"
+
 
 def render(results: Results, summary: dict[str, Any]) -> str:
     """The page as HTML."""
@@ -150,7 +152,7 @@ def _predicted(results: Results, pair: Pair) -> dict[str, Any]:
     return said | {
         "asked": len(data.targets) if by_margins else len(data.test.labels),
         "by_margins": by_margins,
-        "by_class": "Accuracy by class",
+        "by_class": "Accuracy by class" if exact or not by_margins else HALF_BY_CLASS,
         "is_right": "is right",
         "right_is": "" if exact else HALF,
         "right": "gets" if exact or not by_margins else "gives the right class of",
