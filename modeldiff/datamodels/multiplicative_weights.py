@@ -142,7 +142,7 @@ class Learner:
         self.models = 0
         beta = 1 / (1 + np.sqrt(np.log(2 * examples + 1) / expected))
         self.rate = -float(np.log(beta))
-        self.norms = torch.tensor(NORMS, device=device)
+        self.norms = torch.tensor(NORMS).to(device)
         self.log_w = torch.zeros(len(NORMS), len(targets), examples, device=device)
         self.share = torch.zeros(examples, dtype=torch.float64, device=device)
         self.mean = torch.zeros(len(targets), dtype=torch.float64, device=device)
@@ -165,9 +165,13 @@ class Learner:
         sd = self.variance.sqrt()
         y = torch.where(sd > 0, after / sd, 0).float()
         x = ((mask - self.share) / self._largest()).float()
-        residual = (self.norms[:, None] * (self._p() @ x) - y).clamp(-1, 1)
+        residual = self._bounded(self.norms[:, None] * (self._p() @ x) - y)
         # The loss of x is (1 + residual x) / 2, of -x it is (1 - residual x) / 2, of 0 it is 1/2.
         self.log_w.addcmul_(residual[:, :, None], x, value=-self.rate / 2)
+
+    def _bounded(self, residuals: Tensor) -> Tensor:
+        """Residuals, [norms x targets] in standard deviations, between -1 and 1."""
+        return residuals.clamp(-1, 1)
 
     def judge(self, masks: np.ndarray, margins: np.ndarray) -> None:
         """Add up the errors on models that nothing is learned from."""
