@@ -62,7 +62,7 @@ class Shard:
 def read(folder: str | Path) -> dict[str, LdsSoFar | None]:
     """Of each algorithm that gets datamodels; None while there are too few models.
 
-    folder: of a study's results. Time: about 3 ns x norms x targets x examples x models.
+    folder: of a study's results. Time: about 6 ns x norms x targets x examples x models.
     """
     folder = Path(folder)
     study = Study.recorded(folder / stages.STUDY)
