@@ -56,6 +56,12 @@ def plain(study):
     return lds_so_far.read(study.folder)["plain"]
 
 
+def state_of_files(study):
+    """When each was written, and how large it is."""
+    paths = Path(study.folder).rglob("*")
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+
+
 def test_it_is_the_lds_of_the_models_that_are_there(started, rows):
     masks, margins = rows
     margins[[111, 201]] = np.nan  # diverged
@@ -102,9 +108,9 @@ def test_files_are_only_read_and_damaged_ones_passed_over(started, rows):
     record.write_text(json.dumps(json.loads(record.read_text()) | {"key": "0" * 16}))
     unfinished = other.with_name(".240-280.npy.123.part")
     unfinished.write_bytes(other.read_bytes())
-    files = {path: path.stat() for path in Path(started.folder).rglob("*")}
+    files = state_of_files(started)
     assert plain(started) == before
-    assert {path: path.stat() for path in Path(started.folder).rglob("*")} == files
+    assert state_of_files(started) == files
 
 
 def test_status_says_so_and_that_it_is_too_early(started, rows):
