@@ -23,7 +23,7 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
-from modeldiff.datamodels import regression
+from modeldiff.datamodels import multiplicative_weights, regression
 from modeldiff.training import augment, engine
 
 DEVICE = "elsewhere:0"
@@ -112,6 +112,7 @@ def install() -> None:
     torch.cuda.current_device = lambda: 0
     torch.cuda.default_generators = (torch.default_generator,)
     engine.PREDICT["elsewhere"] = regression.TARGET_BLOCK["elsewhere"] = 2**20
+    multiplicative_weights.TOGETHER["elsewhere"] = 2**20
     # Inference mode does not take tensors of Python's; torch.tensor passes by every mode.
     engine.TrainedModels.logits = torch.no_grad()(engine.TrainedModels.logits.__wrapped__)
     augment.per_channel = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)

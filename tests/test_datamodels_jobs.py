@@ -61,7 +61,10 @@ def in_jobs(regression, n, folder):
     return folder / "datamodels.npz", folder / "lds.npz"
 
 
-@pytest.mark.parametrize("settings", [{}, {"folds": 3}, {"estimator": "ridge"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"folds": 3}, {"estimator": "ridge"}, {"estimator": "multiplicative_weights"}],
+)
 def test_results_do_not_depend_on_how_many_jobs(repository, tmp_path, settings):
     regression = data(the_study(repository, tmp_path, **settings), failed=[33, 250])
     step.write(regression, tmp_path / "one/datamodels.npz", device="cpu")

@@ -186,21 +186,35 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
 @click.command()
 @click.argument("folder", metavar="RESULTS", type=Results())
 @click.option("--watch", is_flag=True, help="Repeat every two seconds until everything is done.")
+@click.option("--lds", is_flag=True, help="Also how well the models that are there predict others.")
 @json_option
-def status(folder: Path, watch: bool, as_json: bool) -> None:
+def status(folder: Path, watch: bool, lds: bool, as_json: bool) -> None:
     """How far a study is. RESULTS is its folder (results/NAME), or its config.
 
     Prints models trained, failed and running, rate, time left, and the step that each algorithm is
     at. It only reads files, so it works on any machine that sees them, during a run or not.
+
+    --lds takes some seconds more: quick datamodels of most models that are there, and their LDS on
+    the others, which no datamodel has seen.
     """
     while True:
+        start = time.monotonic()
         state = states.read(folder)
+        content = state.as_json()
+        text = list(states.lines(state))
+        if lds:
+            devices.claim(0, threads=1)  # a run that is going on has its own use for the others
+            from modeldiff.planning import lds_so_far
+
+            so_far = lds_so_far.read(folder)
+            content["lds"] = {name: known and asdict(known) for name, known in so_far.items()}
+            text += lds_so_far.lines(so_far)
         if watch and not as_json:
             click.clear()
-        show(state.as_json(), as_json, "\n".join(states.lines(state)))
+        show(content, as_json, "\n".join(text))
         if not watch or state.report:
             return
-        time.sleep(2)
+        time.sleep(max(2, 20 * (time.monotonic() - start)))  # a twentieth of a core at most
 
 
 @click.command()

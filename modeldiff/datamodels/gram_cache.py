@@ -12,6 +12,31 @@ from modeldiff.core.errors import UserError
 from modeldiff.datamodels.gram import Gram, finished
 
 FAILED = -1
+HeldOut = float | Sequence[int] | np.ndarray | None  # as `fit` takes it
+
+
+def share_of(held_out: HeldOut) -> float | None:
+    """The share of the models that choose; None if they are named by their numbers."""
+    if held_out is not None and not isinstance(held_out, int | float):
+        return None
+    share = 0.1 if held_out is None else held_out
+    if not 0 < share < 1:
+        raise UserError(f"held_out: {share} is not a share of the models, between 0 and 1")
+    return share
+
+
+def choosing(models: int, held_out: HeldOut) -> np.ndarray:
+    """Which models choose, bool [models]."""
+    index = np.arange(models)
+    share = share_of(held_out)
+    if share is None:
+        return np.isin(index, np.asarray(held_out))
+    return _spread(index, share)
+
+
+def _spread(index: np.ndarray, share: float) -> np.ndarray:
+    """Whether models of these numbers choose: a share of them, spread evenly."""
+    return np.floor((index + 1) * share + 1e-9) > np.floor(index * share + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,7 @@ class Grams:
         cls,
         masks: Any,
         margins: np.ndarray,
-        held_out: float | Sequence[int] | np.ndarray | None = None,
+        held_out: HeldOut = None,
         folds: int | None = None,
         device: str = "cpu",
     ) -> "Grams":
@@ -47,13 +72,10 @@ class Grams:
         zeros = torch.zeros(masks.shape[1], masks.shape[1], device=device)
         empty = (Gram(zeros, 0),) * (folds or 2)
         nobody = np.empty(0, np.int8)
-        if held_out is None or isinstance(held_out, int | float):
-            share = 0.1 if held_out is None else held_out
-            if not 0 < share < 1:
-                raise UserError(f"held_out: {share} is not a share of the models, between 0 and 1")
+        share = share_of(held_out)
+        if share is not None:
             return cls(empty, nobody, folds, share).extend(masks, margins)
-        part = np.isin(np.arange(len(margins)), np.asarray(held_out))
-        return cls(empty, nobody, None, 0.0)._add(masks, margins, part)
+        return cls(empty, nobody, None, 0.0)._add(masks, margins, choosing(len(margins), held_out))
 
     def extend(self, masks: Any, margins: np.ndarray, stop: int | None = None) -> "Grams":
         """With the models that are not summed yet, up to model `stop` (None: all).
@@ -63,8 +85,7 @@ class Grams:
         index = np.arange(len(margins) if stop is None else stop)
         if self.folds:
             return self._add(masks, margins, index % self.folds)
-        below = np.floor(index * self.share + 1e-9)
-        return self._add(masks, margins, np.floor((index + 1) * self.share + 1e-9) > below)
+        return self._add(masks, margins, _spread(index, self.share))
 
     def _add(self, masks: Any, margins: np.ndarray, part: np.ndarray) -> "Grams":
         start = len(self.part)

@@ -23,10 +23,11 @@ class Datamodels:
     weights: float32 [targets x examples], change of the margin when the example joins the subset.
     intercept: float64 [targets], the margin predicted for the empty subset.
     lambdas: float64 [targets], the chosen L1 penalty on standardised columns, in units of the
-        margin (ridge: its penalty, on standardised targets; ols, difference and one's own: 0).
+        margin (ridge: its penalty, on standardised targets; ols, difference and one's own: 0;
+        multiplicative_weights: the chosen l1 norm, in units of the margin).
     gap: float64 [targets], how far the objective at these weights is at most above its minimum,
-        relative to the null objective (0 for a constant target, and for difference and one's own,
-        whose objective is none or not known).
+        relative to the null objective (0 for a constant target, and for difference,
+        multiplicative_weights and one's own, whose objective is none or not known).
     estimator, tolerance: as asked of `fit`.
     n_models, n_failed: models that were used, and left out because a margin is not finite.
     path: float64 [targets x path], the penalties among which lambda was chosen; path_gap: float32,

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from modeldiff.core import arguments
 from modeldiff.core.errors import UserError
-from modeldiff.datamodels import closed_form, custom_estimator
+from modeldiff.datamodels import closed_form, custom_estimator, multiplicative_weights
 from modeldiff.datamodels.blocking import blocks
 from modeldiff.datamodels.gram import Cross, Gram, read
-from modeldiff.datamodels.gram_cache import FAILED, Grams
+from modeldiff.datamodels.gram_cache import FAILED, Grams, choosing
 from modeldiff.datamodels.lambda_path import path_errors, refit
 from modeldiff.datamodels.lasso import HeldOut, Problem
 from modeldiff.datamodels.model import Datamodels
 from modeldiff.datamodels.prior import Shrinkage, best, held_out_errors, sampled, standardised
 
-ESTIMATORS = ("lasso", "ridge", "ols", "difference")
+ESTIMATORS = ("lasso", "ridge", "ols", "difference", multiplicative_weights.NAME)
 # Targets fitted together, which bounds memory at examples x block. A GPU reads all masks for each.
 TARGET_BLOCK = {"cpu": 1024, "cuda": 4096}
 
@@ -53,7 +53,8 @@ def fit(
         that is not finite has failed: it is left out, and counted.
     estimator: "lasso"; "ridge", which minimises 1/(2m) |y - b - Zv|^2 + `penalty` / 2 |v|^2; "ols",
         the least-squares solution of least norm; "difference" of mean margins with and without
-        each example; or the import path of your own (see
+        each example; "multiplicative_weights", which goes through the models once and needs no
+        `grams` (see there): `held_out` choose the norm; or the import path of your own (see
         `modeldiff.datamodels.custom_estimator`), to which only `targets` of the settings below
         applies.
     tolerance: of the relative duality gap of the returned weights, computed in float64.
@@ -80,6 +81,17 @@ def fit(
         raise UserError(f"targets: must be indices from 0 to {margins.shape[1] - 1}, at least one")
     if ":" in estimator:
         return custom_estimator.fit(masks, margins, estimator, chosen, tolerance)
+    if estimator == multiplicative_weights.NAME:
+        if folds is not None:
+            raise UserError(f"folds: {estimator} goes through the models once; leave it out")
+        return multiplicative_weights.fit(
+            masks,
+            margins,
+            choosing(len(margins), held_out),
+            chosen,
+            tolerance=tolerance,
+            device=device,
+        )
     if grams is None:
         grams = Grams.of(masks, margins, held_out, folds, device)
     elif held_out is not None or folds is not None:
@@ -94,11 +106,11 @@ def fit(
     used = grams.part != FAILED
     if not used.any():
         raise UserError("margins: no model has finite margins for every target: nothing to fit")
-    choosing = [grams.parts[k].models for k in grams.choosing]
+    in_turn = [grams.parts[k].models for k in grams.choosing]
     chooses = estimator == "lasso" or prior is not None
-    if chooses and not all(0 < models < used.sum() for models in choosing):
+    if chooses and not all(0 < models < used.sum() for models in in_turn):
         raise UserError(
-            f"held_out: {choosing} of {used.sum()} models would choose lambda; some "
+            f"held_out: {in_turn} of {used.sum()} models would choose lambda; some "
             "models must choose it, and others must be fitted"
         )
     total = sum(grams.parts[1:], start=grams.parts[0])

@@ -126,11 +126,14 @@ class Training(Section):
 class Datamodels(Section):
     """Regression of margins on masks."""
 
-    estimator: Literal["lasso", "ridge", "ols", "difference"] | ImportPath = Field(
+    estimator: (
+        Literal["lasso", "ridge", "ols", "difference", "multiplicative_weights"] | ImportPath
+    ) = Field(
         default="ridge",
         description="`lasso` is the papers'; `ridge` keeps groups of redundant examples visible; "
-        "`ols`; `difference` of mean margins with and without an example; or the "
-        "import path of a function of masks and margins.",
+        "`ols`; `difference` of mean margins with and without an example; "
+        "`multiplicative_weights`, one pass over the models without sums over pairs of examples; "
+        "or the import path of a function of masks and margins.",
     )
     path: int = Field(
         default=20, ge=2, le=1_000, description="Penalties tried by lasso, a geometric path."

@@ -118,6 +118,9 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     if "prior" in config["datamodels"] and estimator != "ridge":
         what = f"is for ridge, but `estimator` is {shown(estimator)}: remove it, or take ridge"
         yield ("datamodels", "prior"), what
+    if estimator == "multiplicative_weights" and config["datamodels"]["folds"] is not None:
+        what = "is for lasso; multiplicative_weights goes through the models once: remove it"
+        yield ("datamodels", "folds"), what
     split = config["datamodels"]["jobs"]
     if ":" in estimator and split > 1:
         what = f"is {split}; an estimator of your own fits all targets at once: 1 would be right"
