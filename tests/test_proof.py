@@ -1,5 +1,7 @@
 """Proposals, the sets chosen for them, and what retraining proves, against known truths."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind
@@ -209,11 +211,12 @@ def test_a_group_of_the_users_is_read(tmp_path):
         ("split,example\ntrain,x\ntest,0\n", "example of train must be a whole number"),
         ("split,example\ntrain,1\ntest,1\n", "names no test image that directions are found on"),
         (CSV + "other,1\n", "split must be train or test"),
-        (CSV + "train,0\ntrain,2\n", "more than half of th.*of class 0"),
+        (CSV + "train,0\ntrain,2\n", "holds more than half of the training images of class 0"),
     ],
 )
-def test_a_groups_file_that_says_something_else_is_one_line(tmp_path, text, words):
-    path = tmp_path / "corner.csv"
+def test_a_groups_file_that_says_something_else_is_one_line(tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)  # a message that is cut in its middle depends on the path
+    path = Path("corner.csv")
     path.write_text(text)
     with pytest.raises(UserError, match=f"corner.csv: .*{words}") as raised:
         proof.of_group("corner", path, np.zeros(6, int), 5, TARGETS)
