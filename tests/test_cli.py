@@ -43,6 +43,13 @@ def test_help_names_every_command(call):
         assert call(name, "--help")[0] == 0
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "check", "status", "summary"])
+def test_a_config_that_is_not_there_is_one_line(call, command):
+    code, said, error = call(command, "NOT-THERE.yaml")
+    assert (code, said) == (1, "")
+    assert error == "modeldiff: NOT-THERE.yaml: cannot be read: No such file or directory\n"
+
+
 def test_wrong_usage_is_2_and_a_wrong_config_1(call, repository, tmp_path):
     assert call("stauts")[0] == 2
     assert call("train", repository / EMBEDDED)[0] == 2

@@ -19,6 +19,8 @@ from modeldiff.report.proofs import Proved
 LABELLED = 3  # first directions, that carry their rank in the scatter
 APART = 0.06  # of an axis: labels closer than that would overlap
 MOST_CLASSES = 30  # in a chart
+RIGHT = "Right"
+ABOVE_HALF = "Right class above half the probability"
 LEGEND = {"title": None, "orient": "top", "symbolSize": 110, "symbolOpacity": 1}
 Spec = dict[str, Any]
 
@@ -115,8 +117,11 @@ def _labelled(points: list[dict[str, Any]], apart: float) -> list[dict[str, Any]
     return labelled
 
 
-def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per cent") -> Spec:
-    """Share of right predictions by class under both; those with the largest difference first."""
+def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = RIGHT) -> Spec:
+    """Share of right predictions by class under both; those with the largest difference first.
+
+    title: what is shared, where predictions are not known.
+    """
     chosen = sorted(rows, key=lambda row: -abs(row.a - row.b))[:MOST_CLASSES]
     points = []
     for row in chosen:
@@ -126,9 +131,10 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per c
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
     least = min(least, 50)  # small differences are to look small
-    x = field("x", title, scale={"domain": [least, 100]})
+    share = f"{title}, per cent"
+    x = field("x", share, scale={"domain": [least, 100]})
     return specification(
-        f"Accuracy by class under {a} and {b}.",
+        f"{share}, by class under {a} and {b}.",
         24 * len(chosen),
         data={"values": points},
         encoding={"y": y},
@@ -146,7 +152,7 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per c
                     "tooltip": [
                         {"field": "class", "title": "Class"},
                         {"field": "algorithm", "title": "Algorithm"},
-                        {"field": "x", "title": title, "format": ".1f"},
+                        {"field": "x", "title": share, "format": ".1f"},
                     ],
                 },
             },
