@@ -128,6 +128,8 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = RIGHT) -> Spe
         points.append({"class": row.name, "algorithm": a, "x": row.a * 100})
         points.append({"class": row.name, "algorithm": b, "x": row.b * 100})
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [a, b]}, "legend": LEGEND}
+    # Where both are the same, the one drawn first is seen around the other.
+    size = who | {"scale": {"domain": [a, b], "range": [180, 80]}, "legend": None}
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
     least = min(least, 50)  # small differences are to look small
@@ -144,11 +146,12 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = RIGHT) -> Spe
                 "encoding": {"x": x, "detail": {"field": "class"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "opacity": 1},
                 "encoding": {
                     "x": x,
                     "color": who,
                     "shape": who,
+                    "size": size,
                     "tooltip": [
                         {"field": "class", "title": "Class"},
                         {"field": "algorithm", "title": "Algorithm"},
