@@ -9,10 +9,13 @@ import pytest
 import yaml
 from conftest import EMBEDDED, small
 
+from modeldiff import dataset
+from modeldiff.baselines.methods import Measure
 from modeldiff.cli import main
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.jobs import sharding, status
+from modeldiff.planning import other_ways
 from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
@@ -240,6 +243,30 @@ def test_plan_prices_the_whole_study_and_keeps_nothing(call, config, tmp_path):
     assert found["hours"] * 3600 == pytest.approx(seconds)
     assert found["cpu_hours_after"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_plan_foretells_what_takes_so_long_once_for_each_model_and_for_each_two(config, tmp_path):
+    """Exactly, where a clock strikes as often as that is."""
+    changed = {"results": str(tmp_path), "baselines": {"methods": ["predictions", "cka"]}}
+    study = Study.load(small(config) | changed)
+    dataset.prepare(study, tmp_path / "manifest.json")
+    data = dataset.read(tmp_path / "manifest.json", study.key("dataset"))
+    struck = []
+
+    def compare(pool):
+        struck.extend([0] * (30 + 20 * pool.models + 10 * pool.models**2))
+        return np.zeros((pool.models, pool.models))
+
+    pool = other_ways._untrained(study, ("plain", "masked"), data.test, data.classes, "cpu")
+    measure = Measure(compare, "nothing", models=7)
+    few = Study.load(study.config | {"baselines": {"models": 3}})
+    for planned, models in ((study, 2 * study.full_models), (few, 6)):
+        found = other_ways._measured(planned, measure, pool, lambda: len(struck) / 1e6)
+        assert found * 1e6 == pytest.approx(30 + 20 * models + 10 * models**2)
+    spent = other_ways.seconds(study, data, "cpu", time.process_time)
+    assert set(spent) == {"predictions", "cka"}
+    without = {k: v for k, v in study.config.items() if k != "baselines"}
+    assert other_ways.seconds(Study.load(without), data, "cpu", time.process_time) == {}
 
 
 def test_former_names_are_taken_and_said_to_be_former(call, config, capsys):

@@ -15,7 +15,7 @@ from modeldiff.core import rng
 from modeldiff.datamodels import custom_estimator as estimators
 from modeldiff.dataset import Images, as_float, loading
 from modeldiff.dataset.raw import LazyImages
-from modeldiff.planning import plan
+from modeldiff.planning import other_ways, plan
 from modeldiff.study import Algorithm, Study, user_code
 from modeldiff.training import contract, engine
 from modeldiff.training.augment import preprocess
@@ -53,6 +53,8 @@ def run(study: Study) -> Iterator[str]:
     for label, each in study.transformations.items():
         transformations.apply(each.part, images, max(each.strengths))
         yield f"  {label}: applied to images at strength {max(each.strengths):g}"
+    for method in other_ways.run(study, sample.test, sample.classes):
+        yield f"  {method}: compares models that are not trained"
     estimator = study.regression["estimator"]
     if study.fitted and user_code.is_own(estimator):
         _estimator(study, estimator)

@@ -55,6 +55,9 @@ def outline(study: Study) -> dict[str, Any]:
         "retrained": retrained(study) if study.proved else 0,
         "mined": [list(pair) for pair in study.mined],
         "removal_models": 2 * study.mine.removal_models if study.mined else 0,
+        "with_baselines": [list(pair) for pair in study.with_baselines],
+        "baselines": list(study.baselines.methods) if study.with_baselines else [],
+        "baseline_models": min(study.baselines.models, study.full_models),
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -135,6 +138,12 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
         yield (
             f"  mines       {pairs}: features behind what is proved; {of['removal_models']} new "
             "models of each show whether they go with its images"
+        )
+    if of["baselines"]:
+        pairs = ", ".join(" with ".join(pair) for pair in of["with_baselines"])
+        yield (
+            f"  as well     {pairs}: by {', '.join(of['baselines'])}, on "
+            f"{of['baseline_models']} models of each trained on all data"
         )
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"
