@@ -43,6 +43,9 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
     groups = _files(config.get("proof", {}).get("groups", {}).values())
     if groups:
         result["groups"] = groups
+    metadata = _files([config.get("baselines", {}).get("metadata")])
+    if metadata:
+        result["metadata"] = metadata
     return result
 
 

@@ -137,9 +137,14 @@ def proof(study: "Study", a: str, b: str) -> Settings:
 
 
 def baselines(study: "Study", a: str, b: str) -> Settings:
-    """By which methods, and on how many models."""
+    """By which methods, on how many models, and what is known of the images."""
     chosen = study.baselines
-    return {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+    settings = {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+    if chosen.metadata:
+        settings |= {"metadata": chosen.metadata, "of_metadata": _code(study, "metadata")}
+    if "jst" in chosen.methods and study.proof.groups:
+        settings |= {"groups": study.proof.groups, "of_groups": _code(study, "groups")}
+    return settings
 
 
 def mined(study: "Study", a: str, b: str) -> Settings:

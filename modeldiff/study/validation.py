@@ -144,6 +144,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         yield ("verification", "candidates"), what
 
     yield from _mine(config)
+    yield from _baselines(config.get("baselines", {}))
 
     data_sizes = known_sizes(config["dataset"]["name"], config["dataset"])
     if data_sizes is not None:  # else the dataset step checks the same once it has the images
@@ -255,6 +256,18 @@ def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath,
     if proof.get("removal") and proof["rounds"] == 1:
         what = "is 1, but `removal` asks how large the groups are that a first round proves"
         yield ("proof", "rounds"), f"{what}; must be 2 or more"
+
+
+def _baselines(baselines: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What is known of the images, which rules are made of."""
+    file = baselines.get("metadata")
+    if file is None:
+        return
+    if not os.path.isfile(file):
+        what = f"is {shown(file)}, which is no file here; must be there"
+        yield ("baselines", "metadata"), what
+    if "jst" not in baselines["methods"]:
+        yield ("baselines", "metadata"), "is used by `jst` alone; add it to `methods`, or remove it"
 
 
 def _mine(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
