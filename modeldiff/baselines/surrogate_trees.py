@@ -84,7 +84,7 @@ def rules(pool: Pool) -> Rules:
     of_b = _majority(pool.predicted[n_a:], len(pool.classes))
     first, second = answers(np.stack([of_a, of_b]), pool)
     named = [*pool.classes, "right"]
-    yes_or_no = np.isin(x, (0, 1)).all(0).tolist()
+    yes_or_no = [bool(np.isin(column, (0, 1)).all()) for column in x.T]
     order = rng.permutation(len(x), "rules", *pool.key)
     made_of, judged = order[: len(x) // 2], order[len(x) // 2 :]
     found = joint_tree.rules(x[made_of], first[made_of], second[made_of])
