@@ -5,7 +5,7 @@ rule report:
     input:
         **reads("report"),
     output:
-        **writes("report"),
+        **page(),
         figures=figures(),
     log:
         log_of("report"),
