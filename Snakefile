@@ -12,7 +12,7 @@ if not workflow.overwrite_configfiles:
     configfile: os.path.join(workflow.basedir, "config/config.yaml")
 
 
-# What `snakemake --report` says first, beside the graph of rules.
+# What `snakemake --report` opens with; profiles/default/report.yaml says why not with the graph.
 report: "rules/captions/workflow.rst"
 
 
