@@ -108,7 +108,8 @@ def _algorithm(
     measured.write(folder / stages.path("calibration", name), study.key("calibration", name))
     retraining = tried[width] / study.alpha * sharding.examples_share(study, "retraining")
     seconds = {"training": tried[width], "full": 0.0, "retraining": retraining}
-    if most := min(width, study.full_models):
+    given = name in study.with_checkpoints
+    if most := 0 if given else min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
     jobs = []  # seconds of each
     for stage in seconds:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from modeldiff import transformations
+from modeldiff.attribution import given_models
 from modeldiff.core import rng
 from modeldiff.datamodels import custom_estimator as estimators
 from modeldiff.dataset import Images, as_float, loading
@@ -47,6 +48,9 @@ def run(study: Study) -> Iterator[str]:
     yield f"  tried on    {len(sample.train.labels)} examples {kind}"
     for name, algorithm in study.algorithms.items():
         yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
+    for name in study.with_checkpoints:
+        shape = sample.train.images.shape[1:]
+        yield f"  {name}: {given_models.tried(study, name, shape, len(sample.classes))}"
     images = as_float(sample.test.images)
     if study.plant is not None:
         transformations.apply(study.plant.feature, images, 1.0)

@@ -133,7 +133,9 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
 def _scores(study: Study, folder: Path) -> dict[str, dict[str, str]]:
     sources = {}
     for name in study.compared:
-        if name in study.scores:
+        if name in study.with_checkpoints:
+            sources[name] = study.code[f"checkpoints.{name}"]
+        elif name in study.scores:
             record = artifacts.record(folder / stages.path("scores", name))
             sources[name] = record["sources"]
     return sources

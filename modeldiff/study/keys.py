@@ -39,9 +39,10 @@ def calibration(study: "Study", name: str) -> Settings:
 
 
 def full(study: "Study", name: str) -> Settings:
-    """How an algorithm trains a model."""
+    """How an algorithm trains a model, or which checkpoints it has in their place."""
     recipe = _without(study.config["algorithms"][name], "scores")
-    how: Settings = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    of = f"algorithms.{name}", f"checkpoints.{name}"
+    how: Settings = {"name": name, "algorithm": recipe} | _code(study, *of)
     if study.beton and study.training.jpeg:  # else both loaders give the same
         how["jpeg"] = study.training.jpeg
     return how
