@@ -12,6 +12,10 @@ if not workflow.overwrite_configfiles:
     configfile: os.path.join(workflow.basedir, "config/config.yaml")
 
 
+# What `snakemake --report` opens with; profiles/default/report.yaml says why not with the graph.
+report: "rules/captions/workflow.rst"
+
+
 # Used with `--software-deployment-method apptainer`; envs/modeldiff.def says how to build it.
 container: "envs/modeldiff.sif"
 

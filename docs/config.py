@@ -25,10 +25,10 @@ A study is one YAML file. Every key, with its type, default and meaning. Unknown
 A config is UTF-8 text of at most 1 MB, nested at most 30 levels, with at most 50,000 values,
 counted where anchors repeat them. It holds text, finite numbers, true, false, null, lists, and
 keys that are text: what YAML takes for a date is written in quotes. Every mistake is one line of
-at most 200 characters. Snakemake reads a `--configfile` before ModelDiff does: what is wrong with
-its YAML, a pipe in its place, or anchors that multiply without end, it meets first, in its own
-words or in none; `modeldiff check` refuses them at once. A study has at most 100,000 jobs, and
-from 20,000 on it says so.
+at most 200 characters. Snakemake reads a `--configfile` before ModelDiff does: a file that is not
+there, what is wrong with its YAML, a pipe in its place, or anchors that multiply without end, it
+meets first, in its own words (a traceback) or in none; `modeldiff check` and `modeldiff run` refuse
+them at once. A study has at most 100,000 jobs, and from 20,000 on it says so.
 """
 BOUNDS = {
     "minimum": "at least {:,}",

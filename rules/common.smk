@@ -108,7 +108,8 @@ def paths(files):
     for file, *names in files:
         stage = stages.MAKERS[file]
         if stage.per in ("models", "retrained") and sharding.measured(study):
-            checkpoints.calibrate.get(algorithm=stage.algorithm(names))
+            if stage.algorithm(names) in study.trained:
+                checkpoints.calibrate.get(algorithm=stage.algorithm(names))
         for job in sharding.jobs(study, stage.name, tuple(names), study.folder):
             found.append(result(stages.path(file, *job)))
     return found

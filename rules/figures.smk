@@ -1,12 +1,22 @@
-# The figures of the report, with what `snakemake --report` shows beside them.
+# The page and its figures, with what `snakemake --report` shows beside them.
 from modeldiff.report import names
 
 CATEGORIES = {
-    "reach": "1 Comparison",
-    "effect": "2 Verification",
-    "direction": "3 Directions",
-    "lds": "4 Datamodels",
+    "reach": "2 Comparison",
+    "effect": "3 Verification",
+    "direction": "4 Directions",
+    "lds": "5 Datamodels",
 }
+
+
+def with_page_first(files):
+    """The files of the report stage, its page flagged as the first result of Snakemake's report."""
+    about = {
+        "caption": "captions/finding.rst",
+        "category": "1 The finding",
+        "labels": {"study": study.name},
+    }
+    return files | {"report": report(files["report"], **about)}
 
 
 def figures():

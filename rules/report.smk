@@ -5,7 +5,7 @@ rule report:
     input:
         **reads("report"),
     output:
-        **writes("report"),
+        **with_page_first(writes("report")),
         figures=figures(),
     log:
         log_of("report"),

@@ -305,3 +305,8 @@ class Recurrent(nn.Module):
 
 def model_recurrent(shape, classes):
     return Recurrent(shape, classes)
+
+
+def lopsided(pool):
+    """Distances that are not the same both ways."""
+    return np.triu(np.ones((pool.models, pool.models)))

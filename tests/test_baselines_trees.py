@@ -182,12 +182,13 @@ def test_conditions_in_words():
     names = ["class 3", "brightness"]
     infinite = np.inf
     box = {0: (0.5, infinite), 1: (-infinite, 0.25)}
-    assert surrogate_trees.in_words(box, names) == "class 3 and brightness at most 0.25"
+    yes_or_no = [True, False]
+    words = surrogate_trees.in_words(box, names, yes_or_no)
+    assert words == "class 3 and brightness at most 0.25"
     box = {0: (-infinite, 0.5), 1: (0.25, 0.5)}
-    assert (
-        surrogate_trees.in_words(box, names) == "not class 3 and brightness above 0.25, at most 0.5"
-    )
-    assert surrogate_trees.in_words({}, names) == "always"
+    words = surrogate_trees.in_words(box, names, yes_or_no)
+    assert words == "not class 3 and brightness above 0.25, at most 0.5"
+    assert surrogate_trees.in_words({}, names, yes_or_no) == "always"
 
 
 def test_attributes_by_hand(marked):

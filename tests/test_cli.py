@@ -9,10 +9,13 @@ import pytest
 import yaml
 from conftest import EMBEDDED, small
 
+from modeldiff import dataset
+from modeldiff.baselines.methods import Measure
 from modeldiff.cli import main
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.jobs import sharding, status
+from modeldiff.planning import other_ways
 from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
@@ -41,6 +44,13 @@ def test_help_names_every_command(call):
     for name in main.commands:
         assert re.search(rf"[ \n]{name}[ ,\n]", said), name
         assert call(name, "--help")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "check", "status", "summary"])
+def test_a_config_that_is_not_there_is_one_line(call, command):
+    code, said, error = call(command, "NOT-THERE.yaml")
+    assert (code, said) == (1, "")
+    assert error == "modeldiff: NOT-THERE.yaml: cannot be read: No such file or directory\n"
 
 
 def test_wrong_usage_is_2_and_a_wrong_config_1(call, repository, tmp_path):
@@ -234,6 +244,30 @@ def test_plan_prices_the_whole_study_and_keeps_nothing(call, config, tmp_path):
     assert found["hours"] * 3600 == pytest.approx(seconds)
     assert found["cpu_hours_after"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_plan_foretells_what_takes_so_long_once_for_each_model_and_for_each_two(config, tmp_path):
+    """Exactly, where a clock strikes as often as that is."""
+    changed = {"results": str(tmp_path), "baselines": {"methods": ["predictions", "cka"]}}
+    study = Study.load(small(config) | changed)
+    dataset.prepare(study, tmp_path / "manifest.json")
+    data = dataset.read(tmp_path / "manifest.json", study.key("dataset"))
+    struck = []
+
+    def compare(pool):
+        struck.extend([0] * (30 + 20 * pool.models + 10 * pool.models**2))
+        return np.zeros((pool.models, pool.models))
+
+    pool = other_ways._untrained(study, ("plain", "masked"), data.test, data.classes, "cpu")
+    measure = Measure(compare, "nothing", models=7)
+    few = Study.load(study.config | {"baselines": {"models": 3}})
+    for planned, models in ((study, 2 * study.full_models), (few, 6)):
+        found = other_ways._measured(planned, measure, pool, lambda: len(struck) / 1e6)
+        assert found * 1e6 == pytest.approx(30 + 20 * models + 10 * models**2)
+    spent = other_ways.seconds(study, data, "cpu", time.process_time)
+    assert set(spent) == {"predictions", "cka"}
+    without = {k: v for k, v in study.config.items() if k != "baselines"}
+    assert other_ways.seconds(Study.load(without), data, "cpu", time.process_time) == {}
 
 
 def test_former_names_are_taken_and_said_to_be_former(call, config, capsys):

@@ -49,8 +49,9 @@ def follow(document: Path, folder: Path) -> None:
 
 
 def edit(config: Path, shown: str) -> None:
-    """Put the parts that a document shows in place of those of the same names."""
-    parts = yaml.safe_load(config.read_text()) | yaml.safe_load(shown)
+    """Put the parts that a document shows in place of those of the same names, if there are any."""
+    before = yaml.safe_load(config.read_text()) if config.exists() else {}
+    parts = before | yaml.safe_load(shown)
     config.write_text(yaml.safe_dump(parts))
 
 

@@ -106,6 +106,11 @@ def test_what_only_margins_tell_is_said_as_it_is(loaded):
     assert "gives the right class of" in html
     assert "more than half the probability" in html
     assert "Which classes they predict was not kept" in html
+    assert "Right class above half the probability, by class" in html
+    assert "ccuracy by class" not in html
+    assert "is better" not in html
+    drawn = page_content.collect(changed)["charts"]["accuracy-0"]
+    assert "ccuracy" not in str(drawn)
     assert summary.summarise(changed)["algorithms"]["plain"]["full_data"] is None
     unknown = dataclasses.replace(loaded, predictions={})
     html = page.render(unknown, summary.summarise(unknown)).split("<main>")[1]

@@ -51,6 +51,18 @@ def test_a_net_that_cannot_be_batched_is_said_to_be_trained_alone(check):
     assert "watermark: applied to images at strength 1" in said
 
 
+def test_ways_to_compare_that_not_all_models_suit_are_tried(check):
+    def compared(study):
+        study["baselines"] = {"methods": ["ddv", "cka", "report_studies:distances"], "models": 4}
+
+    code, said, _ = check(compared)
+    assert code == 0
+    assert "plain with masked: by ddv, cka, report_studies:distances, on 4 models of each" in said
+    assert "  cka: compares models that are not trained" in said
+    assert "  report_studies:distances: compares models that are not trained" in said
+    assert "  ddv: " not in said  # suits any
+
+
 def own_data(study):
     study["dataset"] = {"name": "bad_data:data_floats"}
 
@@ -58,6 +70,10 @@ def own_data(study):
 def own_estimator(study):
     del study["preset"]
     study["datamodels"] = {"estimator": "bad_parts:estimate_nan"}
+
+
+def own_baseline(study):
+    study["baselines"] = {"methods": ["predictions", "bad_parts:lopsided"]}
 
 
 def few_models(study):
@@ -79,6 +95,10 @@ def own_transformation(study):
         (own_data, "bad_data:data_floats (train): images are float64 [30 x 1 x 8 x 8]; must be"),
         (few_models, "subsets.models: is 70, of which 50 are for evaluation; must be at least 90"),
         (own_estimator, "bad_parts:estimate_nan (of 60 models): returned infinite values or NaN"),
+        (
+            own_baseline,
+            "bad_parts:lopsided (a baseline): returned distances that are not symmetric",
+        ),
         (own_preprocess, "bad_parts:by_neighbours (preprocess): changes an image at random, or"),
         (own_transformation, "bad_parts:bright (strength 0.3): returned values from 0 to 3"),
         (

@@ -99,6 +99,19 @@ def test_a_finished_study_has_all_its_files(finished, summary):
     assert finished.planned() == {}
 
 
+def test_snakemakes_report_opens_with_what_the_page_says_first(finished):
+    code, output = finished.run("--report", "snakemake.html")
+    assert code == 0, output
+    written = (finished.folder / "snakemake.html").read_text()
+    opening = json.loads(re.search(r"var workflow_desc = (.*);", written)[1])
+    page = finished.file("report.html").read_text()
+    sentences = re.search(r'<ol class="verdict">(.*?)</ol>', page, re.S)[1]
+    assert " ".join(sentences.split()) in " ".join(opening.split())
+    assert "system-message" not in opening  # of docutils, about what it could not read
+    # Snakemake shows its graph of rules first where there is nothing else to show beside the text.
+    assert json.loads(re.search(r"var metadata = (.*);", written)[1])
+
+
 def test_every_command_can_be_run_by_hand(finished, tmp_path):
     """The training command that the log shows, with another output, writes the same bytes."""
     code, output = finished.run("--dry-run", "--forceall")

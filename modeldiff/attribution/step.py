@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
-from modeldiff.attribution import score_files, trak
+from modeldiff.attribution import given_models, score_files, trak
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
@@ -76,7 +76,7 @@ def _trak(
 ) -> np.ndarray:
     """TRAK scores of the algorithm's model, on images prepared as in use."""
     module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
-    states = [_state(path, module, algorithm.model.name) for path in checkpoints]
+    states = [given_models.read(path, module, algorithm.model.name) for path in checkpoints]
     train = _batches(algorithm, data.train.images, data.train.labels)
     targets = _batches(algorithm, data.test.images[data.targets], data.test.labels[data.targets])
     with user_code.running(algorithm.model.name, "TRAK"):
@@ -97,20 +97,6 @@ def _prepared(algorithm: Algorithm, batch: Sequence[tuple[Tensor, Tensor]]) -> t
     """Images and labels of a batch."""
     images, labels = default_collate(list(batch))
     return preprocess(algorithm, to_float(images)), labels
-
-
-def _state(path: str, module: torch.nn.Module, model: str) -> dict[str, Tensor]:
-    """A checkpoint's tensors; UserError unless they are those of `module`."""
-    state = {}
-    for name, array in score_files.arrays(path).items():
-        if name:  # a lone array has none
-            state[name] = torch.from_numpy(np.array(array))
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: is not a state dict of the model {model}: {reason}") from None
-    return state
 
 
 def _sha256(path: str) -> str:

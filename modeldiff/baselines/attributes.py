@@ -17,7 +17,7 @@ def attributes(pool: Pool) -> tuple[list[str], np.ndarray]:
 
     The class; how sure models are of their predictions, the mean over all models, so that it is
     neither recipe's; brightness, contrast, colourfulness and edges; and how far each transformation
-    of the library changes the image: least where it is there already.
+    of the library changes the image: least where it is there already. And what else is known.
     """
     images = pool.images.images
     columns: dict[str, np.ndarray] = {}
@@ -33,6 +33,7 @@ def attributes(pool: Pool) -> tuple[list[str], np.ndarray]:
             measured.setdefault(name, []).append(values)
     for name, parts in measured.items():
         columns[name] = np.concatenate(parts)
+    columns |= pool.known
     return list(columns), np.stack(list(columns.values()), axis=1)
 
 

@@ -1,7 +1,7 @@
 """The models of both recipes, and the test images that they are compared on."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ class Pool:
     groups: the models. sizes: how many are A's and how many B's. failed: of either, left out since
     their outputs are not finite. images: uint8 [images x C x H x W] and labels int64 [images].
     classes: names. logits: float32 [models x images x classes]. key: of all random numbers.
+    known: what else is known of the images, float64 [images] by name.
     Memory: weights and logits of all models, and features, 4 bytes each, once they are asked for.
     Distances by image are models x models x images, 4 bytes each.
     """
@@ -32,6 +33,7 @@ class Pool:
     classes: Sequence[str]
     logits: np.ndarray
     key: tuple[rng.Key, ...]
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(

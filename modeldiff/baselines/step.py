@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from modeldiff.baselines import metadata
 from modeldiff.baselines.exchange import FEWEST, exchange, named
 from modeldiff.baselines.methods import measures
 from modeldiff.baselines.pool import Pool
@@ -47,7 +49,7 @@ def write(
     of `RULE_COLUMNS`: rules, see `Difference`, then `ANY_RULE` and `ANY_IMAGE`; none without `jst`.
     Raises UserError if too few models have finite outputs.
     """
-    pool = _pool(study, pair, data, checkpoints, device)
+    pool = replace(_pool(study, pair, data, checkpoints, device), known=_known(study, data))
     rows: list[dict[str, Any]] = []
     arrays = {"images": _chosen(study, data)}
     seconds = {}
@@ -123,6 +125,17 @@ def _pool(
             have = f"{models} models trained on all data that did not diverge, of {models + failed}"
             raise UserError(f"algorithms.{name}: has {have}; baselines compare {FEWEST} or more")
     return pool
+
+
+def _known(study: Study, data: Dataset) -> dict[str, np.ndarray]:
+    """What the user knows of the images that are looked at, for surrogate trees."""
+    if "jst" not in study.baselines.methods:
+        return {}
+    known = metadata.of_groups(study.proof.groups, data)
+    if study.baselines.metadata:
+        known |= metadata.of_table(study.baselines.metadata, len(data.test.labels))
+    chosen = _chosen(study, data)
+    return {name: values[chosen] for name, values in known.items()}
 
 
 def _chosen(study: Study, data: Dataset) -> np.ndarray:

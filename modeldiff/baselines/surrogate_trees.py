@@ -5,6 +5,7 @@ an image is an attribute, so that this tells as much as the class that it says, 
 first learn to tell the classes apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,7 @@ def rules(pool: Pool) -> Rules:
     of_b = _majority(pool.predicted[n_a:], len(pool.classes))
     first, second = answers(np.stack([of_a, of_b]), pool)
     named = [*pool.classes, "right"]
+    yes_or_no = [bool(np.isin(column, (0, 1)).all()) for column in x.T]
     order = rng.permutation(len(x), "rules", *pool.key)
     made_of, judged = order[: len(x) // 2], order[len(x) // 2 :]
     found = joint_tree.rules(x[made_of], first[made_of], second[made_of])
@@ -93,7 +95,7 @@ def rules(pool: Pool) -> Rules:
         inside = rule.covers(x[judged])
         covered |= inside
         difference = Difference(
-            words=in_words(rule.box, names),
+            words=in_words(rule.box, names, yes_or_no),
             first=named[rule.first],
             second=named[rule.second],
             images=int(inside.sum()),
@@ -114,12 +116,15 @@ def answers(predicted: np.ndarray, pool: Pool) -> np.ndarray:
     return np.where(predicted == pool.images.labels, len(pool.classes), predicted)
 
 
-def in_words(box: Box, names: list[str]) -> str:
-    """A box as a condition: `class 3 and brightness above 0.2`."""
+def in_words(box: Box, names: Sequence[str], yes_or_no: Sequence[bool]) -> str:
+    """A box as a condition: `class 3 and brightness above 0.2`.
+
+    yes_or_no: of each attribute, whether it is 1 or 0.
+    """
     conditions = []
     for attribute, (low, high) in box.items():
         name = names[attribute]
-        if name.startswith("class "):
+        if yes_or_no[attribute]:
             conditions.append(name if low >= 0 else f"not {name}")
         elif np.isinf(low):
             conditions.append(f"{name} at most {high:.3g}")

@@ -81,10 +81,10 @@ class Results(click.ParamType):  # type: ignore[type-arg]
 
 
 def known(ctx: click.Context, param: click.Parameter, algorithm: str) -> str:
-    """The algorithm; UserError unless the study, which comes before it, trains it."""
+    """The algorithm; UserError unless the study, which comes before it, has models of it."""
     study: Study = ctx.params["study"]
-    if algorithm not in study.trained:
-        names = ", ".join(study.trained)
+    if algorithm not in study.with_models:
+        names = ", ".join(study.with_models)
         raise UserError(f"algorithm {algorithm!r}: study {study.name} trains {names or 'none'}")
     return algorithm
 

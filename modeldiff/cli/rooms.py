@@ -87,14 +87,20 @@ def train(
     device: str,
     output: Path,
 ) -> None:
-    """Train a range of models of ALGORITHM and write their margins."""
+    """Train a range of models of ALGORITHM and write their margins, or weights.
+
+    Where the study has checkpoints of it, --full reads those instead.
+    """
     from modeldiff import dataset, training
+    from modeldiff.attribution import given_models
 
     chosen = width or study.training.width
     if chosen == "auto":
         raise UserError("--width: must be given, since the study has `width: auto`")
     study = study.at_width(chosen)
     job = training.train_full if full else training.train_shard
+    if full and algorithm in study.with_checkpoints:
+        job = given_models.write
     data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
     job(study, algorithm, data, models, output, device=device)
     training.finish()

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
 
 def weights(study: "Study", name: str, path: str | Path, shape: tuple[int, int]) -> np.ndarray:
-    """What an algorithm is compared by, its datamodels' weights or scores from elsewhere: float32
-    of `shape`, [targets x train examples]; path: `Study.weights` of it, in the study's folder.
+    """What an algorithm is compared by, its datamodels' weights, scores from elsewhere, or
+    influences by gradients of its checkpoints: float32 of `shape`, [targets x train examples];
+    path: `Study.weights` of it, in the study's folder.
     """
-    if name in study.scores:
-        content = artifacts.array(path, study.key("scores", name), kind="f", dimensions=2)
+    by = study.weights(name)
+    key = study.key(by, name)
+    if by == "scores":
+        content = artifacts.array(path, key, kind="f", dimensions=2)
+    elif by == "gradients":
+        content = artifacts.arrays(path, key)["influence"]
     else:
-        content = datamodels.read(path, study.key("datamodels", name)).weights
+        content = datamodels.read(path, key).weights
     if content.shape != shape:
         wanted = f"{list(shape)}, [targets x training examples]"
         raise CorruptArtifact(f"{path}: holds {list(content.shape)}, not {wanted}", artifact=path)

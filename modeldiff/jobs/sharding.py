@@ -62,6 +62,8 @@ def calibration(study: Study, name: str, path: str | Path) -> Calibration:
 
 def width(study: Study, name: str, path: str | Path) -> int:
     """How many models are trained at once; `path`: of the calibration, read if it is needed."""
+    if name not in study.trained:  # its checkpoints are read
+        return 1
     chosen = study.training.width
     return calibration(study, name, path).width if chosen == "auto" else chosen
 
@@ -120,15 +122,15 @@ def _models(study: Study, stage: str, names: Names) -> int:
         return study.models if name in study.fitted else 0
     if stage == "retraining":
         return study.proof.retrained(int(names[-1]))
-    return study.full_models if name in study.trained else 0
+    return study.full_models_of(name)
 
 
 def _size(study: Study, stage: str, names: Names, folder: str | Path) -> int:
     """Models of one job. How long one takes goes with how many examples it is trained on."""
     minutes = study.training.minutes_per_job
-    if minutes is None:
-        return study.training.shard
     name = STAGES[stage].algorithm(names)
+    if minutes is None or name not in study.trained:
+        return study.training.shard
     calibrated = calibration(study, name, Path(folder) / stages.path("calibration", name))
     share = study.alpha / examples_share(study, stage)
     seconds = 60 * minutes - calibrated.seconds_per_job

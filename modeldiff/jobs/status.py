@@ -144,7 +144,7 @@ def _algorithm(
     """An algorithm's counts; adds its jobs' times to `stretches`, its broken jobs to `stopped`."""
     progress = Progress(
         models=study.models if name in study.fitted else 0,
-        full_models=study.full_models if name in study.trained else 0,
+        full_models=study.full_models_of(name),
         retrained_models=sum(study.proof.retrained(int(of[-1])) for of in _retraining(study, name)),
     )
     of_jobs = stretches.setdefault(name, [])

@@ -21,7 +21,7 @@ from modeldiff.datamodels import fit
 from modeldiff.dataset import Dataset
 from modeldiff.jobs import sharding
 from modeldiff.mining import budget
-from modeldiff.planning import gradient_cost
+from modeldiff.planning import gradient_cost, other_ways
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration
@@ -47,7 +47,9 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         for algorithm in study.trained:
             if algorithm in study.fitted or study.full_models:
                 algorithms[algorithm] = _algorithm(study, algorithm, data, folder, device, start)
-        after = _after(study, data)
+        clock = _clock(device)
+        beside = other_ways.seconds(study, data, device, clock)
+        after = _after(study, data) + sum(beside.values())
     count = 0
     seconds = 0.0
     longest = 0.0
@@ -69,11 +71,17 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         "algorithms": algorithms,
         "seconds_per_start": start,
         "training_jobs": count,
+        "baselines": beside,
         "hours": training / 3600,
         "cpu_hours_after": (after + others * start) / 3600,
         "seconds_per_job": start + longest,
         "disk_mb": _disk(study, data, algorithms) / 1e6,
     }
+
+
+def _clock(device: str) -> Callable[[], float]:
+    """What seconds are counted by."""
+    return time.monotonic if device == "cuda" else time.process_time
 
 
 def _data(study: Study, folder: Path) -> tuple[Dataset, float]:
@@ -93,14 +101,15 @@ def _algorithm(
     study: Study, name: str, data: Dataset, folder: Path, device: str, start: float
 ) -> dict[str, Any]:
     """Cost of one algorithm's models, on subsets and on all training images."""
-    clock = time.monotonic if device == "cuda" else time.process_time
+    clock = _clock(device)
     tried = calibration.widths(study, name, data, device, clock)
     width = calibration.fastest(tried)
     measured = sharding.Calibration(width, tried[width], start)
     measured.write(folder / stages.path("calibration", name), study.key("calibration", name))
     retraining = tried[width] / study.alpha * sharding.examples_share(study, "retraining")
     seconds = {"training": tried[width], "full": 0.0, "retraining": retraining}
-    if most := min(width, study.full_models):
+    given = name in study.with_checkpoints
+    if most := 0 if given else min(width, study.full_models):
         seconds["full"], _ = calibration.seconds(study, name, data, most, device, clock, full=True)
     jobs = []  # seconds of each
     for stage in seconds:
@@ -238,6 +247,10 @@ def lines(costs: dict[str, Any]) -> Iterator[str]:
     mining = sum(cost["seconds_mining"] for cost in costs["algorithms"].values())
     if mining:
         yield f"  finding features, if all that is proposed is proved: about {mining:.3g} {unit}"
+    if costs["baselines"]:
+        by_method = [f"{name} {each:.2g}" for name, each in costs["baselines"].items()]
+        total = sum(costs["baselines"].values())
+        yield f"  other ways to compare: up to about {total:.2g} {unit} ({', '.join(by_method)})"
     yield f"  everything after training: about {costs['cpu_hours_after']:.3g} CPU-hours"
     yield (
         f"  training costs {costs['hours']:.3g} {costs['device']}-hours in "

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from modeldiff import transformations
+from modeldiff.attribution import given_models
 from modeldiff.core import rng
 from modeldiff.datamodels import custom_estimator as estimators
 from modeldiff.dataset import Images, as_float, loading
 from modeldiff.dataset.raw import LazyImages
-from modeldiff.planning import plan
+from modeldiff.planning import other_ways, plan
 from modeldiff.study import Algorithm, Study, user_code
 from modeldiff.training import contract, engine
 from modeldiff.training.augment import preprocess
@@ -47,12 +48,17 @@ def run(study: Study) -> Iterator[str]:
     yield f"  tried on    {len(sample.train.labels)} examples {kind}"
     for name, algorithm in study.algorithms.items():
         yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
+    for name in study.with_checkpoints:
+        shape = sample.train.images.shape[1:]
+        yield f"  {name}: {given_models.tried(study, name, shape, len(sample.classes))}"
     images = as_float(sample.test.images)
     if study.plant is not None:
         transformations.apply(study.plant.feature, images, 1.0)
     for label, each in study.transformations.items():
         transformations.apply(each.part, images, max(each.strengths))
         yield f"  {label}: applied to images at strength {max(each.strengths):g}"
+    for method in other_ways.run(study, sample.test, sample.classes):
+        yield f"  {method}: compares models that are not trained"
     estimator = study.regression["estimator"]
     if study.fitted and user_code.is_own(estimator):
         _estimator(study, estimator)

@@ -47,6 +47,7 @@ def outline(study: Study) -> dict[str, Any]:
         "fitted": list(study.fitted),
         "trained": list(study.trained),
         "scores": {name: list(study.given(name)) for name in study.scores},
+        "checkpoints": list(study.with_checkpoints),
         "pairs": [list(pair) for pair in study.pairs],
         "models": study.models,
         "full_models": study.full_models,
@@ -56,11 +57,17 @@ def outline(study: Study) -> dict[str, Any]:
         "mined": [list(pair) for pair in study.mined],
         "removal_models": 2 * study.mine.removal_models if study.mined else 0,
         "with_baselines": [list(pair) for pair in study.with_baselines],
-        "baselines": study.baselines.methods if study.with_baselines else [],
-        "baseline_models": min(study.baselines.models, study.full_models),
+        "baselines": list(study.baselines.methods) if study.with_baselines else [],
+        "baseline_models": baseline_models(study),
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
+
+
+def baseline_models(study: Study) -> int:
+    """Models of each algorithm that other ways compare, where each has as many."""
+    held = [study.full_models_of(name) for pair in study.with_baselines for name in pair]
+    return min([study.baselines.models, study.full_models, *held])
 
 
 def retrained(study: Study) -> int:
@@ -115,11 +122,13 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
         )
     subset = f" of {of['subset']:,} images" if of["subset"] else ""
     fitted = ", ".join(of["fitted"])
-    trained = ", ".join(of["trained"])
+    trained = ", ".join(name for name in of["trained"] if name not in of["checkpoints"])
     if fitted:
         yield f"  algorithms  {fitted}: {of['models']:,} models each, on subsets{subset}"
     for name, given in of["scores"].items():
-        yield f"  scores      {name}: from {', '.join(given)}"
+        by_gradients = name in of["checkpoints"]
+        read = f"gradients of {len(given)} checkpoints, " if by_gradients else ""
+        yield f"  scores      {name}: from {read}{', '.join(given)}"
     if trained and of["full_models"]:
         yield f"  all data    {trained}: {of['full_models']:,} models each"
     if of["training_jobs"] is None:
@@ -142,6 +151,9 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
     if of["with_baselines"]:
         pairs = ", ".join(" with ".join(pair) for pair in of["with_baselines"])
         methods = ", ".join(of["baselines"])
-        yield f"  baselines   {pairs}: {methods}, by {of['baseline_models']:,} models of each"
+        yield (
+            f"  baselines   {pairs}: {methods}, by {of['baseline_models']:,} models of each "
+            "trained on all data"
+        )
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

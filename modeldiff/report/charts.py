@@ -19,6 +19,8 @@ from modeldiff.report.proofs import Proved
 LABELLED = 3  # first directions, that carry their rank in the scatter
 APART = 0.06  # of an axis: labels closer than that would overlap
 MOST_CLASSES = 30  # in a chart
+RIGHT = "Right"
+ABOVE_HALF = "Right class above half the probability"
 LEGEND = {"title": None, "orient": "top", "symbolSize": 110, "symbolOpacity": 1}
 Spec = dict[str, Any]
 
@@ -115,20 +117,26 @@ def _labelled(points: list[dict[str, Any]], apart: float) -> list[dict[str, Any]
     return labelled
 
 
-def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per cent") -> Spec:
-    """Share of right predictions by class under both; those with the largest difference first."""
+def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = RIGHT) -> Spec:
+    """Share of right predictions by class under both; those with the largest difference first.
+
+    title: what is shared, where predictions are not known.
+    """
     chosen = sorted(rows, key=lambda row: -abs(row.a - row.b))[:MOST_CLASSES]
     points = []
     for row in chosen:
         points.append({"class": row.name, "algorithm": a, "x": row.a * 100})
         points.append({"class": row.name, "algorithm": b, "x": row.b * 100})
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [a, b]}, "legend": LEGEND}
+    # Where both are the same, the one drawn first is seen around the other.
+    size = who | {"scale": {"domain": [a, b], "range": [180, 80]}, "legend": None}
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
     least = min(least, 50)  # small differences are to look small
-    x = field("x", title, scale={"domain": [least, 100]})
+    share = f"{title}, per cent"
+    x = field("x", share, scale={"domain": [least, 100]})
     return specification(
-        f"Accuracy by class under {a} and {b}.",
+        f"{share}, by class under {a} and {b}.",
         24 * len(chosen),
         data={"values": points},
         encoding={"y": y},
@@ -138,15 +146,16 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = "Right, per c
                 "encoding": {"x": x, "detail": {"field": "class"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "opacity": 1},
                 "encoding": {
                     "x": x,
                     "color": who,
                     "shape": who,
+                    "size": size,
                     "tooltip": [
                         {"field": "class", "title": "Class"},
                         {"field": "algorithm", "title": "Algorithm"},
-                        {"field": "x", "title": title, "format": ".1f"},
+                        {"field": "x", "title": share, "format": ".1f"},
                     ],
                 },
             },

@@ -192,7 +192,7 @@ def _charts(compared: Compared, titles: list[str]) -> dict[str, Any]:
         drawn["chance-0"] = histograms.chance(compared.chance)
     rows = _predicted(compared).get("classes")
     if rows:
-        drawn["accuracy-0"] = charts.accuracy(a, b, rows, "Margins above 0, per cent")
+        drawn["accuracy-0"] = charts.accuracy(a, b, rows, "Margins above 0")
     return drawn
 
 

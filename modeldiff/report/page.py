@@ -44,8 +44,6 @@ HALF = (
     "the probability: every such prediction is right, and some others may be."
 )
 
-HALF_BY_CLASS = "More than half of the probability, by class"
-
 
 def render(results: Results, summary: dict[str, Any]) -> str:
     """The page as HTML."""
@@ -146,17 +144,19 @@ def _predicted(results: Results, pair: Pair) -> dict[str, Any]:
     data = results.data
     images_planted = (results.planted or {}).get("test_examples", [])
     planted = np.isin(np.arange(len(data.test.labels)), images_planted)
-    exact = results.study.training.margin == "max" or len(data.classes) == 2
+    exact = results.knows_accuracy(pair)
     by_margins = a.predicted is None
     said = predictions.compared(a, b, data.test.labels, data.classes, planted)
     return said | {
         "asked": len(data.targets) if by_margins else len(data.test.labels),
         "by_margins": by_margins,
-        "by_class": "Accuracy by class" if exact or not by_margins else HALF_BY_CLASS,
-        "is_right": "is right",
+        "exact": exact,
+        "above_half": charts.ABOVE_HALF,
+        "by_class": "Accuracy by class" if exact else f"{charts.ABOVE_HALF}, by class",
+        "is_right": "is right" if exact else "gives the right class more than half the probability",
         "right_is": "" if exact else HALF,
-        "right": "gets" if exact or not by_margins else "gives the right class of",
-        "right_end": " right" if exact or not by_margins else " more than half the probability",
+        "right": "gets" if exact else "gives the right class of",
+        "right_end": " right" if exact else " more than half the probability",
     }
 
 

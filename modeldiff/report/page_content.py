@@ -300,7 +300,8 @@ def _charts(results: Results) -> dict[str, Any]:
         drawn[f"scatter-{p}"] = charts.scatter(pair.a, pair.b, pair.ways, names)
         drawn[f"cosines-{p}"] = histograms.cosines(pair)
         if accuracies := classes_of(results, pair):
-            drawn[f"accuracy-{p}"] = charts.accuracy(pair.a, pair.b, accuracies)
+            title = charts.RIGHT if results.knows_accuracy(pair) else charts.ABOVE_HALF
+            drawn[f"accuracy-{p}"] = charts.accuracy(pair.a, pair.b, accuracies, title)
         if pair.chance:
             drawn[f"chance-{p}"] = histograms.chance(pair.chance)
         if pair.class_map is not None:

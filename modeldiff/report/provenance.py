@@ -80,7 +80,7 @@ def differences(study: Study, pair: Pair) -> list[tuple[str, dict[str, str]]]:
     """The settings in which a pair's training differs: dotted key, and its value for each."""
     recipes: dict[str, dict[str, str]] = {}
     for name in (pair.a, pair.b):
-        if name in study.trained:
+        if name in study.with_models:
             recipe = dict(study.config["algorithms"][name])
             recipe.pop("scores", None)
             recipes[name] = dict(_flat(recipe))

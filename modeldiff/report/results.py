@@ -72,6 +72,16 @@ class Results:
         """What an algorithm is compared by, float32 [targets x train examples], read when asked."""
         return pairs.weights(self.study, self.folder, self.data, name)
 
+    def knows_accuracy(self, pair: Pair) -> bool:
+        """Whether shares of right predictions are that, not of log-odds above 0.
+
+        Those tell only whether the right class has more than half of the probability.
+        """
+        if self.study.training.margin == "max" or len(self.data.classes) == 2:
+            return True
+        of_pair = (self.predictions[pair.a], self.predictions[pair.b])
+        return all(known.predicted is not None for known in of_pair)
+
 
 def read(path: str | Path) -> Results:
     """Load the results that lie beside a checked study (`study.json`).
@@ -123,7 +133,9 @@ def _algorithm(study: Study, folder: Path, name: str) -> AlgorithmResults:
 def _scores(study: Study, folder: Path) -> dict[str, dict[str, str]]:
     sources = {}
     for name in study.compared:
-        if name in study.scores:
+        if name in study.with_checkpoints:
+            sources[name] = study.code[f"checkpoints.{name}"]
+        elif name in study.scores:
             record = artifacts.record(folder / stages.path("scores", name))
             sources[name] = record["sources"]
     return sources

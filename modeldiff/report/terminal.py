@@ -25,7 +25,10 @@ def lines(summary: str | Path) -> str:
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
     for name, a in summary["algorithms"].items():
         if "scores" in a:
-            yield f"{name}: scores from {', '.join(a['scores'])}, not tested"
+            good = ""
+            if full := a.get("full_data"):
+                good = f"right on {_percent(full['accuracy']['mean'])} of the test images, "
+            yield f"{name}: {good}scores from {', '.join(a['scores'])}, not tested"
             continue
         lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
         good = f"{_percent(a['accuracy']['mean'])} of margins above 0"

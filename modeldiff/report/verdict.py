@@ -156,7 +156,7 @@ def tested(results: Results, pair: Pair) -> list[Tested]:
     table = pair.effects
     chosen = table[(table["measure"] == "softmax") & (table["over"] == "both")]
     features: list[Tested] = []
-    if not {pair.a, pair.b} <= {*results.study.trained}:
+    if not {pair.a, pair.b} <= {*results.study.with_models}:
         return features
     for name in results.study.transformations:
         rows = chosen[chosen["transformation"] == name]

@@ -13,7 +13,7 @@ class ScoreFile(Section):
     name: Literal["file"] = Field(
         default="file",
         description="`file`: of any method; `trak`: computed by the traker package from "
-        "checkpoints of `model`.",
+        "checkpoints of `model`; `gradients`: influences by the gradients of checkpoints.",
     )
     path: str = Field(
         description="The scores, .npy, .npz, .pt, .pth (loaded as weights only) or .safetensors. "
@@ -47,7 +47,23 @@ class Trak(Section):
     )
 
 
-Scores: TypeAlias = Annotated[ScoreFile | Trak, Field(discriminator="name")]
+class Gradients(Section):
+    """Models that are trained already: influences by their gradients.
+
+    They take the place of models trained on all data, too.
+    """
+
+    name: Literal["gradients"]
+    checkpoints: list[str] = Field(
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+        description="State dicts of `model`, trained on all training images (formats as for "
+        "`trak`), or patterns such as `runs/*.pt`. All are shown test images; the gradients are "
+        "those of the first `proof.proposers`.",
+    )
+
+
+Scores: TypeAlias = Annotated[ScoreFile | Trak | Gradients, Field(discriminator="name")]
 
 
 class Mlp(Section):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modeldiff.study.section import ImportPath, Section
+from modeldiff.study.section import Absent, FilePath, ImportPath, Section
 
 BuiltIn = Literal["predictions", "cka", "cca", "ddv", "jst", "dcca"]
 
@@ -33,4 +33,11 @@ class Baselines(Section):
         le=100,
         description="Models of each algorithm that are compared, of those trained on the full "
         "training set; as many as there are, if there are fewer.",
+    )
+    metadata: FilePath | Absent = Field(
+        default=None,
+        description="What you know of the test images, for the rules of `jst`: a CSV file with a "
+        "header and a row for each test image, in their order (the one that proposals and "
+        "`proof.groups` number them by). Columns of numbers, and of at most 100 texts each. It "
+        "must not be made of these models, or the test of `jst` does not hold.",
     )

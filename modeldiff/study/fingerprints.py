@@ -17,6 +17,7 @@ from typing import Any
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
+from modeldiff.study import given_files
 
 Fingerprints = dict[str, dict[str, str]]  # of each entry: of each module, package and file
 
@@ -40,9 +41,16 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
             content |= _of_users([part for part in parts if is_own(part["name"])])
         if content:
             result[entry] = content
+    for name, algorithm in config["algorithms"].items():
+        scores = algorithm.get("scores", {})
+        if scores.get("name") == "gradients":
+            result[f"checkpoints.{name}"] = _files(given_files.files(scores["checkpoints"]))
     groups = _files(config.get("proof", {}).get("groups", {}).values())
     if groups:
         result["groups"] = groups
+    metadata = _files([config.get("baselines", {}).get("metadata")])
+    if metadata:
+        result["metadata"] = metadata
     return result
 
 

@@ -39,9 +39,10 @@ def calibration(study: "Study", name: str) -> Settings:
 
 
 def full(study: "Study", name: str) -> Settings:
-    """How an algorithm trains a model."""
+    """How an algorithm trains a model, or which checkpoints it has in their place."""
     recipe = _without(study.config["algorithms"][name], "scores")
-    how: Settings = {"name": name, "algorithm": recipe} | _code(study, f"algorithms.{name}")
+    of = f"algorithms.{name}", f"checkpoints.{name}"
+    how: Settings = {"name": name, "algorithm": recipe} | _code(study, *of)
     if study.beton and study.training.jpeg:  # else both loaders give the same
         how["jpeg"] = study.training.jpeg
     return how
@@ -137,9 +138,14 @@ def proof(study: "Study", a: str, b: str) -> Settings:
 
 
 def baselines(study: "Study", a: str, b: str) -> Settings:
-    """By which methods, and on how many models."""
+    """By which methods, on how many models, and what is known of the images."""
     chosen = study.baselines
-    return {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+    settings = {"methods": chosen.methods, "models": chosen.models} | _code(study, "baselines")
+    if chosen.metadata:
+        settings |= {"metadata": chosen.metadata, "of_metadata": _code(study, "metadata")}
+    if "jst" in chosen.methods and study.proof.groups:
+        settings |= {"groups": study.proof.groups, "of_groups": _code(study, "groups")}
+    return settings
 
 
 def mined(study: "Study", a: str, b: str) -> Settings:

@@ -102,7 +102,7 @@ _TABLE = (
     Stage(
         name="full",
         per="models",
-        of=lambda study: each(study.trained if study.full_models else ()),
+        of=lambda study: each([name for name in study.with_models if study.full_models_of(name)]),
         files={"checkpoints": "{algorithm}/full/{first}-{stop}.npz"},
         inputs=IMAGES | by_name("beton"),
         settings=keys.full,
@@ -165,7 +165,7 @@ _TABLE = (
     Stage(
         name="scores",
         per="algorithm",
-        of=lambda study: each([name for name in study.compared if name in study.scores]),
+        of=lambda study: each([name for name in study.compared if study.weights(name) == "scores"]),
         files={"scores": "{algorithm}/scores.npy"},
         inputs=IMAGES,
         settings=keys.scores,

@@ -162,6 +162,23 @@ class Study:
         return tuple(name for name, entry in self.algorithms.items() if entry.trained)
 
     @property
+    def with_checkpoints(self) -> tuple[str, ...]:
+        """Those of which the user has models, trained on all data: none are trained here."""
+        return tuple(name for name, part in self.scores.items() if part.name == "gradients")
+
+    @property
+    def with_models(self) -> tuple[str, ...]:
+        """Those that there are models on all data of, or can be: trained here, or given."""
+        known = {*self.trained, *self.with_checkpoints}
+        return tuple(name for name in self.algorithms if name in known)
+
+    def full_models_of(self, name: str) -> int:
+        """Models on all data of an algorithm."""
+        if name in self.with_checkpoints:
+            return len(self.given(name))
+        return self.full_models if name in self.trained else 0
+
+    @property
     def full_models(self) -> int:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown or self.mined:
@@ -176,20 +193,24 @@ class Study:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Those whose models are shown features."""
-        return self.trained if self.transformations or self.candidates else ()
+        """Those whose models are shown test images, as they are and with features."""
+        asked = self.transformations or self.candidates or self.with_checkpoints
+        return self.with_models if asked else ()
 
     @property
     def proved(self) -> tuple[tuple[str, str], ...]:
         """The pairs whose differences are proposed and proved, if asked for: both are trained."""
-        return self._both_trained() if "proof" in self.config else ()
+        return self._both(self.trained) if "proof" in self.config else ()
 
     @property
     def differentiated(self) -> tuple[str, ...]:
-        """Those whose models' gradients are taken: to propose, or for the prior of datamodels."""
+        """Those whose models' gradients are taken: to propose, for the prior of datamodels, or in
+        place of datamodels.
+        """
         needed = set().union(*self.proved)
         if self.datamodels.prior:
             needed.update(self.fitted)
+        needed.update(self.with_checkpoints)
         return tuple(name for name in self.compared if name in needed)
 
     @property
@@ -204,32 +225,35 @@ class Study:
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far
-        as they are trained.
+        as there are models of them.
         """
         others = [name for name in self.names if name not in self.compared]
-        return tuple(name for name in (a, b, *others) if name in self.trained)
+        return tuple(name for name in (a, b, *others) if name in self.with_models)
 
     @property
     def tried(self) -> tuple[tuple[str, str], ...]:
-        """The pairs that candidates are proposed for, if asked for: both sides must be trained."""
-        return self._both_trained() if self.candidates else ()
+        """The pairs that candidates are proposed for, if asked for: both must have models."""
+        return self._both(self.with_models) if self.candidates else ()
 
     @property
     def with_baselines(self) -> tuple[tuple[str, str], ...]:
-        """The pairs whose models other methods compare, too, if asked for: both are trained."""
-        return self._both_trained() if "baselines" in self.config else ()
+        """The pairs whose models other methods compare, too, if asked for: both have models."""
+        return self._both(self.with_models) if "baselines" in self.config else ()
 
-    def _both_trained(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of algorithms that both say how to train."""
-        trained = set(self.trained)
-        return tuple(pair for pair in self.pairs if trained.issuperset(pair))
+    def _both(self, among: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """The pairs of algorithms that are both among these."""
+        return tuple(pair for pair in self.pairs if {*among}.issuperset(pair))
 
     def weights(self, name: str) -> str:
         """What an algorithm is compared by, as its stage and its file are called."""
+        if name in self.with_checkpoints:
+            return "gradients"
         return "scores" if name in self.scores else "datamodels"
 
     def given(self, name: str) -> tuple[str, ...]:
         """The files that an algorithm's scores come from."""
+        if name in self.with_checkpoints:
+            return tuple(self.code.get(f"checkpoints.{name}", ()))
         options = self.scores[name].options
         return tuple(options["checkpoints"]) if "checkpoints" in options else (options["path"],)
 

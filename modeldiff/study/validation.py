@@ -10,15 +10,22 @@ from typing import Any
 from jsonschema import Draft202012Validator, validators
 
 from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
-from modeldiff.study import components, config_file, former_names, limits, mistakes, presets, sizes
+from modeldiff.study import (
+    components,
+    config_file,
+    former_names,
+    given_scores,
+    limits,
+    mistakes,
+    presets,
+    sizes,
+)
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.config_file import parse as parse
 from modeldiff.study.schema import schema
 from modeldiff.study.sizes import known_sizes, subset_size
 
 FEWEST_TRAK = 200  # training images, and fewer, are too few for TRAK's random projections
-
-FEWEST_PROVING = 5  # models that features are proved on
 
 Parsed = Sequence[tuple[str, Mapping[str, Any]]]  # names of files, and what they hold
 
@@ -108,7 +115,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from presets.contradicted(config)
     yield from _imports(config)
     yield from _pairs(config["comparison"]["pairs"], algorithms)
-    yield from _scores(config)
+    yield from given_scores.impossible(config)
     if "proof" in config:
         yield from _proof(config["proof"], config["comparison"]["directions"])
     yield from _subsets(config)
@@ -147,6 +154,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         yield ("verification", "candidates"), what
 
     yield from _mine(config)
+    yield from _baselines(config.get("baselines", {}))
 
     data_sizes = known_sizes(config["dataset"]["name"], config["dataset"])
     if data_sizes is not None:  # else the dataset step checks the same once it has the images
@@ -211,36 +219,6 @@ def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Ite
         seen.add(frozenset(pair))
 
 
-def _scores(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Algorithms whose scores come from elsewhere."""
-    compared = {name for pair in config["comparison"]["pairs"] for name in pair}
-    for name, entry in config["algorithms"].items():
-        if "scores" not in entry:
-            continue
-        at, scores = ("algorithms", name), entry["scores"]
-        given: list[tuple[KeyPath, str]] = [
-            ((*at, "scores", "checkpoints", i), file)
-            for i, file in enumerate(scores.get("checkpoints", ()))
-        ]
-        if "path" in scores:
-            given.append(((*at, "scores", "path"), scores["path"]))
-        for path, file in given:
-            if not os.path.isfile(file):  # False, too, where no file can have this name
-                yield path, f"is {shown(file)}, which is no file here; must be there"
-        trained = bool(entry.keys() & {"train", "optimizer"})
-        if "model" not in entry:
-            if trained or scores["name"] == "trak":
-                yield (*at, "model"), "is missing"
-            for key in ("preprocess", "flip_average"):
-                if entry[key]:
-                    yield (*at, key), "is not used without `model`: remove it"
-        elif scores["name"] == "file" and not trained:
-            yield (*at, "model"), "is not used without `optimizer` or `train`: remove it"
-        if name in compared and config["comparison"]["method"] == "contrast":
-            what = f"is contrast, which compares models, but {name} has scores in their place"
-            yield ("comparison", "method"), f"{what}; `residual` would be right"
-
-
 def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath, str]]:
     """Groups that the user names, directions, and rounds enough to see how large a proved group is.
 
@@ -260,6 +238,18 @@ def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath,
         yield ("proof", "rounds"), f"{what}; must be 2 or more"
 
 
+def _baselines(baselines: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """What is known of the images, which rules are made of."""
+    file = baselines.get("metadata")
+    if file is None:
+        return
+    if not os.path.isfile(file):
+        what = f"is {shown(file)}, which is no file here; must be there"
+        yield ("baselines", "metadata"), what
+    if "jst" not in baselines["methods"]:
+        yield ("baselines", "metadata"), "is used by `jst` alone; add it to `methods`, or remove it"
+
+
 def _mine(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Features are looked for behind proved differences, and proved on models of their own."""
     verification = config["verification"]
@@ -275,9 +265,9 @@ def _mine(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     if finding < proposing:
         what = f"is {finding}, but {proposing} models propose (`proof.proposers`)"
         yield (*at, "models"), f"{what}, which may not prove; must be at least that"
-    if verification["models"] < finding + FEWEST_PROVING:
+    if verification["models"] < finding + given_scores.FEWEST_PROVING:
         what = f"is {finding} of {verification['models']} models trained on all data"
-        must = f"must leave {FEWEST_PROVING} or more to prove on"
+        must = f"must leave {given_scores.FEWEST_PROVING} or more to prove on"
         yield (*at, "models"), f"{what} (`verification.models`); {must}"
 
 
