@@ -17,7 +17,7 @@ from modeldiff.dataset import Images, as_float, loading
 from modeldiff.dataset.raw import LazyImages
 from modeldiff.planning import plan
 from modeldiff.study import Algorithm, Study, user_code
-from modeldiff.training import contract, engine
+from modeldiff.training import building, contract, engine
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Member
 from modeldiff.training.loaders import to_float
@@ -66,8 +66,8 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     _check_preprocess(algorithm, sample)
     classes = len(sample.classes)
     if not algorithm.trained:
-        module = engine.architecture(algorithm, sample.train.images.shape[1:], classes)
-        engine.batches(algorithm, module, sample.train, classes, device)
+        module = building.architecture(algorithm, sample.train.images.shape[1:], classes)
+        building.batches(algorithm, module, sample.train, classes, device)
         return "its model was built and used"
     if algorithm.train is not None and study.training.gpu and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
@@ -84,7 +84,15 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     together = 1 if study.training.width == 1 else 2
     try:
         groups = list(
-            engine.train(algorithm, sample.train, classes, members, width=together, device=device)
+            engine.train(
+                algorithm,
+                sample.train,
+                classes,
+                members,
+                width=together,
+                device=device,
+                forget=np.arange(len(sample.train.labels)) % 2 == 0 if algorithm.forget else None,
+            )
         )
     except contract.Unchanged as error:
         return f"{error}: perhaps it needs more examples than these"

@@ -4,7 +4,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from modeldiff.study.section import Absent, FilePath, ImportPath, OwnPart, Section, Side
+from modeldiff.study.section import (
+    GROUP_WORDS,
+    Absent,
+    FilePath,
+    Group,
+    ImportPath,
+    OwnPart,
+    Section,
+    Side,
+)
 
 
 class ScoreFile(Section):
@@ -258,6 +267,18 @@ class Schedule(Section):
     )
 
 
+class OwnFinish(OwnPart):
+    """A step of the user's after training."""
+
+    name: ImportPath = Field(
+        description="The import path of a function of the trained models, the training images and "
+        "their labels."
+    )
+    forget: Group | Absent = Field(
+        default=None, description=f"The training images that it is told to forget: {GROUP_WORDS}"
+    )
+
+
 # How ModelDiff trains a model; not said where a function of the user's trains it, or nothing does.
 HOW = ("optimizer", "schedule", "epochs", "batch", "label_smoothing", "augment", "precision", "ema")
 REQUIRED = ("optimizer", "epochs", "batch")
@@ -311,6 +332,21 @@ class AlgorithmSection(Section):
         default=None,
         description="A training function of one's own, instead of optimizer, schedule, epochs "
         "and batch.",
+    )
+    without: Group | Absent = Field(
+        default=None,
+        description="Training images that no model of this algorithm is trained on, whatever its "
+        f"subset: {GROUP_WORDS}",
+    )
+    trains: Annotated[int, Field(ge=2, le=100)] | Absent = Field(
+        default=None,
+        description="Models trained in place of one, each on its own part of the subset, all from "
+        "the same first weights; `finish` makes one model of them.",
+    )
+    finish: OwnFinish | Absent = Field(
+        default=None,
+        description="A step after training: it is given the trained models and makes of them the "
+        "one that the algorithm is known by.",
     )
     optimizer: Optimizer | Absent = Field(default=None, description="How weights move.")
     schedule: Schedule = Field(
