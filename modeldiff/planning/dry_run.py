@@ -99,9 +99,15 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     targets = torch.from_numpy(sample.test.labels)
     for trained in groups:
         margin(trained.logits(sample.test.images).cpu(), targets, study.training.margin)
+    finished = f", finished by {algorithm.finish.name}" if algorithm.finish else ""
+    return _how(algorithm, groups[0].batched, together) + finished
+
+
+def _how(algorithm: Algorithm, batched: bool, together: int) -> str:
+    """How an algorithm's models were trained, in words."""
     if algorithm.train is not None:
         return f"trained by {algorithm.train.name}, one model at a time"
-    if not groups[0].batched:
+    if not batched:
         return "2 steps trained, one model at a time (they cannot be batched)"
     alone = together == 1 or algorithm.precision != "float32"
     return f"2 steps trained, {'one model at a time' if alone else 'several models at once'}"

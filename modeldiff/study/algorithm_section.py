@@ -267,16 +267,39 @@ class Schedule(Section):
     )
 
 
+class Unlearn(Section):
+    """Forgets a group of training images, or tries to."""
+
+    name: Literal["unlearn"]
+    method: Literal["muso", "finetune", "random_labels", "gradient_ascent"] = Field(
+        description="`muso` relabels the images to forget by what the others alone would predict, "
+        "before each epoch; `finetune` goes on with the others alone; `random_labels` gives "
+        "those to forget other labels; `gradient_ascent` raises their loss."
+    )
+    forget: Group = Field(description=f"The training images to forget: {GROUP_WORDS}")
+    epochs: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="Passes over the images, those of the subset that the method uses.",
+    )
+    lr: float = Field(default=0.05, gt=0, le=1_000_000, description="Learning rate, constant.")
+    batch: int = Field(default=50, ge=1, le=10_000_000, description="Images per step.")
+
+
 class OwnFinish(OwnPart):
     """A step of the user's after training."""
 
     name: ImportPath = Field(
-        description="The import path of a function of the trained models, the training images and "
-        "their labels."
+        description="A step that comes with ModelDiff, or the import path of a function of the "
+        "trained models, the training images and their labels."
     )
     forget: Group | Absent = Field(
         default=None, description=f"The training images that it is told to forget: {GROUP_WORDS}"
     )
+
+
+Finish: TypeAlias = Unlearn | OwnFinish
 
 
 # How ModelDiff trains a model; not said where a function of the user's trains it, or nothing does.
@@ -343,7 +366,7 @@ class AlgorithmSection(Section):
         description="Models trained in place of one, each on its own part of the subset, all from "
         "the same first weights; `finish` makes one model of them.",
     )
-    finish: OwnFinish | Absent = Field(
+    finish: Finish | Absent = Field(
         default=None,
         description="A step after training: it is given the trained models and makes of them the "
         "one that the algorithm is known by.",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modeldiff.core.errors import shown
+from modeldiff.study import mistakes
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.section import OF_CLASS, PLANTED
 
@@ -15,6 +16,8 @@ def contradicted(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         if "trains" in entry and "finish" not in entry:
             what = f"is {entry['trains']}, but there is no `finish` to make one model of them"
             yield ("algorithms", name, "trains"), what
+    if "unlearning" in config:
+        yield from _asked(config["unlearning"], config["algorithms"])
     for path, group in _groups(config):
         if group == PLANTED:
             if not config["dataset"]["plant"]:
@@ -22,6 +25,38 @@ def contradicted(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         elif not group.startswith(OF_CLASS) and not os.path.isfile(group):
             what = "which is no file here; must be `planted`, `class:NAME` or a file"
             yield path, f"is {shown(group)}, {what}"
+
+
+def _asked(
+    unlearning: Mapping[str, Any], algorithms: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str]]:
+    """Those that are asked what is left of a group, and what they are held against."""
+    for role in ("before", "never"):
+        name = unlearning[role]
+        entry = algorithms.get(name, {})
+        if not entry.keys() & {"train", "optimizer"}:
+            names = mistakes.any_of(name, list(algorithms), ", ")
+            what = f"is {shown(name)}; must be an algorithm that says how to train: {names}"
+            yield ("unlearning", role), what
+            return
+        if "forget" in entry.get("finish", {}):
+            yield ("unlearning", role), f"is {shown(name)}, which is to forget; must not"
+    if "without" in algorithms[unlearning["before"]]:
+        yield ("unlearning", "before"), "is trained `without` a group; must learn it"
+    never = algorithms[unlearning["never"]].get("without")
+    if never is None:
+        what = f"is {shown(unlearning['never'])}; must be trained `without` the group"
+        yield ("unlearning", "never"), what
+    forgotten = {}
+    for name, entry in algorithms.items():
+        if "forget" in entry.get("finish", {}):
+            forgotten[name] = entry["finish"]["forget"]
+    for name, group in forgotten.items():
+        if group != never:
+            what = f"is {shown(group)}, but {unlearning['never']} is without {shown(never)}"
+            yield ("algorithms", name, "finish", "forget"), f"{what}; must be the same"
+    if not forgotten:
+        yield ("unlearning",), "asks what is left, but no algorithm has a `finish` with `forget`"
 
 
 def classes(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

@@ -77,6 +77,8 @@ def _of_several(options: list[Schema]) -> Schema:
     """An entry that may be of several types; or a part, also of the user's own."""
     if "allOf" in options[0]:
         return _or_own(*options)
+    if "enum" in options[0].get("properties", {}).get("name", {}):
+        return _or_own(_by_name(options[:1]), options[1])
     if not all("type" in option for option in options):
         return {"anyOf": options}
     merged: Schema = {}
@@ -105,8 +107,10 @@ def _by_name(parts: list[Schema]) -> Schema:
 
 
 def _common(parts: list[Schema]) -> Schema:
-    """The keys, but for the name, that are the same in all parts."""
-    common = {}
+    """The keys, but for the name, that are the same in all parts; of a single part none."""
+    common: Schema = {}
+    if len(parts) == 1:
+        return common
     for key, entry in parts[0]["properties"].items():
         if key != "name" and all(part["properties"].get(key) == entry for part in parts):
             common[key] = entry
@@ -137,4 +141,11 @@ def _or_own(built_in: Schema, own: Schema) -> Schema:
         "description": import_path.pop("description"),
         "anyOf": [{"enum": built_in["properties"]["name"]["enum"]}, import_path],
     }
-    return built_in | {"properties": built_in["properties"] | {"name": name}}
+    either = built_in | {"properties": built_in["properties"] | {"name": name}}
+    more = {
+        key: own["properties"][key] for key in own["properties"] if key not in either["properties"]
+    }
+    if more:
+        named = {"properties": {"name": import_path}, "required": ["name"]}
+        either["allOf"] = [*built_in["allOf"], {"if": named, "then": {"properties": more}}]
+    return either
