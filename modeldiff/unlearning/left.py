@@ -31,16 +31,12 @@ class Left:
 
     NaN where the group has no effect that is surely more than none, or too few models are finite.
     p_value: two-sided, of no difference from models that never saw the group, along its effect.
-    effect: the group's whole effect, in units of a model's root mean square margin, times the
-    root of the number of targets; its p-value beside it.
     """
 
     value: float
     low: float
     high: float
     p_value: float
-    effect: float
-    effect_p_value: float
 
 
 def left(before: np.ndarray, never: np.ndarray, after: np.ndarray) -> Left:
@@ -52,7 +48,7 @@ def left(before: np.ndarray, never: np.ndarray, after: np.ndarray) -> Left:
     second = _relative(never)
     third = _relative(after)
     half = len(first) // 2, len(second) // 2
-    unknown = Left(*[np.nan] * 6)
+    unknown = Left(value=np.nan, low=np.nan, high=np.nan, p_value=np.nan)
     if min(*half, len(third)) < 2:
         return unknown
     direction = first[: half[0]].mean(0) - second[: half[1]].mean(0)
@@ -64,9 +60,8 @@ def left(before: np.ndarray, never: np.ndarray, after: np.ndarray) -> Left:
     unseen = second[half[1] :] @ along
     forgot = third @ along
     _, p_value = difference_of_means([(forgot, 1), (unseen, -1)])
-    effect, effect_p_value = difference_of_means([(learned, 1), (unseen, -1)])
     value, low, high = ratio(forgot, learned, unseen)
-    return Left(value, low, high, p_value, effect.value, effect_p_value)
+    return Left(value=value, low=low, high=high, p_value=p_value)
 
 
 def _relative(margins: np.ndarray) -> np.ndarray:
