@@ -287,6 +287,23 @@ class Unlearn(Section):
     batch: int = Field(default=50, ge=1, le=10_000_000, description="Images per step.")
 
 
+class Merge(Section):
+    """Makes one model of several."""
+
+    name: Literal["merge"]
+    method: Literal["mean", "fisher", "regmean", "first"] = Field(
+        description="`mean` of all weights; `fisher` weights each by its Fisher information; "
+        "`regmean` merges linear layers by least squares on their inputs; `first` takes the first "
+        "model as it is, to see what one of them knows."
+    )
+    off_diagonal: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Of `regmean`: factor of the sums of products of two different inputs.",
+    )
+
+
 class OwnFinish(OwnPart):
     """A step of the user's after training."""
 
@@ -299,7 +316,7 @@ class OwnFinish(OwnPart):
     )
 
 
-Finish: TypeAlias = Unlearn | OwnFinish
+Finish: TypeAlias = Annotated[Unlearn | Merge, Field(discriminator="name")] | OwnFinish
 
 
 # How ModelDiff trains a model; not said where a function of the user's trains it, or nothing does.

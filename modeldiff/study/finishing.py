@@ -13,6 +13,13 @@ from modeldiff.study.section import OF_CLASS, PLANTED
 def contradicted(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Several models per member that nothing makes one, and groups that are none."""
     for name, entry in config["algorithms"].items():
+        finish = entry.get("finish", {}).get("name")
+        if finish == "merge" and "trains" not in entry:
+            what = "is merge, but there is one model; `trains: 2` would give two"
+            yield ("algorithms", name, "finish", "name"), what
+        if finish == "unlearn" and "trains" in entry:
+            what = f"is {entry['trains']}, but unlearn takes one model: remove it"
+            yield ("algorithms", name, "trains"), what
         if "trains" in entry and "finish" not in entry:
             what = f"is {entry['trains']}, but there is no `finish` to make one model of them"
             yield ("algorithms", name, "trains"), what

@@ -77,8 +77,6 @@ def _of_several(options: list[Schema]) -> Schema:
     """An entry that may be of several types; or a part, also of the user's own."""
     if "allOf" in options[0]:
         return _or_own(*options)
-    if "enum" in options[0].get("properties", {}).get("name", {}):
-        return _or_own(_by_name(options[:1]), options[1])
     if not all("type" in option for option in options):
         return {"anyOf": options}
     merged: Schema = {}
@@ -107,10 +105,8 @@ def _by_name(parts: list[Schema]) -> Schema:
 
 
 def _common(parts: list[Schema]) -> Schema:
-    """The keys, but for the name, that are the same in all parts; of a single part none."""
-    common: Schema = {}
-    if len(parts) == 1:
-        return common
+    """The keys, but for the name, that are the same in all parts."""
+    common = {}
     for key, entry in parts[0]["properties"].items():
         if key != "name" and all(part["properties"].get(key) == entry for part in parts):
             common[key] = entry

@@ -18,13 +18,16 @@ from torch import Tensor, nn
 
 from modeldiff.core import rng
 from modeldiff.study import Algorithm, components, user_code
-from modeldiff.training import contract, unlearning
+from modeldiff.training import contract, merging, unlearning
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Member
 from modeldiff.training.loaders import Loader
 from modeldiff.training.nets import tensors
 
-FINISHES: dict[str, Callable[..., nn.Module]] = {"unlearn": unlearning.unlearn}
+FINISHES: dict[str, Callable[..., nn.Module]] = {
+    "unlearn": unlearning.unlearn,
+    "merge": merging.merge,
+}
 
 
 def parts(member: Member, trains: int) -> list[Member]:
