@@ -31,6 +31,7 @@ include: "rules/verification.smk"
 include: "rules/proof.smk"
 include: "rules/mining.smk"
 include: "rules/baselines.smk"
+include: "rules/unlearning.smk"
 include: "rules/report.smk"
 
 

@@ -8,13 +8,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from modeldiff.dataset import Dataset
 from modeldiff.study import Algorithm
-from modeldiff.training import engine
+from modeldiff.training import building
 
 
 def operations(algorithm: Algorithm, data: Dataset, examples: int) -> int:
     """Floating-point operations of training one model on `examples` and predicting the targets."""
     shape = data.train.images.shape[1:]
-    module = engine.architecture(algorithm, shape, len(data.classes))
+    module = building.architecture(algorithm, shape, len(data.classes))
     images, labels = torch.zeros(2, *shape), torch.zeros(2, dtype=torch.long)
     with FlopCounterMode(display=False) as forward:
         logits = module(images)

@@ -40,7 +40,7 @@ from modeldiff.attribution.gradients import influences
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Images, as_float
 from modeldiff.proof import of_difference
-from modeldiff.training import Member, engine, train
+from modeldiff.training import Member, building, engine, train
 from modeldiff.training.augment import preprocess
 
 ROWS = Path(__file__).parents[1] / "docs" / "power.jsonl"
@@ -194,7 +194,7 @@ def traker_scores(case: Case, name: str, trained: engine.TrainedModels) -> np.nd
         prepared = preprocess(algorithm, torch.from_numpy(as_float(images.images)))
         return DataLoader(TensorDataset(prepared, torch.from_numpy(images.labels)), 256)
 
-    module = engine.architecture(algorithm, case.train.images.shape[1:], case.classes)
+    module = building.architecture(algorithm, case.train.images.shape[1:], case.classes)
     with tempfile.TemporaryDirectory() as folder:
         return trak.scores(
             module, states, loader(case.train), loader(targets_of(case)), folder, device="cpu"

@@ -27,6 +27,9 @@ SECONDS = 10  # a case may take
 HERE = "here-comes-the-value"  # stands in a config's text for what is put there
 
 
+OWN_FINISH = "own:note"  # the only part of one's own with a key that ModelDiff knows
+
+
 class Case(NamedTuple):
     """What was done, to which key, and the file that came of it."""
 
@@ -57,7 +60,7 @@ def keys(schema: dict, path: tuple = (), beside: dict | None = None) -> Iterator
         yield Key((*path, 0), kinds(schema["items"]), {})
         yield from keys(schema["items"], (*path, 0))
     for condition, then in branches(schema):
-        name = condition["properties"]["name"]["enum"][0]
+        name = condition["properties"]["name"].get("enum", [OWN_FINISH])[0]
         required = [key for key in then.get("required", ()) if key not in ("class", "strengths")]
         needed = {key: value_of(then["properties"][key]) for key in required}
         yield from keys(then, path, {"name": name} | needed)

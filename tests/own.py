@@ -38,3 +38,44 @@ def full_batch(module, images, labels, seed, *, steps):
 
 def negative(images):
     return 1 - images
+
+
+def mean(models, images, labels, seed):
+    """The mean of the weights of two models, in place of the first's."""
+    first, second = models
+    with torch.no_grad():
+        for a, b in zip(first.parameters(), second.parameters(), strict=True):
+            a.copy_((a + b) / 2)
+    return first
+
+
+def noisy(models, images, labels, seed):
+    """The model, a little noise added to all weights."""
+    with torch.no_grad():
+        for parameter in models[0].parameters():
+            parameter += 0.01 * torch.randn(parameter.shape)
+    return models[0]
+
+
+SEEN = []
+
+
+def note(models, images, labels, seed, **options):
+    """Notes what it is given; changes nothing."""
+    weights = [[p.detach().clone() for p in model.parameters()] for model in models]
+    SEEN.append((weights, images, labels, seed, options))
+    return models[0]
+
+
+def diverge(models, images, labels, seed):
+    with torch.no_grad():
+        next(models[0].parameters()).fill_(torch.nan)
+    return models[0]
+
+
+def shrink(models, images, labels, seed):
+    return nn.Linear(3, 4)
+
+
+def weights_of(models, images, labels, seed):
+    return models[0].state_dict()

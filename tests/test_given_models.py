@@ -96,10 +96,10 @@ def folder(models, tmp_path_factory):
 
 def renamed(module):
     from modeldiff.study import Algorithm
-    from modeldiff.training import engine
+    from modeldiff.training import building
 
     entry = {"model": {"name": "mlp", "hidden": 16}, "preprocess": [], "flip_average": False}
-    ours = engine.architecture(Algorithm.of(entry), (1, 8, 8), 10).state_dict()
+    ours = building.architecture(Algorithm.of(entry), (1, 8, 8), 10).state_dict()
     return dict(zip(ours, module.state_dict().values(), strict=True))
 
 

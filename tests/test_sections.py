@@ -11,16 +11,17 @@ from modeldiff import transformations
 from modeldiff.datamodels import regression
 from modeldiff.dataset import sources
 from modeldiff.study import presets, sections
-from modeldiff.study.algorithm_section import Augmentation, Model, Step
+from modeldiff.study.algorithm_section import Augmentation, Finish, Model, Step
 from modeldiff.study.dataset_section import Dataset, DatasetKeys
 from modeldiff.study.section import names_of, parts_of
 from modeldiff.study.transformation_section import Transformation, TransformationKeys
-from modeldiff.training import augment, models
+from modeldiff.training import augment, finishing, models
 
 BUILT_IN = {
     "models": (Model, models.MODELS, {"name"}),
     "preprocess": (Step, augment.PREPROCESS, {"name"}),
     "augment": (Augmentation, augment.AUGMENT, {"name"}),
+    "finishes": (Finish, finishing.FINISHES, {"name"}),
     "data sets": (Dataset, sources.BUILT_IN, set(DatasetKeys.model_fields)),
     "transformations": (
         Transformation,

@@ -68,7 +68,7 @@ FOLLOWS = {
 }
 FOLLOWS["training"] |= {"candidates"}
 FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof", "baselines"}
-FOLLOWS["full"] |= {"mined", "removal"}
+FOLLOWS["full"] |= {"mined", "removal", "unlearning"}
 FOLLOWS["mined"] = {"mined", "removal"}
 FOLLOWS["looks"] = {"looks", "retraining"}  # of the rounds after
 

@@ -10,7 +10,16 @@ import pytest
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
     *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "baselines"),
-    *("planning", "report", "notebook", "checkpoints", "published", "cli", "__main__"),
+    *(
+        "unlearning",
+        "planning",
+        "report",
+        "notebook",
+        "checkpoints",
+        "published",
+        "cli",
+        "__main__",
+    ),
 )
 
 

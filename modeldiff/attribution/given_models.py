@@ -10,7 +10,7 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
-from modeldiff.training import engine
+from modeldiff.training import building
 from modeldiff.training.engine import TrainedModels
 from modeldiff.training.nets import tensors
 from modeldiff.training.shard import failure, margin
@@ -29,7 +29,7 @@ def write(
     prepared as they were in training, or classes have another order.
     """
     algorithm = study.algorithms[name]
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    module = building.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     module.to(device).eval()
     images = data.test.images[data.targets]
     labels = data.test.labels[data.targets]
@@ -76,7 +76,7 @@ def tried(study: Study, name: str, shape: tuple[int, ...], classes: int) -> str:
     shape: of an image, [channels x height x width].
     """
     algorithm = study.algorithms[name]
-    module = engine.architecture(algorithm, shape, classes)
+    module = building.architecture(algorithm, shape, classes)
     paths = study.given(name)
     for path in paths:
         read(path, module, algorithm.model.name)

@@ -15,7 +15,7 @@ from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Algorithm, Study, user_code
-from modeldiff.training import engine
+from modeldiff.training import building
 from modeldiff.training.augment import preprocess
 from modeldiff.training.loaders import to_float
 
@@ -75,7 +75,7 @@ def _trak(
     proj_dim: int | None,
 ) -> np.ndarray:
     """TRAK scores of the algorithm's model, on images prepared as in use."""
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    module = building.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     states = [given_models.read(path, module, algorithm.model.name) for path in checkpoints]
     train = _batches(algorithm, data.train.images, data.train.labels)
     targets = _batches(algorithm, data.test.images[data.targets], data.test.labels[data.targets])

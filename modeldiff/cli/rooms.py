@@ -26,6 +26,7 @@ from modeldiff.cli.options import (
     threads_option,
 )
 from modeldiff.cli.proof import gradients, proof, proposals, retrain
+from modeldiff.cli.unlearning import unlearning
 from modeldiff.cli.verification import candidates, predictions, trials, verification
 from modeldiff.core import devices
 from modeldiff.core.errors import UserError
@@ -301,5 +302,6 @@ COMMANDS = (
     mine,
     removal,
     baselines,
+    unlearning,
     report,
 )

@@ -9,7 +9,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -38,7 +38,8 @@ class Dataset:
 
     targets, verification: int64 indices of test examples; together all of them, in rising order.
     digest: identifies all that was prepared, so that models can record what they were trained on;
-    empty for data that were not read from disk.
+    empty for data that were not read from disk. planted: int64 indices of the training examples
+    with the plant, rising; for algorithms that are to forget them, or never see them.
     """
 
     train: Images
@@ -47,6 +48,7 @@ class Dataset:
     targets: np.ndarray
     verification: np.ndarray
     digest: str = ""
+    planted: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def prepare(study: "Study", output: str | Path) -> None:
@@ -203,7 +205,8 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     targets = np.array(manifest["targets"], np.int64)
     verification = np.array(manifest["verification"], np.int64)
     classes = tuple(manifest["classes"])
-    return Dataset(train, test, classes, targets, verification, digest(path))
+    planted = np.array((manifest["planted"] or {}).get("train_examples", []), np.int64)
+    return Dataset(train, test, classes, targets, verification, digest(path), planted)
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from modeldiff.proof.sets import strongest, with_and_without
 from modeldiff.training import engine
 from modeldiff.training.checkpoint import finish, resumable
 from modeldiff.training.fit import Member
+from modeldiff.training.shard import forgotten, seen
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
@@ -62,7 +63,8 @@ def write(
     how = study.training.width, study.training.compile, device, data.digest
     with resumable(output, key, *how) as done:
         for place, direction in enumerate(found):
-            members = _members(study, pair, name, data, of_number[direction.number])
+            numbered = enumerate(_members(study, pair, name, data, of_number[direction.number]))
+            members = list(seen(study.algorithms[name], data, dict(numbered)).values())
             for trained in engine.train(
                 study.algorithms[name],
                 data.train,
@@ -72,6 +74,7 @@ def write(
                 device=device,
                 compiled=study.training.compile,
                 kept=done,
+                forget=forgotten(study.algorithms[name], data),
             ):
                 done.rows.extend(_moved(study, pair, data, direction, trained))
                 done.save_if_due()

@@ -64,7 +64,10 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     others = 3 + 3 * len(algorithms) + 2 * len(study.pairs)
     others += sum(
         len(STAGES[name].of(study))
-        for name in ("gradients", "proposals", "looks", "proof", "mined", "removal", "baselines")
+        for name in (
+            *("gradients", "proposals", "looks", "proof", "mined", "removal"),
+            *("baselines", "unlearning"),
+        )
     )
     return {
         "device": "GPU" if device == "cuda" else "CPU",

@@ -18,7 +18,7 @@ from modeldiff.dataset import Images, as_float, loading
 from modeldiff.dataset.raw import LazyImages
 from modeldiff.planning import other_ways, plan
 from modeldiff.study import Algorithm, Study, user_code
-from modeldiff.training import contract, engine
+from modeldiff.training import building, contract, engine
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Member
 from modeldiff.training.loaders import to_float
@@ -72,8 +72,8 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     _check_preprocess(algorithm, sample)
     classes = len(sample.classes)
     if not algorithm.trained:
-        module = engine.architecture(algorithm, sample.train.images.shape[1:], classes)
-        engine.batches(algorithm, module, sample.train, classes, device)
+        module = building.architecture(algorithm, sample.train.images.shape[1:], classes)
+        building.batches(algorithm, module, sample.train, classes, device)
         return "its model was built and used"
     if algorithm.train is not None and study.training.gpu and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
@@ -90,16 +90,30 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     together = 1 if study.training.width == 1 else 2
     try:
         groups = list(
-            engine.train(algorithm, sample.train, classes, members, width=together, device=device)
+            engine.train(
+                algorithm,
+                sample.train,
+                classes,
+                members,
+                width=together,
+                device=device,
+                forget=np.arange(len(sample.train.labels)) % 2 == 0 if algorithm.forget else None,
+            )
         )
     except contract.Unchanged as error:
         return f"{error}: perhaps it needs more examples than these"
     targets = torch.from_numpy(sample.test.labels)
     for trained in groups:
         margin(trained.logits(sample.test.images).cpu(), targets, study.training.margin)
+    finished = f", finished by {algorithm.finish.name}" if algorithm.finish else ""
+    return _how(algorithm, groups[0].batched, together) + finished
+
+
+def _how(algorithm: Algorithm, batched: bool, together: int) -> str:
+    """How an algorithm's models were trained, in words."""
     if algorithm.train is not None:
         return f"trained by {algorithm.train.name}, one model at a time"
-    if not groups[0].batched:
+    if not batched:
         return "2 steps trained, one model at a time (they cannot be batched)"
     alone = together == 1 or algorithm.precision != "float32"
     return f"2 steps trained, {'one model at a time' if alone else 'several models at once'}"

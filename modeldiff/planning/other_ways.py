@@ -19,7 +19,7 @@ from modeldiff.baselines.step import IMAGES
 from modeldiff.baselines.surrogate_trees import rules
 from modeldiff.dataset import Dataset, Images
 from modeldiff.study import Study, user_code
-from modeldiff.training import engine
+from modeldiff.training import building
 from modeldiff.training.engine import TrainedModels
 
 MEASURED = (1, 2, 5)  # models of each of the two recipes
@@ -104,7 +104,7 @@ def _untrained(
         shape = images.images.shape[1:]
         one = TrainedModels.untrained(algorithm, shape, len(classes), device)
         again = torch.zeros(max(MEASURED), dtype=torch.int64)  # the first, so many times
-        batched = engine.batches(algorithm, one.module, images, len(classes), device)
+        batched = building.batches(algorithm, one.module, images, len(classes), device)
         sides.append(replace(one.only(again), batched=batched))
     pool = Pool.of([sides[0]], [sides[1]], images, classes, "plan", study.seed, *pair)
     noise = np.random.default_rng(study.seed).normal(size=pool.logits.shape)

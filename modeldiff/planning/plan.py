@@ -59,6 +59,8 @@ def outline(study: Study) -> dict[str, Any]:
         "with_baselines": [list(pair) for pair in study.with_baselines],
         "baselines": list(study.baselines.methods) if study.with_baselines else [],
         "baseline_models": baseline_models(study),
+        "unlearned": list(study.unlearned),
+        "unlearning": dict(study.config.get("unlearning", {})),
         "training_jobs": None if sharding.measured(study) else training_jobs(study),
         "transformations": list(study.transformations),
     }
@@ -154,6 +156,12 @@ def lines(of: dict[str, Any]) -> Iterator[str]:
         yield (
             f"  baselines   {pairs}: {methods}, by {of['baseline_models']:,} models of each "
             "trained on all data"
+        )
+    if of["unlearned"]:
+        asked = of["unlearning"]
+        yield (
+            f"  unlearning  {', '.join(of['unlearned'])}: what is left of what {asked['never']} "
+            f"never saw, by {min(asked['models'], of['full_models']):,} models of each"
         )
     moved = ", ".join(of["transformations"]) or "nothing: directions will not be verified"
     yield f"  verifies    {moved}"

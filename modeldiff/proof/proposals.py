@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError
+from modeldiff.dataset import groups
 from modeldiff.study.proof_section import DIRECTION
 
 GROUP = "group "  # how the source of a group that the user names begins
@@ -111,7 +111,8 @@ def of_group(
     known.
     Raises UserError if the file is none of these, names no target, or more than half of a class.
     """
-    train, test = _members(path, len(labels), n_test)
+    listed = groups.listed(path, {"train": len(labels), "test": n_test})
+    train, test = listed["train"], listed["test"]
     examples = np.zeros(len(labels))
     examples[train] = 1
     for label in np.unique(labels[train]):
@@ -128,27 +129,3 @@ def of_group(
         targets=weights / np.linalg.norm(weights),
         share=np.nan,
     )
-
-
-def _members(path: str | Path, n_train: int, n_test: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test images of a group's file."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:  # which all of pandas's are
-        raise UserError(
-            f"{path}: cannot be read as a CSV file: {' '.join(str(error).split())}"
-        ) from None
-    if not {"split", "example"} <= set(table.columns):
-        raise UserError(f"{path}: must have the columns split and example")
-    members = []
-    for split, most in (("train", n_train), ("test", n_test)):
-        numbers = table.example[table.split == split]
-        if not len(numbers):
-            raise UserError(f"{path}: names no {split} image")
-        whole = pd.api.types.is_integer_dtype(numbers)
-        if not whole or numbers.min() < 0 or numbers.max() >= most:
-            raise UserError(f"{path}: example of {split} must be a whole number, 0 to {most - 1}")
-        members.append(numbers.unique())
-    if not table.split.isin(["train", "test"]).all():
-        raise UserError(f"{path}: split must be train or test")
-    return members[0], members[1]

@@ -164,8 +164,6 @@ def retrain(
             examples=np.flatnonzero(sets.first if which.on_first else sets.second),
             label=f"retrained model {number} of {name}, round {round_number}",
         )
-    # Those that learn from equally many images can be trained at once.
-    members = dict(sorted(members.items(), key=lambda item: len(item[1].examples)))
     key = study.key("retraining", *pair, name, str(round_number))
     write_margins(study, name, data, members, models, output, key, device)
 

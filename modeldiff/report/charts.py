@@ -251,6 +251,36 @@ def proof(proved: Proved) -> Spec:
     )
 
 
+def unlearning(rows: Sequence[dict[str, Any]]) -> Spec:
+    """What is left of a group in each algorithm that was to forget it, with intervals."""
+    known = [row for row in rows if np.isfinite(row["left"])]
+    points = [{key: row[key] for key in ("algorithm", "left", "low", "high")} for row in known]
+    who = {"field": "algorithm", "type": "nominal", "title": None, "sort": None}
+    title = "Left of the group's weight"
+    return specification(
+        "Share of the group's weight that is left in each algorithm: 1 all of it, 0 as if it had "
+        "never been seen.",
+        40 + 26 * len(points),
+        data={"values": points},
+        encoding={"y": who | {"axis": {"labelFontSize": 13}}},
+        layer=[
+            {
+                "data": {"values": [{"at": 0}, {"at": 1}]},
+                "mark": {"type": "rule", "style": "guide"},
+                "encoding": {"x": field("at", title), "y": {"value": 0}, "y2": {"value": "height"}},
+            },
+            {
+                "mark": {"type": "rule", "style": "mean"},
+                "encoding": {"x": field("low", title), "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                "encoding": {"x": field("left", title)},
+            },
+        ],
+    )
+
+
 def class_map(cells: list[Cell], classes: list[str]) -> Spec:
     """Where a pair differs, by class of test image (down) and of training image (across)."""
     rows = []

@@ -95,6 +95,7 @@ def written(template: str, content: dict[str, Any], **said: Any) -> str:
         "quality": words.quality,
         "reach": words.reach,
         "reasons": lambda causes: margins.reasons_in_words(margins.reasons(causes)),
+        "share_left": words.share_left,
         "short": words.short,
     }
     return pages.get_template(template).render(

@@ -313,6 +313,8 @@ def _charts(results: Results) -> dict[str, Any]:
         for t in dict.fromkeys(pair.effects["transformation"]):
             for measure in ("softmax", "argmax"):
                 drawn[f"effect-{p}-{t}-{measure}"] = charts.effect(pair, t, measure)
+    if results.unlearning:
+        drawn["unlearning"] = charts.unlearning(results.unlearning)
     for name, algorithm in results.algorithms.items():
         drawn[f"lds-{name}"] = histograms.lds(algorithm)
         if np.ptp(algorithm.nonzeros):

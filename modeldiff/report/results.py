@@ -18,6 +18,7 @@ from modeldiff.report import pairs, predictions
 from modeldiff.report.pairs import Pair
 from modeldiff.report.predictions import Predictions
 from modeldiff.study import Study, stages
+from modeldiff.unlearning import step as unlearning
 
 BLOCK = 1 << 24  # margins read at a time
 
@@ -56,6 +57,7 @@ class Results:
     scores: of each algorithm whose scores come from elsewhere, the files and their SHA-256.
     left_out: of each algorithm shown features, full-data models whose outputs were not finite.
     predictions: of each algorithm, what its models say of test images, as far as that is known.
+    unlearning: rows of unlearning.csv; none where it is not asked what is left of a group.
     """
 
     study: Study
@@ -67,6 +69,7 @@ class Results:
     left_out: dict[str, int]
     predictions: dict[str, Predictions]
     pairs: tuple[Pair, ...]
+    unlearning: tuple[dict[str, Any], ...]
 
     def weights(self, name: str) -> np.ndarray:
         """What an algorithm is compared by, float32 [targets x train examples], read when asked."""
@@ -105,6 +108,7 @@ def read(path: str | Path) -> Results:
         left_out={name: _left_out(study, folder, name) for name in study.shown},
         predictions=_predictions(study, folder, data, algorithms),
         pairs=tuple(pairs.read(study, folder, data, a, b) for a, b in study.pairs),
+        unlearning=_unlearning(study, folder),
     )
 
 
@@ -139,6 +143,12 @@ def _scores(study: Study, folder: Path) -> dict[str, dict[str, str]]:
             record = artifacts.record(folder / stages.path("scores", name))
             sources[name] = record["sources"]
     return sources
+
+
+def _unlearning(study: Study, folder: Path) -> tuple[dict[str, Any], ...]:
+    if not study.unlearned:
+        return ()
+    return tuple(unlearning.read(study, folder / stages.path("unlearning")))
 
 
 def _left_out(study: Study, folder: Path, name: str) -> int:

@@ -31,7 +31,7 @@ PLANT_RANKS = 2  # a plant counts as found at the first or second direction, fix
 
 def summarise(results: Results) -> dict[str, Any]:
     """The summary as JSON values."""
-    return {
+    said = {
         "study": results.study.name,
         "version": __version__,
         "algorithms": _algorithms(results),
@@ -43,6 +43,19 @@ def summarise(results: Results) -> dict[str, Any]:
         "effects": _effects(results.pairs),
         "planted": results.planted and _planted(results, results.planted),
     }
+    if results.unlearning:
+        said["unlearning"] = [_left(row) for row in results.unlearning]
+    return said
+
+
+def _left(row: dict[str, Any]) -> dict[str, Any]:
+    """What an algorithm has left of a group that is to be forgotten; of the one before unlearning
+    and the one that never saw it only how good they are.
+    """
+    numbered = {key: number(row[key]) for key in ("left", "low", "high", "p_value", "adjusted")}
+    named = {key: row[key] for key in ("algorithm", "role", "method")}
+    counts = {"models": row["models"], "failed": row["failed"]}
+    return named | numbered | {"accuracy": number(row["accuracy"])} | counts
 
 
 def _algorithms(results: Results) -> dict[str, dict[str, Any]]:

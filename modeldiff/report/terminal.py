@@ -68,6 +68,13 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         )
     for found in summary.get("mined", ()):
         yield f"proposal {found['proposal']}: {found['sentence']}"
+    for row in summary.get("unlearning", ()):
+        if row["role"] == "after":
+            yield (
+                f"{row['algorithm']} has {_two(row['left'])} [{_two(row['low'])}, "
+                f"{_two(row['high'])}] of the forgotten group's weight left "
+                f"({p_value(row['adjusted'])}), and is right on {_percent(row['accuracy'])}"
+            )
     planted = summary["planted"]
     if planted:
         yield (

@@ -79,6 +79,11 @@ def short(value: float) -> str:
     return "0" if text in ("", "-0") else text
 
 
+def share_left(value: float) -> str:
+    """A share that may be negative, two digits after the point; a dash for what is not known."""
+    return "\N{EN DASH}" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
 def points(value: float) -> str:
     """A probability in percentage points, signed."""
     text = f"{value * 100:+.1f}"

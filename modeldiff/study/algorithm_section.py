@@ -4,7 +4,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from modeldiff.study.section import Absent, FilePath, ImportPath, OwnPart, Section, Side
+from modeldiff.study.section import (
+    GROUP_WORDS,
+    Absent,
+    FilePath,
+    Group,
+    ImportPath,
+    OwnPart,
+    Section,
+    Side,
+)
 
 
 class ScoreFile(Section):
@@ -274,6 +283,58 @@ class Schedule(Section):
     )
 
 
+class Unlearn(Section):
+    """Forgets a group of training images, or tries to."""
+
+    name: Literal["unlearn"]
+    method: Literal["muso", "finetune", "random_labels", "gradient_ascent"] = Field(
+        description="`muso` relabels the images to forget by what the others alone would predict, "
+        "before each epoch; `finetune` goes on with the others alone; `random_labels` gives "
+        "those to forget other labels; `gradient_ascent` raises their loss."
+    )
+    forget: Group = Field(description=f"The training images to forget: {GROUP_WORDS}")
+    epochs: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="Passes over the images, those of the subset that the method uses.",
+    )
+    lr: float = Field(default=0.05, gt=0, le=1_000_000, description="Learning rate, constant.")
+    batch: int = Field(default=50, ge=1, le=10_000_000, description="Images per step.")
+
+
+class Merge(Section):
+    """Makes one model of several."""
+
+    name: Literal["merge"]
+    method: Literal["mean", "fisher", "regmean", "first"] = Field(
+        description="`mean` of all weights; `fisher` weights each by its Fisher information; "
+        "`regmean` merges linear layers by least squares on their inputs; `first` takes the first "
+        "model as it is, to see what one of them knows."
+    )
+    off_diagonal: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Of `regmean`: factor of the sums of products of two different inputs.",
+    )
+
+
+class OwnFinish(OwnPart):
+    """A step of the user's after training."""
+
+    name: ImportPath = Field(
+        description="A step that comes with ModelDiff, or the import path of a function of the "
+        "trained models, the training images and their labels."
+    )
+    forget: Group | Absent = Field(
+        default=None, description=f"The training images that it is told to forget: {GROUP_WORDS}"
+    )
+
+
+Finish: TypeAlias = Annotated[Unlearn | Merge, Field(discriminator="name")] | OwnFinish
+
+
 # How ModelDiff trains a model; not said where a function of the user's trains it, or nothing does.
 HOW = ("optimizer", "schedule", "epochs", "batch", "label_smoothing", "augment", "precision", "ema")
 REQUIRED = ("optimizer", "epochs", "batch")
@@ -327,6 +388,21 @@ class AlgorithmSection(Section):
         default=None,
         description="A training function of one's own, instead of optimizer, schedule, epochs "
         "and batch.",
+    )
+    without: Group | Absent = Field(
+        default=None,
+        description="Training images that no model of this algorithm is trained on, whatever its "
+        f"subset: {GROUP_WORDS}",
+    )
+    trains: Annotated[int, Field(ge=2, le=100)] | Absent = Field(
+        default=None,
+        description="Models trained in place of one, each on its own part of the subset, all from "
+        "the same first weights; `finish` makes one model of them.",
+    )
+    finish: Finish | Absent = Field(
+        default=None,
+        description="A step after training: it is given the trained models and makes of them the "
+        "one that the algorithm is known by.",
     )
     optimizer: Optimizer | Absent = Field(default=None, description="How weights move.")
     schedule: Schedule = Field(

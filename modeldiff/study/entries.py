@@ -23,6 +23,10 @@ class Algorithm:
     label_smoothing: float
     precision: str
     ema: float | None  # decay per step
+    without: str | None  # a group that it is never trained on: see `dataset.groups`
+    trains: int  # models trained in place of one
+    finish: Component | None  # what makes one model of those
+    forget: str | None  # the group that `finish` is told to forget
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Algorithm":
@@ -40,6 +44,10 @@ class Algorithm:
             label_smoothing=entry.get("label_smoothing", 0.0),
             precision=entry.get("precision", "float32"),
             ema=entry.get("ema"),
+            without=entry.get("without"),
+            trains=entry.get("trains", 1),
+            finish=_component(entry, "finish", "forget"),
+            forget=entry.get("finish", {}).get("forget"),
         )
 
     @property
@@ -48,9 +56,9 @@ class Algorithm:
         return self.train is not None or self.optimizer is not None
 
 
-def _component(entry: Mapping[str, Any], key: str) -> Component | None:
-    """The part under a key that an entry may leave out."""
-    return Component.of(entry[key]) if key in entry else None
+def _component(entry: Mapping[str, Any], key: str, *own: str) -> Component | None:
+    """The part under a key that an entry may leave out; own: as for `Component.of`."""
+    return Component.of(entry[key], *own) if key in entry else None
 
 
 @dataclass(frozen=True)

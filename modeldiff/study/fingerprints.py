@@ -45,6 +45,9 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
         scores = algorithm.get("scores", {})
         if scores.get("name") == "gradients":
             result[f"checkpoints.{name}"] = _files(given_files.files(scores["checkpoints"]))
+        named = [algorithm.get("without"), algorithm.get("finish", {}).get("forget")]
+        if content := _files(named):
+            result[f"algorithms.{name}"] = result.get(f"algorithms.{name}", {}) | content
     groups = _files(config.get("proof", {}).get("groups", {}).values())
     if groups:
         result["groups"] = groups
@@ -83,8 +86,9 @@ def _entries(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, list[Mappin
         if "model" in algorithm:
             used.insert(0, algorithm["model"])
         trained = [*algorithm.get("augment", [])]
-        if "train" in algorithm:
-            trained.insert(0, algorithm["train"])
+        for key in ("train", "finish"):
+            if key in algorithm:
+                trained.insert(0, algorithm[key])
         yield f"algorithms.{name}", stated, used + trained
         if algorithm.get("scores", {}).get("name") == "trak":
             yield f"scores.{name}", stated, used

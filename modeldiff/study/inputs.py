@@ -48,7 +48,7 @@ def settings(study: "Study", name: str, *of: str) -> dict[str, Any]:
                 continue  # the first round stands for all: they differ by their numbers alone
             made_by = study.weights(*names) if file == WEIGHTS else maker.name
             of_each.append(settings(study, made_by, *names))
-        of_both = stage.per in ("pair", "look") and maker.per != "pair"
+        of_both = stage.per in ("pair", "look", "study") and maker.per not in ("pair", "study")
         if of_each:
             result[maker.name] = of_each if of_both else of_each[0]
     if name == "subsets":

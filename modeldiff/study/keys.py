@@ -148,6 +148,11 @@ def baselines(study: "Study", a: str, b: str) -> Settings:
     return settings
 
 
+def unlearning(study: "Study") -> Settings:
+    """Which algorithms stand for what, and how many models of each are asked."""
+    return dict(study.config.get("unlearning", {}))
+
+
 def mined(study: "Study", a: str, b: str) -> Settings:
     """With how many models, and on how many images and attempts; not what is left out then."""
     how = study.mine

@@ -137,4 +137,11 @@ def _or_own(built_in: Schema, own: Schema) -> Schema:
         "description": import_path.pop("description"),
         "anyOf": [{"enum": built_in["properties"]["name"]["enum"]}, import_path],
     }
-    return built_in | {"properties": built_in["properties"] | {"name": name}}
+    either = built_in | {"properties": built_in["properties"] | {"name": name}}
+    more = {
+        key: own["properties"][key] for key in own["properties"] if key not in either["properties"]
+    }
+    if more:
+        named = {"properties": {"name": import_path}, "required": ["name"]}
+        either["allOf"] = [*built_in["allOf"], {"if": named, "then": {"properties": more}}]
+    return either

@@ -47,6 +47,14 @@ Share = Annotated[
     ),
 ]
 FilePath = Annotated[str, Field(min_length=1)]
+# A group of training images: see `dataset.groups`, which finds out which ones.
+Group = Annotated[str, Field(min_length=1, max_length=4096)]
+PLANTED = "planted"
+OF_CLASS = "class:"
+GROUP_WORDS = (
+    "`planted`, the images with the plant; `class:NAME`, all images of a class; or a CSV file with "
+    "the columns `split` and `example`, as for `proof.groups`, whose rows of split train count."
+)
 
 # Maxima lie far above any sensible study: they turn a slip of the keyboard into a line at once.
 Side = Annotated[int, Field(ge=1, le=8192)]  # pixels, or channels

@@ -23,6 +23,7 @@ from modeldiff.study.section import (
     Share,
 )
 from modeldiff.study.transformation_section import Transformation
+from modeldiff.study.unlearning_section import Unlearning
 
 
 class Evaluation(Section):
@@ -289,4 +290,5 @@ class Config(Section):
     comparison: Comparison
     proof: Proof | Absent = None
     baselines: Baselines | Absent = None
+    unlearning: Unlearning | Absent = None
     verification: Verification = Verification()

@@ -312,6 +312,16 @@ _TABLE = (
         settings_of=["checkpoints"],
         traced=True,
     ),
+    Stage(
+        name="unlearning",
+        per="study",
+        of=lambda study: [()] if study.unlearned else [],
+        files={"unlearning": "unlearning.csv"},
+        inputs=IMAGES | by_name("checkpoints"),
+        settings=keys.unlearning,
+        settings_of=["checkpoints"],
+        traced=True,
+    ),
     # Its figures, whose names follow from the config, are in `report/names.py`.
     Stage(
         name="report",
@@ -321,7 +331,7 @@ _TABLE = (
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
         | by_name("candidates", "proposals", "proof", "mined", "features", "removal")
-        | by_name("baselines", "named", "rules"),
+        | by_name("baselines", "named", "rules", "unlearning"),
         settings=keys.report,
         version=5,
         milestone="report",

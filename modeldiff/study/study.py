@@ -21,6 +21,7 @@ from modeldiff.study.mining_section import Mine
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.sections import Comparison, Config, Datamodels, Training, Verification
 from modeldiff.study.sizes import image_bytes
+from modeldiff.study.unlearning_section import Unlearning
 
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
@@ -55,6 +56,7 @@ class Study:
     comparison: Comparison
     proof: Proof  # the defaults where the config has none: see `proved`
     baselines: Baselines  # as well: see `with_baselines`
+    unlearning: Unlearning | None
     verification: Verification
 
     @classmethod
@@ -107,6 +109,7 @@ class Study:
             comparison=sections.comparison,
             proof=sections.proof or Proof(),
             baselines=sections.baselines or Baselines(),
+            unlearning=sections.unlearning,
             verification=sections.verification,
         )
 
@@ -183,8 +186,14 @@ class Study:
         """Models on all data of each that is trained: none where nothing is done with them."""
         if self.shown or self.mined:
             return self.verification.models
-        proposers = self.proof.proposers if self.differentiated else 0
-        return max(proposers, self.baselines.models if self.with_baselines else 0)
+        wanted = [0]
+        if self.differentiated:
+            wanted.append(self.proof.proposers)
+        if self.with_baselines:
+            wanted.append(self.baselines.models)
+        if self.unlearning:
+            wanted.append(self.unlearning.models)
+        return max(wanted)
 
     @property
     def candidates(self) -> int:
@@ -243,6 +252,13 @@ class Study:
     def _both(self, among: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """The pairs of algorithms that are both among these."""
         return tuple(pair for pair in self.pairs if {*among}.issuperset(pair))
+
+    @property
+    def unlearned(self) -> tuple[str, ...]:
+        """Those that are asked how much of a group that they were to forget is left, if any are."""
+        if self.unlearning is None:
+            return ()
+        return tuple(name for name, entry in self.algorithms.items() if entry.forget)
 
     def weights(self, name: str) -> str:
         """What an algorithm is compared by, as its stage and its file are called."""

@@ -13,6 +13,7 @@ from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
 from modeldiff.study import (
     components,
     config_file,
+    finishing,
     former_names,
     given_scores,
     limits,
@@ -139,6 +140,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         what = f"is {wanted}; must be below `minutes`, {limit}, the time limit of a job"
         yield ("training", "minutes_per_job"), what
 
+    yield from finishing.contradicted(config)
     for name, entry in algorithms.items():
         if entry.get("precision") == "float16" and not config["training"]["gpu"]:
             what = "is float16, for GPUs only; `training: {gpu: 1}`, or bfloat16, would be right"
@@ -171,10 +173,7 @@ def against_data(
     if chosen < 1:
         what = f"is {alpha}: a subset of {n_train} training images has none"
         yield ("subsets", "alpha"), f"{what}; must be at least {1 / n_train:.2g}"
-    for name, entry in config["algorithms"].items():
-        if entry.get("batch", 1) > max(chosen, 1):
-            what = f"is {entry['batch']}, but a subset has {chosen} examples; must be at most that"
-            yield ("algorithms", name, "batch"), what
+    yield from finishing.too_few(config, chosen)
     plant = config["dataset"].get("plant")
     if plant and plant["train"] > n_train // 2:
         what = f"is {plant['train']} of {n_train} training images; must be at most half"
@@ -306,6 +305,7 @@ def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]
     )
     for name, entry in config["verification"]["transformations"].items():
         named.append((("verification", "transformations", name, "class"), entry["class"]))
+    named += finishing.classes(config)
     for path, value in named:
         if value not in classes:
             names = mistakes.any_of(value, classes, ", ")
@@ -320,7 +320,7 @@ def _imports(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, UserError]]:
     ]
     for name, algorithm in config["algorithms"].items():
         at: KeyPath = ("algorithms", name)
-        parts = (k for k in ("model", "train") if k in algorithm)
+        parts = (k for k in ("model", "train", "finish") if k in algorithm)
         entries += [((*at, k, "name"), algorithm[k]["name"]) for k in parts]
         for kind in ("preprocess", "augment"):
             steps = enumerate(algorithm.get(kind, ()))

@@ -18,6 +18,7 @@ from modeldiff.jobs import sharding
 from modeldiff.study import Algorithm, Study
 from modeldiff.training import engine
 from modeldiff.training.fit import Member
+from modeldiff.training.shard import forgotten
 
 SHORT = (3, 1)  # epochs of the two trainings; the longer first: it warms up
 WIDEST = 512  # models at once
@@ -123,6 +124,7 @@ def _group(
         width=width,
         device=device,
         compiled=compiled,
+        forget=forgotten(algorithm, data),
     )
     for _ in range(2):
         start = clock()

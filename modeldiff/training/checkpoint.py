@@ -71,22 +71,29 @@ class JobCheckpoint:
             self.saved = len(self.rows)
         self._when = time.monotonic()
 
-    def _midway(self, models: int) -> tuple[Path, str]:
-        """File and key of the state of the next group of `models`, after the finished rows."""
-        path = self._path.with_name(f"{self._path.name}-midway.partial")
+    def _midway(self, models: int, part: int) -> tuple[Path, str]:
+        """File and key of the state of the next group of `models`, after the finished rows.
+
+        part: of an algorithm that trains several models in place of one, which of these. Each has a
+        file of its own, so that those that have ended are not trained again.
+        """
+        number = f"-{part}" if part else ""
+        path = self._path.with_name(f"{self._path.name}-midway{number}.partial")
         return path, f"{self._key}:{len(self.rows)}+{models}"
 
-    def save_midway_if_due(self, models: int, state: Callable[[], dict[str, Any]]) -> None:
+    def save_midway_if_due(
+        self, models: int, state: Callable[[], dict[str, Any]], part: int = 0
+    ) -> None:
         """Save the state of the group of `models` in training, but only every MIDWAY seconds."""
         if time.monotonic() - self._when >= MIDWAY:
             self.save()  # the models before it: it is of use only after them
-            path, key = self._midway(models)
+            path, key = self._midway(models, part)
             with artifacts.write(path, key) as file:
                 torch.save(state(), file)
 
-    def midway(self, models: int) -> dict[str, Any] | None:
+    def midway(self, models: int, part: int = 0) -> dict[str, Any] | None:
         """The saved state of such a group, on the CPU; None if there is none."""
-        path, key = self._midway(models)
+        path, key = self._midway(models, part)
         try:
             if not path.exists() or artifacts.record(path)["key"] != key:
                 return None  # of a group that has ended since

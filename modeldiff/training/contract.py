@@ -42,9 +42,11 @@ def check_module(part: str, of: str, module: object) -> None:
             raise user_code.refused(part, of, came, "float32")
 
 
-def check_layout(part: str, of: str, state: Mapping[str, Tensor], first: nn.Module) -> None:
+def check_layout(
+    part: str, of: str, state: Mapping[str, Tensor], first: Mapping[str, Tensor]
+) -> None:
     """UserError unless a module's tensors are, by name, shape and type, those of the `first`."""
-    before = _described(tensors(first))
+    before = _described(first)
     after = _described(state)
     for name in (*before, *after):
         if after.get(name) != before.get(name):

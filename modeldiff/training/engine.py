@@ -21,9 +21,10 @@ from modeldiff.core.errors import UserError, described
 from modeldiff.dataset import Images
 from modeldiff.study import Algorithm, components, user_code
 from modeldiff.study.components import Component
-from modeldiff.training import contract, models
+from modeldiff.training import building, contract, models
 from modeldiff.training.augment import prepare, preprocess
 from modeldiff.training.checkpoint import JobCheckpoint
+from modeldiff.training.finishing import Finisher, parts
 from modeldiff.training.fit import Member, fit, shuffled
 from modeldiff.training.loaders import InMemoryLoader, Loader, Prepare, to_float
 from modeldiff.training.nets import SingleNet, Stack, mismatch, stacked_logits, tensors
@@ -57,7 +58,7 @@ class TrainedModels:
         cls, algorithm: Algorithm, shape: tuple[int, ...], classes: int, device: str
     ) -> "TrainedModels":
         """One model with its first weights, to measure what using it costs; shape: of an image."""
-        module = architecture(algorithm, shape, classes)
+        module = building.architecture(algorithm, shape, classes)
         state = {}
         for name, tensor in tensors(module).items():
             state[name] = tensor.detach()[None].to(device)
@@ -124,6 +125,7 @@ def train(
     compiled: bool = False,
     kept: JobCheckpoint | None = None,
     ended: Callable[[int], None] | None = None,
+    forget: np.ndarray | None = None,
 ) -> Iterator[TrainedModels]:
     """Train `members` in groups of at most `width`; yields each group, in order.
 
@@ -132,9 +134,10 @@ def train(
     `width` is halved. compiled: by torch.compile, where models train alone.
     kept: what was saved of these models, to go on from, and to save to. ended: called after each
     epoch of a group with how many it has had. Neither is for a user's own training function.
+    forget: what the algorithm's `finish` is to forget, bool [n_train]; see `dataset.groups`.
     """
     _check(algorithm, data, classes, members, width)
-    trainer = _Trainer(algorithm, data, classes, device, compiled)
+    trainer = _Trainer(algorithm, data, classes, device, compiled, forget)
     width, start = width if trainer.stacks else 1, 0
     while start < len(members):
         group = _of_one_size(members[start : start + width])
@@ -194,7 +197,13 @@ class _Trainer:
     """Trains groups of models of one algorithm on one data set."""
 
     def __init__(
-        self, algorithm: Algorithm, data: Images, classes: int, device: str, compiled: bool
+        self,
+        algorithm: Algorithm,
+        data: Images,
+        classes: int,
+        device: str,
+        compiled: bool,
+        forget: np.ndarray | None,
     ):
         if algorithm.precision == "float16" and device == "cpu":
             raise UserError(
@@ -206,7 +215,7 @@ class _Trainer:
         self.loader = _opened(data, kept_as, device)
         self.n_train, self.shape = len(data.labels), tuple(data.images.shape[1:])
         self.module = self._build(0)
-        self.batched = batches(algorithm, self.module, data, classes, device)
+        self.batched = building.batches(algorithm, self.module, data, classes, device)
         # Autocast does not reach into vmap.
         self.stacks = algorithm.train is None and algorithm.precision == "float32" and self.batched
         # A module of the user's own may view its tensors in the usual order.
@@ -214,9 +223,12 @@ class _Trainer:
         self.compiled = compiled
         self.recorded = recordable(algorithm, device)
         self.reused = self._single(self._build(0)) if compiled or self.recorded else None
+        self.finisher = None
+        if algorithm.finish is not None:
+            self.finisher = Finisher(algorithm, self.loader, forget, device)
 
     def _build(self, seed: int, of: str = "") -> nn.Module:
-        return _build(self.algorithm, self.shape, self.classes, seed, of)
+        return building.build(self.algorithm, self.shape, self.classes, seed, of)
 
     def _members(self, group: Sequence[Member]) -> list[nn.Module]:
         """A new module for each of `group`; UserError if one of the user's own is another net."""
@@ -224,7 +236,7 @@ class _Trainer:
         for member in group:
             module = self._build(rng.seed("weights", *member.identity), member.label)
             if user_code.is_own(part):
-                contract.check_layout(part, member.label, tensors(module), self.module)
+                contract.check_layout(part, member.label, tensors(module), tensors(self.module))
             modules.append(module)
         return modules
 
@@ -258,17 +270,45 @@ class _Trainer:
         kept: JobCheckpoint | None,
         ended: Callable[[int], None] | None,
     ) -> dict[str, Tensor]:
-        """The tensors of the trained models of `group`, each [models x ...]."""
+        """The tensors of the models of `group`, trained and finished, each [models x ...]."""
+        divided = [parts(member, self.algorithm.trains) for member in group]
+        trained = []
+        for together in zip(*divided, strict=True):
+            trained.append(self._train(group, together, kept, ended))
+        if self.finisher is None:
+            return trained[0]
+        left = []
+        for place, member in enumerate(group):
+            models = [self._loaded(member, state, place) for state in trained]
+            left.append(self.finisher(member, models))
+        return {name: torch.stack([one[name] for one in left]) for name in left[0]}
+
+    def _train(
+        self,
+        group: Sequence[Member],
+        together: Sequence[Member],
+        kept: JobCheckpoint | None,
+        ended: Callable[[int], None] | None,
+    ) -> dict[str, Tensor]:
+        """Train `together`, a part of each of `group`, from the first weights of `group`."""
         modules = self._members(group)
         if self.algorithm.train is not None:
-            return self._own(self.algorithm.train, group[0], modules[0].to(self.device))
+            return self._own(self.algorithm.train, together[0], modules[0].to(self.device))
         self._initialise(modules, group)
         step = self._step(modules)
         step.restart(group[0].label)
         gpus = [torch.cuda.current_device()] if self.device != "cpu" else []
         with torch.random.fork_rng(gpus):  # for dropout and the like
-            torch.manual_seed(rng.seed("noise", *group[0].identity))
-            return fit(step, self.loader, self.n_train, group, self.device, kept, ended)
+            torch.manual_seed(rng.seed("noise", *together[0].identity))
+            return fit(step, self.loader, self.n_train, together, self.device, kept, ended)
+
+    def _loaded(self, member: Member, state: dict[str, Tensor], place: int) -> nn.Module:
+        """A module that holds one of the models of a state."""
+        module = self._build(0, member.label).to(self.device)
+        with torch.no_grad():
+            for name, tensor in tensors(module).items():
+                tensor.copy_(state[name][place])
+        return module
 
     def _initialise(self, modules: Sequence[nn.Module], group: Sequence[Member]) -> None:
         """Let modules that compute first weights from images do so."""
@@ -292,7 +332,7 @@ class _Trainer:
         function = components.load(part.name)
         with user_code.running(part.name, member.label):
             returned = function(module, images, labels, seed, **part.options)
-        contract.check_layout(part.name, member.label, tensors(module), self.module)
+        contract.check_layout(part.name, member.label, tensors(module), tensors(self.module))
         contract.check_trained(part.name, member.label, returned, before, module)
         return {name: tensor.detach()[None] for name, tensor in tensors(module).items()}
 
@@ -307,36 +347,3 @@ def _opened(data: Images, prepare: Prepare | None, device: str) -> Loader:
     from modeldiff.training.ffcv import Ffcv
 
     return Ffcv(data, prepare, device)
-
-
-def architecture(algorithm: Algorithm, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The algorithm's module, to hold weights that were trained before."""
-    return _build(algorithm, shape, classes, 0)
-
-
-def batches(
-    algorithm: Algorithm, module: nn.Module, data: Images, classes: int, device: str
-) -> bool:
-    """Whether vmap computes several of the algorithm's models, such as `module`, at once.
-
-    A model of the user's own is tried on the first two images of `data`, see `contract.batches`.
-    """
-    if not user_code.is_own(algorithm.model.name):
-        return contract.simple(module)
-    first = torch.from_numpy(data.images[:2]).to(device)
-    make = partial(_build, algorithm, tuple(data.images.shape[1:]), classes)
-    return contract.batches(algorithm, make, prepare(algorithm, to_float(first)), classes)
-
-
-def _build(
-    algorithm: Algorithm, shape: tuple[int, ...], classes: int, seed: int, of: str = ""
-) -> nn.Module:
-    name = algorithm.model.name
-    make = components.find(name, models.MODELS)
-    seen = preprocess(algorithm, torch.zeros(1, *shape)).shape[1:]
-    with torch.random.fork_rng(devices=[]), user_code.running(name, of):
-        torch.manual_seed(seed)
-        module = make(tuple(seen), classes, **algorithm.model.options)
-    if user_code.is_own(name):
-        contract.check_module(name, of, module)
-    return module

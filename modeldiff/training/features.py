@@ -1,16 +1,15 @@
 """What goes into the last linear layer of trained models: the features that they decide by."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
 from modeldiff.core.errors import UserError
 from modeldiff.study import user_code
 from modeldiff.training.augment import prepare
 from modeldiff.training.engine import TrainedModels
+from modeldiff.training.linear_layers import noted_inputs
 
 
 @torch.inference_mode()
@@ -29,25 +28,19 @@ def features(trained: TrainedModels, images: np.ndarray) -> Tensor:
 
 def _features(trained: TrainedModels, prepared: Tensor) -> Tensor:
     module = trained.module.to(prepared.device).eval()
-    given: list[Tensor] = []
+    with noted_inputs(module) as given:
 
-    def note(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        given.append(inputs[0])
+        def of_one(state: dict[str, Tensor]) -> Tensor:
+            given.clear()
+            functional_call(module, state, (prepared,))
+            if not given:
+                raise UserError(
+                    f"model {trained.algorithm.model.name}: no `nn.Linear` runs in it, so that its "
+                    "features are not known; leave out the methods that compare features"
+                )
+            return given[-1][1].flatten(1)
 
-    def of_one(state: dict[str, Tensor]) -> Tensor:
-        given.clear()
-        functional_call(module, state, (prepared,))
-        if not given:
-            raise UserError(
-                f"model {trained.algorithm.model.name}: no `nn.Linear` runs in it, so that its "
-                "features are not known; leave out the methods that compare features"
-            )
-        return given[-1].flatten(1)
-
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
-    models = trained.models
-    try:
+        models = trained.models
         with user_code.running(trained.algorithm.model.name, "features"):
             if models > 1 and trained.batched:
                 return vmap(of_one)(trained.state)
@@ -55,6 +48,3 @@ def _features(trained: TrainedModels, prepared: Tensor) -> Tensor:
             for i in range(models):
                 rows.append(of_one({name: tensor[i] for name, tensor in trained.state.items()}))
             return torch.stack(rows)
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -26,12 +26,14 @@ from modeldiff.training.step import Step
 class Member(NamedTuple):
     """A model to train: the key of its randomness, its training examples, and its name.
 
-    label: in messages, e.g. "model 17 of plain".
+    label: in messages, e.g. "model 17 of plain". part: of an algorithm that trains several models
+    in place of one, which of these; see `finishing.parts`.
     """
 
     identity: tuple[rng.Key, ...]
     examples: np.ndarray  # int64 [n_subset], rising
     label: str = ""
+    part: int = 0
 
 
 @dataclass
@@ -99,7 +101,7 @@ def fit(
     course = TrainingState(step, average, generators)
     start = 0
     if kept is not None:
-        saved = kept.midway(len(group))
+        saved = kept.midway(len(group), group[0].part)
         if saved:
             start = course.load(saved)
     identities = [member.identity for member in group]
@@ -116,7 +118,8 @@ def fit(
             if average is not None:
                 average.update()
         if kept is not None:
-            kept.save_midway_if_due(len(group), partial(course.state, epoch + 1))
+            state = partial(course.state, epoch + 1)
+            kept.save_midway_if_due(len(group), state, group[0].part)
         if ended is not None:
             ended(epoch + 1)
     if average is not None:

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from modeldiff import dataset, subsets
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.dataset import Dataset
-from modeldiff.study import Study
-from modeldiff.training import engine
+from modeldiff.dataset import Dataset, groups
+from modeldiff.study import Algorithm, Study
+from modeldiff.training import building, engine
 from modeldiff.training.checkpoint import JobCheckpoint, finish, resumable
 from modeldiff.training.engine import TrainedModels
 from modeldiff.training.fit import Member
@@ -72,9 +72,11 @@ def write_margins(
 ) -> None:
     """Train models of the algorithm `name` and write their margins on the targets, a row each.
 
-    members: by their numbers; those of `models` that are not among them are rows of NaN.
+    members: by their numbers; those of `models` that are not among them are rows of NaN. What the
+    algorithm is `without` is taken out of their examples.
     key: of the output. Otherwise as `train_shard`.
     """
+    members = by_size(seen(study.algorithms[name], data, members))
     numbers = list(members)
     images = data.test.images[data.targets]
     labels = data.test.labels[data.targets]
@@ -125,18 +127,18 @@ def train_full(
     `train_shard`. Memory: twice the weights of `models`.
     """
     everything = np.arange(len(data.train.labels))
-    members = []
+    numbered = {}
     for model in models:
-        member = Member(
+        numbered[model] = Member(
             identity=(study.seed, name, "full", model),
             examples=everything,
             label=f"full-data model {model} of {name}",
         )
-        members.append(member)
+    members = list(seen(study.algorithms[name], data, numbered).values())
     key = study.key("full", name)
     how = _how(study, data, models, device)
     algorithm = study.algorithms[name]
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    module = building.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
     layout = {each: tensor.detach().numpy() for each, tensor in tensors(module).items()}
     with resumable(output, key, *how) as done:
         for trained in _progress(study, name, data, members, device, done):
@@ -147,6 +149,30 @@ def train_full(
         facts = {"models": [models.start, models.stop], "data": data.digest}
         with artifacts.write(output, key, **facts) as file:
             artifacts.write_arrays(file, _unpacked(done.rows, layout))
+
+
+def seen(algorithm: Algorithm, data: Dataset, members: Mapping[int, Member]) -> dict[int, Member]:
+    """The members, without the examples that models of the algorithm are never trained on."""
+    if algorithm.without is None:
+        return dict(members)
+    kept = ~groups.members(data, algorithm.without)
+    left = {}
+    for number, member in members.items():
+        examples = member.examples[kept[member.examples]]
+        if not len(examples):
+            raise UserError(f"{member.label}: has no example left without {algorithm.without}")
+        left[number] = member._replace(examples=examples)
+    return left
+
+
+def by_size(members: Mapping[int, Member]) -> dict[int, Member]:
+    """Members of equally many examples one after another: those can be trained at once."""
+    return dict(sorted(members.items(), key=lambda item: len(item[1].examples)))
+
+
+def forgotten(algorithm: Algorithm, data: Dataset) -> np.ndarray | None:
+    """Which training examples the algorithm is to forget: bool [n_train]; None if it is not."""
+    return None if algorithm.forget is None else groups.members(data, algorithm.forget)
 
 
 def _packed(arrays: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
@@ -185,8 +211,8 @@ def load_full(
     first: only so many of them; skip: without so many before those.
     """
     algorithm = study.algorithms[name]
-    module = engine.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
-    batched = engine.batches(algorithm, module, data.train, len(data.classes), device)
+    module = building.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    batched = building.batches(algorithm, module, data.train, len(data.classes), device)
     for path in paths:
         if first == 0:
             return
@@ -257,6 +283,7 @@ def _progress(
             compiled=study.training.compile,
             kept=done,
             ended=ended,
+            forget=forgotten(algorithm, data),
         ):
             yield trained
             bar.update(trained.models)
