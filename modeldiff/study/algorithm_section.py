@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from modeldiff.study.finish_section import Finish
+from modeldiff.study.scores_section import Scores
 from modeldiff.study.section import (
     GROUP_WORDS,
     Absent,
@@ -14,65 +16,6 @@ from modeldiff.study.section import (
     Section,
     Side,
 )
-
-
-class ScoreFile(Section):
-    """Scores in a file."""
-
-    name: Literal["file"] = Field(
-        default="file",
-        description="`file`: of any method; `trak`: computed by the traker package from "
-        "checkpoints of `model`; `gradients`: influences by the gradients of checkpoints.",
-    )
-    path: str = Field(
-        description="The scores, .npy, .npz, .pt, .pth (loaded as weights only) or .safetensors. "
-        "A row for each target (`targets` in "
-        "`<results>/<study>/dataset/manifest.json`) or for each test image, a column "
-        "for each training image, in the data set's order."
-    )
-    transposed: bool = Field(
-        default=False,
-        description="Whether the file has it the other way, a row for each training image.",
-    )
-    key: str | None = Field(default=None, description="Which array, in a file that holds several.")
-
-
-class Trak(Section):
-    """Scores that the traker package computes."""
-
-    name: Literal["trak"]
-    checkpoints: list[str] = Field(
-        min_length=1,
-        json_schema_extra={"uniqueItems": True},
-        description="State dicts of `model`, trained on all training images (.safetensors, .pt "
-        "or .pth loaded as weights only, .npz). Scores are their mean.",
-    )
-    proj_dim: int | None = Field(
-        default=None,
-        ge=101,
-        le=1_000_000,
-        description="Dimensions that gradients are projected to; null takes 2,048, or half the "
-        "training images if those are fewer.",
-    )
-
-
-class Gradients(Section):
-    """Models that are trained already: influences by their gradients.
-
-    They take the place of models trained on all data, too.
-    """
-
-    name: Literal["gradients"]
-    checkpoints: list[str] = Field(
-        min_length=1,
-        json_schema_extra={"uniqueItems": True},
-        description="State dicts of `model`, trained on all training images (formats as for "
-        "`trak`), or patterns such as `runs/*.pt`. All are shown test images; the gradients are "
-        "those of the first `proof.proposers`.",
-    )
-
-
-Scores: TypeAlias = Annotated[ScoreFile | Trak | Gradients, Field(discriminator="name")]
 
 
 class Mlp(Section):
@@ -281,58 +224,6 @@ class Schedule(Section):
     peak: float = Field(
         default=0.2, ge=0, le=1, description="When the schedule peaks, share of all steps."
     )
-
-
-class Unlearn(Section):
-    """Forgets a group of training images, or tries to."""
-
-    name: Literal["unlearn"]
-    method: Literal["muso", "finetune", "random_labels", "gradient_ascent"] = Field(
-        description="`muso` relabels the images to forget by what the others alone would predict, "
-        "before each epoch; `finetune` goes on with the others alone; `random_labels` gives "
-        "those to forget other labels; `gradient_ascent` raises their loss."
-    )
-    forget: Group = Field(description=f"The training images to forget: {GROUP_WORDS}")
-    epochs: int = Field(
-        default=5,
-        ge=1,
-        le=1_000_000,
-        description="Passes over the images, those of the subset that the method uses.",
-    )
-    lr: float = Field(default=0.05, gt=0, le=1_000_000, description="Learning rate, constant.")
-    batch: int = Field(default=50, ge=1, le=10_000_000, description="Images per step.")
-
-
-class Merge(Section):
-    """Makes one model of several."""
-
-    name: Literal["merge"]
-    method: Literal["mean", "fisher", "regmean", "first"] = Field(
-        description="`mean` of all weights; `fisher` weights each by its Fisher information; "
-        "`regmean` merges linear layers by least squares on their inputs; `first` takes the first "
-        "model as it is, to see what one of them knows."
-    )
-    off_diagonal: float = Field(
-        default=0.9,
-        ge=0,
-        le=1,
-        description="Of `regmean`: factor of the sums of products of two different inputs.",
-    )
-
-
-class OwnFinish(OwnPart):
-    """A step of the user's after training."""
-
-    name: ImportPath = Field(
-        description="A step that comes with ModelDiff, or the import path of a function of the "
-        "trained models, the training images and their labels."
-    )
-    forget: Group | Absent = Field(
-        default=None, description=f"The training images that it is told to forget: {GROUP_WORDS}"
-    )
-
-
-Finish: TypeAlias = Annotated[Unlearn | Merge, Field(discriminator="name")] | OwnFinish
 
 
 # How ModelDiff trains a model; not said where a function of the user's trains it, or nothing does.
