@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 from modeldiff import subsets
 from modeldiff.comparison import contrast
 from modeldiff.comparison.class_map import OTHERS, SHOWN, shown_classes
+from modeldiff.core.errors import UserError
 
 EXAMPLES, TARGETS, CLASSES = 60, 30, 3
 OF_EXAMPLES = np.arange(EXAMPLES) % CLASSES
@@ -14,7 +15,10 @@ OF_TARGETS = np.arange(TARGETS) % CLASSES
 WEIGHTS = np.random.default_rng(1).normal(size=(TARGETS, EXAMPLES))
 
 
-def found(seed, *, other=None, models=150, noise=4.0, permutations=19):
+GROUP = {"one": (np.arange(TARGETS) % 6 == 1, np.arange(EXAMPLES) % 6 == 5)}
+
+
+def found(seed, *, other=None, models=150, noise=4.0, permutations=19, groups=None):
     """The map of two algorithms whose weights differ by `other` [targets x examples]."""
     rng = np.random.default_rng(seed)
     masks = subsets.draw(EXAMPLES, range(models), 0.5, seed)
@@ -25,7 +29,7 @@ def found(seed, *, other=None, models=150, noise=4.0, permutations=19):
         noisy *= np.exp(0.5 * rng.normal(size=(models, 1)))
         margins.append(masks @ weights.T + noise * noisy)
     classes = OF_TARGETS, OF_EXAMPLES
-    how = {"permutations": permutations, "seed": seed, "classes": classes}
+    how = {"permutations": permutations, "seed": seed, "classes": classes, "groups": groups}
     return contrast(masks, *margins, directions=1, **how), (masks, *margins)
 
 
@@ -104,6 +108,45 @@ def test_a_strong_difference_makes_no_other_cell_of_its_row_stand_out():
 def test_without_a_difference_hardly_any_cell_stands_out():
     wrong = sum(found(seed)[0].class_map.significant.any() for seed in range(100))
     assert binomtest(int(wrong), 100, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_a_group_has_a_row_and_a_column_and_intervals_hold_the_true_shares():
+    """Jackknifed sums over pairs are too wide, if anything (Efron & Stein 1981)."""
+    other = planted(1, 2, 4.0) + planted(0, 0, 2.4)
+    targets, examples = GROUP["one"]
+    rows = [test == OF_TARGETS for test in range(CLASSES)] + [targets]
+    columns = [train == OF_EXAMPLES for train in range(CLASSES)] + [examples]
+    parts = [[(other[np.ix_(row, column)] ** 2).sum() for column in columns] for row in rows]
+    truth = np.array(parts) / (other**2).sum()
+    assert truth[1, 2] > truth[3, 3] > 0.1
+    held = 0
+    bounded = 0
+    strongest = np.zeros(16)
+    for seed in range(40):
+        table = found(seed, other=other, noise=2.0, groups=GROUP)[0].class_map
+        assert table.groups.tolist() == ["one"]
+        assert table.share[:3, :3].sum() == pytest.approx(1)
+        known = np.isfinite(table.low)
+        bounded += known.sum()
+        held += (known & (table.low <= truth) & (truth <= table.high)).sum()
+        strongest += table.p_value.ravel() == 0.05  # the smallest that 19 exchanges can give
+    assert bounded == 40 * 16
+    assert held >= 0.93 * bounded
+    assert strongest.reshape(4, 4)[3, 3] >= 38
+
+
+def test_without_a_sure_difference_shares_have_no_interval():
+    table = found(0)[0].class_map
+    assert np.isnan(table.low).all()
+    assert np.isnan(table.high).all()
+
+
+def test_groups_are_of_targets_and_examples():
+    _, data = found(0)
+    wrong = {"one": (np.zeros(TARGETS, bool), np.zeros(3, bool))}
+    classes = OF_TARGETS, OF_EXAMPLES
+    with pytest.raises(UserError, match=r"groups: one holds bool \[3\]; must hold bool \[30\] and"):
+        contrast(*data, directions=1, classes=classes, groups=wrong)
 
 
 def test_of_many_classes_the_rarest_stand_together():

@@ -81,6 +81,15 @@ def test_few_datamodels_with_gradients_as_their_prior_predict(finished):
     assert "start from the gradients" in (finished[0] / "report.html").read_text()
 
 
+def test_a_group_of_the_users_stands_in_the_map_of_where_they_differ(finished):
+    (table,) = json.loads((finished[0] / "summary.json").read_text())["maps"]
+    of_group = [
+        cell for cell in table["cells"] if "group some" in (cell["test_class"], cell["train_class"])
+    ]
+    assert len(of_group) == 21  # with each of ten classes, both ways, and with itself
+    assert len(table["cells"]) == 121
+
+
 def test_other_ways_stand_beside_what_is_proved(finished):
     folder, _ = finished
     summary = json.loads((folder / "summary.json").read_text())

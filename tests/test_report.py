@@ -60,7 +60,16 @@ def test_summary_is_the_contract(study_json):
     assert len(table["cells"]) == 10 * 10
     shares = [cell["share"] for cell in table["cells"]]
     assert shares == sorted(shares, reverse=True)
-    keys = ["test_class", "train_class", "share", "agreement", "p_value", "significant"]
+    keys = [
+        "test_class",
+        "train_class",
+        "share",
+        "low",
+        "high",
+        "agreement",
+        "p_value",
+        "significant",
+    ]
     assert all(list(cell) == keys for cell in table["cells"])
     keys = ["transformation", "strength", "class", "algorithm", "effect", "low", "high"]
     assert len(content["effects"]) == 2 * 4

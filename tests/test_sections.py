@@ -12,8 +12,8 @@ from modeldiff.datamodels import regression
 from modeldiff.dataset import sources
 from modeldiff.study import presets, sections
 from modeldiff.study.algorithm_section import Augmentation, Model, Step
-from modeldiff.study.finish_section import Finish
 from modeldiff.study.dataset_section import Dataset, DatasetKeys
+from modeldiff.study.finish_section import Finish
 from modeldiff.study.section import names_of, parts_of
 from modeldiff.study.transformation_section import Transformation, TransformationKeys
 from modeldiff.training import augment, finishing, models

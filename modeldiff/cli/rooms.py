@@ -258,6 +258,7 @@ def comparison(
     MODELS: masks of all subsets, then margins of either algorithm's models; a contrast needs them.
     """
     from modeldiff import comparison, dataset
+    from modeldiff.dataset import groups
 
     devices.claim(0, threads)
     content = dataset.read_manifest(manifest, study.key("dataset"))
@@ -267,7 +268,10 @@ def comparison(
     b = comparison.weights(study, pair[1], given[1], shape)
     labels = content["labels"]
     classes = np.array(labels["test"])[targets], np.array(labels["train"])
-    comparison.write(study, pair, (a, b), targets, classes, output, models)
+    known = groups.of_targets_and_examples(
+        study.proof.groups, content["train"], content["test"], targets
+    )
+    comparison.write(study, pair, (a, b), targets, classes, output, models, known)
 
 
 @click.command()

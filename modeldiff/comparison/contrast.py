@@ -17,7 +17,7 @@ from scipy.stats import t
 
 from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
-from modeldiff.comparison.class_map import class_map
+from modeldiff.comparison.class_map import Groups, class_map
 from modeldiff.comparison.jackknife import GROUPS, Along, ratios
 from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import asymmetry
@@ -42,6 +42,7 @@ def contrast(
     seed: int = 0,
     examples: int = 20,
     classes: tuple[np.ndarray, np.ndarray] | None = None,
+    groups: Groups | None = None,
 ) -> Comparison:
     """Compare two algorithms by their models' margins; row m of both was trained on mask m.
 
@@ -55,6 +56,7 @@ def contrast(
         are at least 1 / (permutations + 1).
     seed: of the permutations. examples: strongest training examples that `overlap` is counted on.
     classes: int64 [n_targets] and [n_train], for `Comparison.class_map`; without, there is none.
+    groups: by name, bool [n_targets] and [n_train], which belong to it, for the same map.
 
     The p-values are those of `significance.sign_flips`. How certain a direction can be is limited
     by the noise of the margins, so weak or redundant differences may be missed.
@@ -70,6 +72,7 @@ def contrast(
     arguments.above_0("penalty", penalty)
     if classes is not None:
         _check_classes(classes, models)
+        _check_groups(groups or {}, models)
     ridges = [Ridge(masks, chosen, penalty) for chosen in models.halves()]
     halves = [ridge.weights(ridge.covariances(models)) for ridge in ridges]
     models = replace(models, scale=coefficient(halves))
@@ -84,7 +87,7 @@ def contrast(
     tested = significance.flip_test(ridge, models, basis, difference, axes, permutations, seed)
     by_class = None
     if classes is not None:
-        by_class = class_map(ridge, models, *classes, permutations, seed)
+        by_class = class_map(ridge, models, *classes, groups or {}, permutations, seed)
     p_value = tested.p_value
     p_any = tested.p_any
     chance = tested.chance
@@ -150,6 +153,16 @@ def _check_classes(classes: Any, models: Paired) -> None:
         shape = getattr(given, "shape", ())
         if shape != (n,) or given.dtype.kind not in "iu" or given.min() < 0:
             raise UserError(f"classes: hold {described(given)}; must be {wanted}, 0 or more")
+
+
+def _check_groups(groups: Groups, models: Paired) -> None:
+    """UserError unless these are groups of targets and of training examples."""
+    wanted = f"bool [{models.n_targets}] and [{models.n_train}], of targets and training examples"
+    for name, members in groups.items():
+        for given, n in zip(members, (models.n_targets, models.n_train), strict=True):
+            if getattr(given, "shape", ()) != (n,) or given.dtype != np.bool_:
+                what = f"{name} holds {described(given)}"
+                raise UserError(f"groups: {what}; must hold {wanted}")
 
 
 class Half(NamedTuple):

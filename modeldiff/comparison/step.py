@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modeldiff import margins
+from modeldiff.comparison.class_map import Groups
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.power import Power, of_models
 from modeldiff.comparison.residual import compare
@@ -49,13 +50,14 @@ def write(
     classes: tuple[np.ndarray, np.ndarray],
     output: str | Path,
     models: Sequence[str | Path] = (),
+    groups: Groups | None = None,
 ) -> None:
     """Compare a pair both ways and write directions and subpopulations.
 
     weights: of the pair's two algorithms, [n_targets x n_train]; targets: test example of each row.
     classes: of the targets and of the training examples, int64 [n_targets] and [n_train].
     models: what a contrast reads: masks of all subsets, bit-packed, and the margins of all models
-    of either algorithm.
+    of either algorithm. groups: of targets and of training examples, for the map of a contrast.
     output: .npz with, for each way ("a-minus-b", "b-minus-a"), `<way>.<field of Comparison>`
     (variances, their intervals and reaches always by algorithm: `variance_a` is a's),
     `<way>.significant`, bool [directions], `<way>.second_follows`, how far the way's second
@@ -73,7 +75,7 @@ def write(
     settings = study.comparison
     arrays: dict[str, np.ndarray] = {}
     if settings.method == "contrast":
-        a_minus_b, b_minus_a, power = _contrast(study, pair, models, classes)
+        a_minus_b, b_minus_a, power = _contrast(study, pair, models, classes, groups)
         arrays |= _named("power", asdict(power))
     else:
         a, b = weights
@@ -111,6 +113,7 @@ def _contrast(
     pair: tuple[str, str],
     models: Sequence[str | Path],
     classes: tuple[np.ndarray, np.ndarray],
+    groups: Groups | None,
 ) -> tuple[Comparison, Comparison, Power]:
     """Both ways of the contrast of the models that no evaluation is made on, and its power."""
     settings = study.comparison
@@ -134,6 +137,7 @@ def _contrast(
         seed=study.seed,
         examples=settings.examples,
         classes=classes,
+        groups=groups,
     )
     edge = float(every_direction.critical_value[0])
     power = of_models(chosen, a, b, edge, settings.penalty)

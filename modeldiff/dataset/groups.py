@@ -31,6 +31,22 @@ def members(data: Dataset, group: str) -> np.ndarray:
     return chosen
 
 
+def of_targets_and_examples(
+    named: Mapping[str, str | Path], n_train: int, n_test: int, targets: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Which targets and which training examples belong to each group: bool [n_targets], [n_train].
+
+    named: the groups' files, see `listed`. targets: int64 [n_targets], their test examples.
+    """
+    found = {}
+    for name, path in named.items():
+        images = listed(path, {"train": n_train, "test": n_test})
+        examples = np.zeros(n_train, bool)
+        examples[images["train"]] = True
+        found[name] = np.isin(targets, images["test"]), examples
+    return found
+
+
 def listed(path: str | Path, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """The images that a group's file names, of each split: int64, rising.
 

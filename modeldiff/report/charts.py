@@ -290,6 +290,9 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
             "train": cell.train,
             # Below 0 there is only error.
             "share": max(0.0, cell.share) if np.isfinite(cell.share) else 0.0,
+            "interval": f"{cell.low:.1%} to {cell.high:.1%}"
+            if np.isfinite(cell.low)
+            else "not known",
             "agreement": f"{cell.agreement:.2f}" if np.isfinite(cell.agreement) else "not known",
             "p": cell.p_value,
             "significant": cell.significant,
@@ -317,6 +320,7 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
                         {"field": "test", "title": "Test images of"},
                         {"field": "train", "title": "Training images of"},
                         share | {"format": ".1%"},
+                        {"field": "interval", "title": "95% interval"},
                         {"field": "agreement", "title": "Agreement"},
                         {"field": "p", "title": "p, corrected", "format": ".2g"},
                     ],

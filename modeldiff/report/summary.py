@@ -210,6 +210,8 @@ def _maps(results: Results) -> list[dict[str, Any]]:
                 "test_class": cell.test,
                 "train_class": cell.train,
                 "share": number(cell.share),
+                "low": number(cell.low),
+                "high": number(cell.high),
                 "agreement": number(cell.agreement),
                 "p_value": number(cell.p_value),
                 "significant": cell.significant,

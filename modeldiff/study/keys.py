@@ -85,8 +85,11 @@ def scores(study: "Study", name: str) -> Settings:
 
 
 def comparison(study: "Study", a: str, b: str) -> Settings:
-    """How pairs are compared; not which others are."""
-    return _without(study.config["comparison"], "pairs")
+    """How pairs are compared, and the groups of the map; not which other pairs are."""
+    settings = _without(study.config["comparison"], "pairs")
+    if study.comparison.method == "contrast" and study.proof.groups:
+        settings |= {"groups": study.proof.groups} | _code(study, "groups")
+    return settings
 
 
 def predictions(study: "Study", name: str) -> Settings:

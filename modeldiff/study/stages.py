@@ -195,7 +195,7 @@ _TABLE = (
         inputs=by_name("dataset", WEIGHTS) | {"models": ("masks", "margins")},
         settings=keys.comparison,
         settings_of=[WEIGHTS],
-        version=10,
+        version=11,
         milestone="comparison",
         traced=True,
     ),
