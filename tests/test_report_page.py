@@ -25,6 +25,7 @@ from modeldiff.report import (
 )
 from modeldiff.report.results import Results
 from modeldiff.report.words import chance
+from modeldiff.study import Study
 
 pytest_plugins = ["report_fixtures"]
 
@@ -176,7 +177,11 @@ def test_numbers_are_short_and_have_no_exponent():
 
 def test_models_that_failed_are_counted_of_every_algorithm(loaded):
     content = summary.summarise(loaded)
-    failing = dataclasses.replace(loaded, left_out={"plain": 0, "masked": 2, "between": 3})
+    config = loaded.study.config
+    third = {"between": config["algorithms"]["plain"]}  # of no pair
+    study = Study.load(config | {"algorithms": config["algorithms"] | third})
+    left_out = {"plain": 0, "masked": 2, "between": 3}
+    failing = dataclasses.replace(loaded, study=study, left_out=left_out)
     html, models = page.render(failing, content), loaded.study.verification.models
     assert "plain: none of 120." in html
     assert "masked: 0 of 120 subset models and 2 full-data models, left out" in html
