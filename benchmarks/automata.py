@@ -175,10 +175,11 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
     for row in of_nets:
         excess = row["excess"]
         within = f"{excess['within_a']:.3f} and {excess['within_b']:.3f}"
+        beyond = f"{excess['value']:.3f} ({excess['low']:.3f} to {excess['high']:.3f})"
         lines.append(
-            f"| {row['language']} | {row['a']} | {row['b']} | "
-            f"{both(row['accuracy'], '.3f')} | {within} | {excess['between']:.3f} | {excess['value']:.3f} ({excess['low']:.3f} to "
-            f"{excess['high']:.3f}) | {row['taught_share']:.3f} | {excess['p_value']:.3f} |"
+            f"| {row['language']} | {row['a']} | {row['b']} | {both(row['accuracy'], '.3f')} | "
+            f"{within} | {excess['between']:.3f} | {beyond} | {row['taught_share']:.3f} | "
+            f"{excess['p_value']:.3f} |"
         )
     lines += [
         "",

@@ -1,11 +1,10 @@
 """Automata: against AALpy, against all words counted one by one, and on planted differences."""
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 from aalpy import (
-    SUL,
     AutomatonSUL,
     DfaState,
     PerfectKnowledgeEqOracle,
@@ -91,29 +90,24 @@ def test_the_third_language_by_runs():
     """AALpy's third language allows other runs in between, which Tomita's does not."""
     for word in words_up_to(9, 2):
         runs = [(symbol, len(list(run))) for symbol, run in groupby(word)]
-        odd = [symbol for symbol, length in runs if length % 2]
-        pairs = zip(runs, runs[1:], strict=False)
-        broken = any(first[0] == 1 and first[1] % 2 and second[1] % 2 for first, second in pairs)
+        broken = any(
+            first == 1 and length % 2 and next_length % 2
+            for (first, length), (_, next_length) in pairwise(runs)
+        )
         assert in_language(3, [word])[0] == (not broken)
-        assert not broken or (0 in odd and 1 in odd)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_smallest_automaton_is_that_of_aalpy(seed):
     dfa = random_dfa(seed, states=15)
-    doubled = Dfa(  # each state twice, and left to the other copy by symbol 1
-        transitions=np.vstack([dfa.transitions + [0, 15], dfa.transitions + [15, 0]]),
-        accepting=np.tile(dfa.accepting, 2),
-    )
-    theirs = peer(Dfa(transitions=doubled.transitions, accepting=doubled.accepting))
-    reached = [
-        state
-        for state in theirs.states
-        if theirs.get_shortest_path(theirs.initial_state, state) is not None
-    ]
-    theirs.states = reached
-    theirs.minimize()
+    swap = np.array([0, 15])  # each state twice; symbol 1 leads to the other copy
+    copies = np.vstack([dfa.transitions + swap, dfa.transitions + swap[::-1]])
+    doubled = Dfa(transitions=copies, accepting=np.tile(dfa.accepting, 2))
     smallest = doubled.minimal()
+    theirs = peer(dfa)
+    start = theirs.initial_state
+    theirs.states = [s for s in theirs.states if theirs.get_shortest_path(start, s) is not None]
+    theirs.minimize()
     assert smallest.states == len(theirs.states)
     assert bisimilar(peer(smallest), peer(dfa))
     assert same_language(dfa, doubled)
@@ -161,6 +155,15 @@ def test_from_whatever_tree_the_same_automaton_is_learned(seed):
     again = relearn(new.accepts, learn(old.accepts, BINARY), BINARY)
     assert same_language(again.dfa, new)
     assert len(again.tree.leaves) == new.minimal().states
+
+
+def test_suffixes_that_tell_nothing_apart_are_pruned():
+    before = learn(tomita(3), BINARY)
+    assert any(child.state is None for child in before.tree.root.children.values())
+    again = relearn(by_hand(lambda word: True), before, BINARY)
+    assert (again.dfa.states, len(again.tree.leaves)) == (1, 1)
+    assert again.tree.root.children == {True: again.tree.leaves[0]}
+    assert len(before.tree.leaves) == STATES[3]  # which is left as it was
 
 
 def test_a_small_change_costs_fewer_queries_than_a_new_start():
@@ -267,6 +270,6 @@ def test_mistakes_are_one_line():
         compare(three, three, symbols=0)
     with pytest.raises(UserError, match="must be a bool for each"):
         learn(lambda words: [1.0] * len(words), BINARY)
+    of_three = random_dfa(0, symbols=3)
     with pytest.raises(UserError, match="of 2 and 3 symbols"):
-        same_shape = random_dfa(0), random_dfa(0, symbols=3)
-        share_differing(*same_shape, 5)
+        share_differing(random_dfa(0), of_three, 5)
