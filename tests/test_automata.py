@@ -191,6 +191,20 @@ def test_no_word_is_asked_twice_and_all_are_counted():
     assert found.found_after < found.queries - 500
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_automaton_contradicts_no_answer(seed):
+    """Even with hardly any random words; answers that only sorted words count, too."""
+    truth = random_dfa(seed, 20)
+    asked = []
+
+    def oracle(words):
+        asked.extend(words)
+        return truth.accepts(words)
+
+    found = learn(oracle, Search(symbols=2, agree=2))
+    assert np.array_equal(found.dfa.accepts(asked), truth.accepts(asked))
+
+
 def test_the_limit_of_queries_is_kept_where_no_automaton_is_right():
     """As many 0s as 1s: no finite automaton counts that far."""
     equal = by_hand(lambda word: 2 * sum(word) == len(word))
@@ -259,6 +273,7 @@ def test_models_of_one_recipe_are_seldom_told_apart():
         models = [with_exceptions(4, 100 * draw + model) for model in range(8)]
         found = compare(models[:4], models[4:], symbols=2, longest=8, agree=200, seed=draw)
         told_apart += found.excess.p_value <= 0.05
+        assert all(abs(one.accepted_a - one.accepted_b) > 2 for one in found.words)
     assert told_apart <= 4  # 1 expected; 5 or more in 3 of 1,000 such tests
 
 
