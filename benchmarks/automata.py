@@ -184,7 +184,8 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
     lines += [
         "",
         "| language | A | B | states, median | automata finished, of 6 | agreement with "
-        "the net | queries anew: to find it, in all | from A's tree | saved | same automaton |",
+        "the net | queries for B's anew: to find it, in all | from A's tree | saved | same "
+        "automaton, of those finished |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in of_nets:
@@ -193,6 +194,8 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
         found_anew, all_anew = anew.mean(0)
         found_again, all_again = again.mean(0)
         saved = f"{1 - found_again / found_anew:.0%}, {1 - all_again / all_anew:.0%}"
+        if row["same"][1] < MODELS:
+            saved = "the limit was reached"
         lines.append(
             f"| {row['language']} | {row['a']} | {row['b']} | {both(medians, 'g')} | "
             f"{both(row['finished'], 'd')} | {both(row['agreement'], '.3f')} | "
