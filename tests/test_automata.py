@@ -283,7 +283,7 @@ def test_mistakes_are_one_line():
         compare(three, three[:2], symbols=2)
     with pytest.raises(UserError, match="symbols: is 0; must be 1 or more"):
         compare(three, three, symbols=0)
-    with pytest.raises(UserError, match="must be a bool for each"):
+    with pytest.raises(UserError, match=r"are float64 \[1\]; must be a bool for each of 1 words"):
         learn(lambda words: [1.0] * len(words), BINARY)
     of_three = random_dfa(0, symbols=3)
     with pytest.raises(UserError, match="of 2 and 3 symbols"):

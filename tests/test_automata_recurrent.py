@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from modeldiff.automata import Search, learn
+from modeldiff.automata import Search, learn, same_language
 from modeldiff.automata.dfa import words_up_to
 from modeldiff.automata.recurrent import Recurrent, train
 from modeldiff.automata.tomita import STATES, in_language
@@ -25,6 +25,13 @@ def test_the_automaton_of_a_trained_net_is_that_of_the_language(trained):
     assert found.dfa.states == STATES[4]
     words = list(words_up_to(8, 2))
     assert np.array_equal(found.dfa.accepts(words), in_language(4, words))
+
+
+def test_answers_may_be_a_tensor(trained):
+    net, _ = trained
+    search = Search(symbols=2, longest=10)
+    found = learn(lambda words: torch.from_numpy(net(words)), search)
+    assert same_language(found.dfa, learn(net, search).dfa)
 
 
 def test_an_answer_does_not_depend_on_the_other_words():

@@ -14,7 +14,7 @@ import numpy as np
 from modeldiff.automata.dfa import Dfa, Word, share_differing, shortest_differing_word, words_up_to
 from modeldiff.automata.learn import Learned, Search, learn
 from modeldiff.automata.relearn import relearn
-from modeldiff.automata.words import Oracle, random_words
+from modeldiff.automata.words import Oracle, random_words, said_of
 from modeldiff.baselines.exchange import FEWEST, Excess, exchange, named
 from modeldiff.core.errors import UserError
 
@@ -107,7 +107,7 @@ def _agreement(automata: Sequence[Dfa], oracles: Sequence[Oracle], search: Searc
     words = random_words(search.agree, search.symbols, search.longest, "agreement", search.seed)
     shares = []
     for automaton, oracle in zip(automata, oracles, strict=True):
-        shares.append(np.mean(automaton.accepts(words) == np.asarray(oracle(words))))
+        shares.append(np.mean(automaton.accepts(words) == said_of(oracle, words)))
     return np.array(shares)
 
 
@@ -129,7 +129,7 @@ def _distinguishing_words(
     if not found:
         return ()
     shown = [words[i] for i in found]
-    said = np.array([oracle(shown) for oracle in oracles])
+    said = np.array([said_of(oracle, shown) for oracle in oracles])
     distinguishing = []
     for place, i in enumerate(found):
         distinguishing.append(

@@ -2,8 +2,8 @@
 
 The states are the leaves of a classification tree. A counterexample, a word on which automaton and
 classifier differ, is reduced by binary search to one wrong transition (Rivest & Schapire 1993),
-and splits one state in two. Counterexamples are sought among random words: an automaton that agrees
-on n of them differs, at 95% confidence, on at most 3/n of all such words.
+and splits one state in two. Counterexamples are sought among n random words: an automaton that is
+wrong on more than 3/n of all such words agrees on these with a chance of 5% at most.
 """
 
 from collections.abc import Sequence

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from modeldiff.automata.dfa import Word
-from modeldiff.core import rng
-from modeldiff.core.errors import UserError
+from modeldiff.core import arguments, rng
+from modeldiff.core.errors import UserError, described
 
 Oracle = Callable[[list[Word]], Sequence[bool]]
 
@@ -42,14 +42,19 @@ class Answers:
         if self.queries + len(new) > self.limit:
             raise TooManyQueries
         if new:
-            said = np.asarray(self.oracle(new))
-            if said.shape != (len(new),) or said.dtype.kind != "b":
-                raise UserError(
-                    f"an oracle said {said.dtype} {said.shape} of {len(new)} words; "
-                    "must be a bool for each"
-                )
-            self.known.update(zip(new, said.tolist(), strict=True))
+            self.known.update(zip(new, said_of(self.oracle, new).tolist(), strict=True))
         return [self.known[word] for word in wanted]
+
+
+def said_of(oracle: Oracle, words: list[Word]) -> np.ndarray:
+    """What a classifier says of words, bool [words]; UserError if it is anything else."""
+    said = arguments.array("an oracle's answers", oracle(words))
+    if said.shape != (len(words),) or said.dtype.kind != "b":
+        raise UserError(
+            f"an oracle's answers: are {described(said)}; must be a bool for each of "
+            f"{len(words)} words"
+        )
+    return said
 
 
 def random_words(n: int, symbols: int, longest: int, *key: rng.Key) -> list[Word]:
