@@ -9,7 +9,10 @@ try:
 except PackageNotFoundError:  # used from a checkout that was not installed
     __version__ = "0.0.0"
 
-ROOMS = ("dataset", "subsets", "training", "margins", "datamodels", "comparison", "verification")
+ROOMS = (
+    *("dataset", "subsets", "training", "margins", "datamodels", "comparison", "verification"),
+    "automata",
+)
 __all__ = [
     "ModelDiff",
     "__version__",

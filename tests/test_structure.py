@@ -11,6 +11,7 @@ ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
     *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "baselines"),
     *(
+        "automata",
         "unlearning",
         "planning",
         "report",
