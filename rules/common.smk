@@ -70,10 +70,13 @@ def reads(name):
 
 
 def an_input(name, given):
-    """One input of a stage: its files, or a function of the wildcards where they depend on those."""
+    """One input of a stage: its files, or a function where they depend on the wildcards or, as files
+    that several jobs make parts of, on what was measured.
+    """
     stage = stages.STAGES[name]
-    of_study = {stages.MAKERS[file].per for file in stage.inputs[given]} == {"study"}
-    if stage.per == "study" or of_study:
+    per = {stages.MAKERS[file].per for file in stage.inputs[given]}
+    fixed = stage.per == "study" and not per & {"models", "retrained"}
+    if fixed or per == {"study"}:
         return paths(inputs.files(study, name, given))
     return lambda wc: paths(inputs.files(study, name, given, *whose(wc)))
 

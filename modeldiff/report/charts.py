@@ -125,11 +125,12 @@ def accuracy(a: str, b: str, rows: Sequence[OfClass], title: str = RIGHT) -> Spe
     chosen = sorted(rows, key=lambda row: -abs(row.a - row.b))[:MOST_CLASSES]
     points = []
     for row in chosen:
-        points.append({"class": row.name, "algorithm": a, "x": row.a * 100})
-        points.append({"class": row.name, "algorithm": b, "x": row.b * 100})
+        points.append({"class": row.name, "algorithm": a, "x": row.a * 100, "drawn": 1})
+        points.append({"class": row.name, "algorithm": b, "x": row.b * 100, "drawn": 2})
     who = {"field": "algorithm", "type": "nominal", "scale": {"domain": [a, b]}, "legend": LEGEND}
     # Where both are the same, the one drawn first is seen around the other.
-    size = who | {"scale": {"domain": [a, b], "range": [180, 80]}, "legend": None}
+    sizes = {"domain": [1, 2], "range": [180, 80]}
+    size = {"field": "drawn", "type": "quantitative", "scale": sizes, "legend": None}
     y = {"field": "class", "type": "nominal", "sort": None, "title": None}
     least = min(min(row.a, row.b) for row in chosen) * 100 // 10 * 10
     least = min(least, 50)  # small differences are to look small
