@@ -57,7 +57,7 @@ def test_ways_to_compare_that_not_all_models_suit_are_tried(check):
 
     code, said, _ = check(compared)
     assert code == 0
-    assert "plain with masked: by ddv, cka, report_studies:distances, on 4 models of each" in said
+    assert "plain with masked: ddv, cka, report_studies:distances, by 4 models of each" in said
     assert "  cka: compares models that are not trained" in said
     assert "  report_studies:distances: compares models that are not trained" in said
     assert "  ddv: " not in said  # suits any
