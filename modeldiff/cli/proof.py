@@ -58,7 +58,7 @@ def proposals(
 
     check_pair(study, pair, study.proved, "proves")
     devices.claim(0, threads)
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write_proposals(study, pair, data, gradients, output, comparison=comparison)
 
 
@@ -96,7 +96,7 @@ def retrain(
 
     check_pair(study, pair, study.proved, "proves")
     check_of_pair(pair, algorithm)
-    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    study, data = dataset.opened(study, manifest, beton=study.beton)
     chosen = study.at_width(width) if width else study
     step.retrain(
         chosen,

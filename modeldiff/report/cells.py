@@ -6,6 +6,7 @@ import numpy as np
 
 from modeldiff.comparison.class_map import OTHERS, ClassMap
 from modeldiff.report.pairs import Pair
+from modeldiff.study.kinds import IMAGE, Kind
 
 REST = "other classes"
 
@@ -48,7 +49,7 @@ def class_names(table: ClassMap, classes: tuple[str, ...]) -> list[str]:
     return [REST if one == OTHERS else classes[one] for one in table.classes]
 
 
-def where(pair: Pair, classes: tuple[str, ...]) -> str:
+def where(pair: Pair, classes: tuple[str, ...], kind: Kind = IMAGE) -> str:
     """Where a pair differs most, in a sentence; empty where that was not tested."""
     if pair.class_map is None:
         return ""
@@ -62,8 +63,8 @@ def where(pair: Pair, classes: tuple[str, ...]) -> str:
         )
     most = surely[0]
     return (
-        f"They differ most in how images of {most.test} are learned from training images of "
-        f"{most.train}: {most.share:.0%} of all that differs, noise taken out (p = "
+        f"They differ most in how {kind.many} of {most.test} are learned from training "
+        f"{kind.many} of {most.train}: {most.share:.0%} of all that differs, noise taken out (p = "
         f"{most.p_value:.2g}, corrected for all {len(found)} cells). In {len(surely)} of "
         f"{len(found)} cells the two differ beyond chance."
     )

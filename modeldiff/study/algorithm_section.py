@@ -172,6 +172,24 @@ class Normalise(Section):
     )
 
 
+class Standardise(Section):
+    """Takes each column of a table to mean 0 and standard deviation 1 over all training rows."""
+
+    name: Literal["standardise"]
+
+
+class DropColumns(Section):
+    """Leaves columns of a table out."""
+
+    name: Literal["drop_columns"]
+    columns: list[str] = Field(
+        min_length=1,
+        max_length=10_000,
+        json_schema_extra={"uniqueItems": True},
+        description="Their names; the name of a column of texts stands for all made of it.",
+    )
+
+
 class OwnStep(OwnPart):
     """A step of the user's."""
 
@@ -180,7 +198,12 @@ class OwnStep(OwnPart):
     )
 
 
-Step: TypeAlias = Annotated[BlankBorder | Square | Normalise, Field(discriminator="name")] | OwnStep
+Step: TypeAlias = (
+    Annotated[
+        BlankBorder | Square | Normalise | Standardise | DropColumns, Field(discriminator="name")
+    ]
+    | OwnStep
+)
 
 
 class Flip(Section):

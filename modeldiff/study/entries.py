@@ -74,7 +74,7 @@ class Plant:
     def of(cls, entry: Mapping[str, Any]) -> "Plant":
         """From a checked config entry."""
         return cls(
-            feature=Component(entry["feature"], {}),
+            feature=Component(entry["feature"], entry.get("options", {})),
             label=entry["class"],
             train=entry["train"],
             test=entry["test"],

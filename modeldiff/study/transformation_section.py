@@ -30,7 +30,7 @@ class TransformationKeys(Section):
         description="At least three, rising, in the transformation's own unit: blends and edits "
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
-        "objects.",
+        "objects; `set_column` the share of the way, `shift_column` standard deviations.",
     )
 
 
@@ -129,6 +129,22 @@ class Texture(TransformationKeys):
     )
 
 
+class SetColumn(TransformationKeys):
+    """Moves a column of a table towards a value; strength 1 sets it."""
+
+    name: Literal["set_column"]
+    column: str = Field(description="Name of the column.")
+    value: float = Field(description="The value, in the column's own unit.")
+
+
+class ShiftColumn(TransformationKeys):
+    """Shifts a column of a table; strengths in standard deviations of the training rows."""
+
+    name: Literal["shift_column"]
+    column: str = Field(description="Name of the column.")
+    down: bool = Field(default=False, description="Down instead of up.")
+
+
 class OwnTransformation(TransformationKeys):
     """A function of the user's; its other keys go to it as they are."""
 
@@ -150,7 +166,9 @@ Transformation: TypeAlias = (
         | Edit
         | Tint
         | Band
-        | Texture,
+        | Texture
+        | SetColumn
+        | ShiftColumn,
         Field(discriminator="name"),
     ]
     | OwnTransformation

@@ -11,11 +11,13 @@ from jsonschema import Draft202012Validator, validators
 
 from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
 from modeldiff.study import (
+    columns,
     components,
     config_file,
     finishing,
     former_names,
     given_scores,
+    kinds,
     limits,
     mistakes,
     presets,
@@ -23,6 +25,7 @@ from modeldiff.study import (
 )
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.config_file import parse as parse
+from modeldiff.study.kinds import Kind
 from modeldiff.study.schema import schema
 from modeldiff.study.sizes import known_sizes, subset_size
 
@@ -158,15 +161,28 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _mine(config)
     yield from _baselines(config.get("baselines", {}))
 
+    yield from columns.contradicted(config["dataset"])
+    kind = kinds.of_source(config["dataset"]["name"])
+    if kind is not None:
+        yield from kinds.unsuited(config, kind)
     data_sizes = known_sizes(config["dataset"]["name"], config["dataset"])
     if data_sizes is not None:  # else the dataset step checks the same once it has the images
         yield from against_data(config, *data_sizes)
 
 
 def against_data(
-    config: Mapping[str, Any], n_train: int, n_test: int, classes: Sequence[str]
+    config: Mapping[str, Any],
+    n_train: int,
+    n_test: int,
+    classes: Sequence[str],
+    kind: Kind | None = None,
 ) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong with a config for a data set of that many examples and these classes."""
+    """What is wrong with a config for a data set of that many examples and these classes.
+
+    kind: of the examples, where it is not known by the source's name.
+    """
+    if kind is not None:
+        yield from kinds.unsuited(config, kind)
     yield from _classes(config, classes)
     alpha = config["subsets"]["alpha"] if "subsets" in config else 1.0
     chosen = subset_size(n_train, alpha)

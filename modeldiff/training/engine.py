@@ -106,7 +106,7 @@ class TrainedModels:
         models = self.models
         with user_code.running(self.algorithm.model.name, "in use"):
             if models > 1 and self.batched:
-                return stacked_logits(self.module, self.state, prepared)
+                return stacked_logits(self.module, self.state, prepared, shared=True)
             rows = []
             for i in range(models):
                 own = {name: tensor[i] for name, tensor in self.state.items()}
@@ -219,7 +219,8 @@ class _Trainer:
         # Autocast does not reach into vmap.
         self.stacks = algorithm.train is None and algorithm.precision == "float32" and self.batched
         # A module of the user's own may view its tensors in the usual order.
-        self.channels_last = algorithm.model.name in models.MODELS
+        pictures = len(self.shape) == 3
+        self.channels_last = pictures and algorithm.model.name in models.MODELS
         self.compiled = compiled
         self.recorded = recordable(algorithm, device)
         self.reused = self._single(self._build(0)) if compiled or self.recorded else None

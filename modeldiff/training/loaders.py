@@ -19,8 +19,8 @@ Prepare = Callable[[Tensor], Tensor]
 class Batch(NamedTuple):
     """One step's examples of several models.
 
-    images: float32 [models x batch x C x H x W]; labels: int64 [models x batch]; rows: int64
-    [models x batch], which training examples they are.
+    images: float32 [models x batch x C x H x W], or of a table [models x batch x columns]; labels:
+    int64 [models x batch]; rows: int64 [models x batch], which training examples they are.
     """
 
     images: Tensor

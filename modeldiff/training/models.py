@@ -2,7 +2,8 @@
 
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
-[n x classes]; shape is (channels, height, width). A module whose initial weights depend on
+[n x classes]; shape is (channels, height, width). Of a table it maps rows, float32 [n x columns],
+and shape is (columns,). A module whose initial weights depend on
 data has a method `initialise(images)`. It is called once before training, with the images of the
 model's own first batch, preprocessed but not augmented; not if the user's own function trains it.
 """
@@ -19,7 +20,7 @@ from modeldiff.core import paths
 from modeldiff.core.errors import UserError, shown
 from modeldiff.core.vision import torchvision
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def mlp(shape: Shape, classes: int, *, hidden: int) -> nn.Module:
