@@ -15,7 +15,7 @@ from modeldiff.report.cells import Cell
 from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
-from modeldiff.study.kinds import Kind
+from modeldiff.study.kinds import IMAGE, Kind
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
 APART = 0.06  # of an axis: labels closer than that would overlap
@@ -282,7 +282,7 @@ def unlearning(rows: Sequence[dict[str, Any]]) -> Spec:
     )
 
 
-def class_map(cells: list[Cell], classes: list[str], kind: Kind) -> Spec:
+def class_map(cells: list[Cell], classes: list[str], kind: Kind = IMAGE) -> Spec:
     """Where a pair differs, by class of test image (down) and of training image (across)."""
     rows = []
     for cell in cells:
