@@ -19,6 +19,7 @@ from modeldiff.dataset.raw import LazyImages
 from modeldiff.planning import other_ways, plan
 from modeldiff.study import Algorithm, Study, kinds, user_code
 from modeldiff.study.columns import Column
+from modeldiff.study.estimators import is_estimator
 from modeldiff.study.kinds import IMAGE
 from modeldiff.training import building, contract, engine
 from modeldiff.training.augment import preprocess
@@ -83,13 +84,14 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     if algorithm.train is not None and study.training.gpu and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
     n = len(sample.train.labels)
-    if algorithm.train is None:
+    stepwise = algorithm.optimizer is not None
+    if stepwise:
         n = min(n, 2 * algorithm.batch)
     algorithm = replace(algorithm, epochs=1, batch=-(-n // 2))
     if algorithm.precision == "float16" and not gpu:
         algorithm = replace(algorithm, precision="float32")
     members = []
-    for m in range(2 if algorithm.train is None else 1):
+    for m in range(2 if stepwise else 1):
         identity = (study.seed, name, "trial", m)
         members.append(Member(identity, np.arange(n), label=f"a trial of {name}"))
     together = 1 if study.training.width == 1 else 2
@@ -116,6 +118,8 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
 
 def _how(algorithm: Algorithm, batched: bool, together: int) -> str:
     """How an algorithm's models were trained, in words."""
+    if is_estimator(algorithm.model.name):
+        return "fitted by scikit-learn, one model at a time"
     if algorithm.train is not None:
         return f"trained by {algorithm.train.name}, one model at a time"
     if not batched:

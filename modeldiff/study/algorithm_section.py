@@ -4,12 +4,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from modeldiff.study.estimators import PREFIX
 from modeldiff.study.section import (
     GROUP_WORDS,
     Absent,
     FilePath,
     Group,
     ImportPath,
+    ModelPath,
     OwnPart,
     Section,
     Side,
@@ -129,11 +131,13 @@ class ResNet(Section):
 
 
 class OwnModel(OwnPart):
-    """A model of the user's."""
+    """A model of the user's, or a classifier of scikit-learn's."""
 
-    name: ImportPath = Field(
-        description="A model that comes with ModelDiff, or the import path of a function that "
-        "returns a torch module."
+    name: ModelPath = Field(
+        description="A model that comes with ModelDiff; the import path of a function that "
+        "returns a torch module; or a classifier of scikit-learn's, such as "
+        "`sklearn:linear_model.LogisticRegression`, which is fitted: the keys of its training "
+        "are its options."
     )
 
 
@@ -373,7 +377,10 @@ def _where_training_is_described(schema: dict[str, Any]) -> None:
         if key not in REQUIRED:
             defaults[key] = {"default": entry.pop("default")}
     only_scores = {"required": ["scores"], "propertyNames": {"enum": list(UNTRAINED)}}
-    schema["if"] = {"anyOf": [{"required": ["train"]}, only_scores]}
+    of_sklearn = {"pattern": f"^{PREFIX}"}
+    named = {"properties": {"name": of_sklearn}, "required": ["name"]}
+    fitted = {"properties": {"model": named}, "required": ["model"]}
+    schema["if"] = {"anyOf": [{"required": ["train"]}, only_scores, fitted]}
     schema["then"] = {"properties": dict.fromkeys(HOW, False)}
     schema["else"] = {"required": list(REQUIRED), "properties": defaults}
 

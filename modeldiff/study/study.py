@@ -243,7 +243,7 @@ class Study:
         """Those whose models' gradients are taken: to propose, for the prior of datamodels, or in
         place of datamodels.
         """
-        needed = set().union(*self.proved)
+        needed = set().union(*self.proved) if self.proof.proposals else set()
         if self.datamodels.prior:
             needed.update(self.fitted)
         needed.update(self.with_checkpoints)

@@ -14,6 +14,7 @@ from modeldiff.study import (
     columns,
     components,
     config_file,
+    estimators,
     finishing,
     former_names,
     given_scores,
@@ -144,6 +145,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         yield ("training", "minutes_per_job"), what
 
     yield from finishing.contradicted(config)
+    yield from estimators.contradicted(config)
     for name, entry in algorithms.items():
         if entry.get("precision") == "float16" and not config["training"]["gpu"]:
             what = "is float16, for GPUs only; `training: {gpu: 1}`, or bfloat16, would be right"
@@ -242,6 +244,8 @@ def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath,
     if proof["directions"] > directions:
         most = f"must be at most `comparison.directions`, {directions}"
         yield ("proof", "directions"), f"is {proof['directions']}; {most}"
+    if not (proof["proposals"] or proof["directions"] or proof.get("groups")):
+        yield ("proof", "proposals"), "is 0, and there are no `directions` and no `groups` to prove"
     for name, file in proof.get("groups", {}).items():
         if not os.path.isfile(file):
             yield (
