@@ -1,7 +1,7 @@
 """A prepared data set: written once, verified whenever it is read.
 
-Images are uint8 [n x channels x height x width], tables float32 [n x columns], labels int64 [n].
-The test images are divided
+Images are uint8 [n x channels x height x width], tables float32 [n x columns], texts uint8
+[n x length], labels int64 [n]. The test images are divided
 once into targets (a datamodel each; directions are found on them) and verification images
 (effects are measured on them).
 """

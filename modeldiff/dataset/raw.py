@@ -14,7 +14,8 @@ from modeldiff.study.kinds import IMAGE
 class Images(NamedTuple):
     """Labelled examples: images, or of another kind.
 
-    images: uint8 [n x channels x height x width]; rows of a table: float32 [n x columns].
+    images: uint8 [n x channels x height x width]; rows of a table: float32 [n x columns]; texts:
+    uint8 [n x length], the bytes of their UTF-8, padded with zeros.
     labels: int64 [n]; beton: the same images in a file of FFCV's, where a study trains from one.
     """
 
@@ -34,8 +35,8 @@ class LazyImages(NamedTuple):
 class Raw:
     """What a source returns.
 
-    kind: `image` or `table`: what `images` of both splits hold. columns: the names of a table's
-    columns; of others none.
+    kind: `image`, `table` or `text`: what `images` of both splits hold. columns: the names of a
+    table's columns; of others none.
     """
 
     train: Images | LazyImages

@@ -10,6 +10,7 @@ from modeldiff.dataset.case_studies import living17, waterbirds
 from modeldiff.dataset.pictures import Pictures, cropped, listing
 from modeldiff.dataset.raw import Images, LazyImages, Raw
 from modeldiff.dataset.tables import sklearn_table, table
+from modeldiff.dataset.texts import texts
 
 
 def digits() -> Raw:
@@ -94,4 +95,5 @@ BUILT_IN: dict[str, Callable[..., Raw]] = {
     "waterbirds": waterbirds,
     "table": table,
     "sklearn": sklearn_table,
+    "texts": texts,
 }

@@ -1,5 +1,6 @@
 """A direction's examples as one picture. Pillow alone: it is forty times as fast as axes."""
 
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from modeldiff.dataset import Images
 from modeldiff.report.images import pixels
 from modeldiff.report.pairs import Way
 from modeldiff.report.results import Results
-from modeldiff.study.kinds import IMAGE
+from modeldiff.study.kinds import IMAGE, TEXT
 
 SHOWN = 10  # examples at each end
 # Pixels.
@@ -82,17 +83,19 @@ def _strips(results: Results, way: Way, i: int) -> list[Strip]:
 
 
 def _picture(results: Results, strip: Strip, example: int) -> Image.Image:
-    """An image in its frame; a row of a table as the columns that stand out."""
+    """An image in its frame; of a row the columns that stand out; the beginning of a text."""
     shown = strip.split.images[example]
     if results.data.kind is IMAGE:
         return _framed(shown)
     canvas = Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(canvas)
     cells = results.renderer.cells(shown, int(strip.split.labels[example]))
-    for line, (name, value, _) in enumerate(cells):
-        y = line * SIDE // len(cells)
-        pen.text((2, y), name[:16], PALE, _font(11))
-        pen.text((2, y + 12), value, INK, _font(12))
+    if results.data.kind is TEXT:
+        lines = textwrap.wrap(cells[0][0], 18)[: SIDE // 13]
+    else:
+        lines = [f"{name[:10]} {value}" for name, value, _ in cells]
+    for number, line in enumerate(lines):
+        pen.text((2, 2 + 13 * number), line, INK, _font(10))
     return canvas
 
 

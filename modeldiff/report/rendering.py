@@ -1,4 +1,4 @@
-"""How an example is shown on the page: an image as it is, a row by the columns that stand out."""
+"""How an example is shown on the page: images and texts as they are, rows by what stands out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,13 @@ import numpy as np
 
 from modeldiff.dataset import Dataset
 from modeldiff.report import images
-from modeldiff.study.kinds import IMAGE
+from modeldiff.study.kinds import IMAGE, TEXT, decoded
 
 COLUMNS = 4  # of a row, that are shown
+LETTERS = 240  # of a text
 
-Cells = list[list[str]]  # of a row: name of a column, value, distance from the class's mean
+# Of a row: name of a column, value, distance from the class's mean. Of a text: the text alone.
+Cells = list[list[str]]
 Rendered = str | Cells  # a data URI of an image, or cells
 
 
@@ -42,7 +44,12 @@ class Renderer:
         return self.cells(example, label, list(first))
 
     def cells(self, row: np.ndarray, label: int, first: Sequence[int] = ()) -> Cells:
-        """Columns of a row that are furthest from the mean of its class, and those `first`."""
+        """Columns of a row that are furthest from the mean of its class, and those `first`; or a
+        text, its first `LETTERS` letters.
+        """
+        if self.data.kind is TEXT:
+            (text,) = decoded(row[None])
+            return [[text if len(text) <= LETTERS else f"{text[:LETTERS]}..."]]
         means, sds = self._of_classes
         distances = (row - means[label]) / sds[label]
         strongest = np.argsort(-np.abs(distances), kind="stable").tolist()

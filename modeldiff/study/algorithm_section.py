@@ -130,6 +130,25 @@ class ResNet(Section):
     )
 
 
+class BagOfWords(Section):
+    """The mean of a vector for each word of a text, and a linear layer."""
+
+    name: Literal["bag_of_words"]
+    buckets: int = Field(
+        default=2048, ge=2, le=10_000_000, description="Vectors that words share by their hashes."
+    )
+    width: Side = Field(default=16, description="Numbers of a word's vector.")
+
+
+class Transformer(Section):
+    """A small transformer over the bytes of a text."""
+
+    name: Literal["transformer"]
+    width: Side = Field(default=32, description="Numbers for each byte; a multiple of `heads`.")
+    layers: int = Field(default=1, ge=1, le=100, description="Layers.")
+    heads: int = Field(default=2, ge=1, le=256, description="Heads of the attention.")
+
+
 class OwnModel(OwnPart):
     """A model of the user's, or a classifier of scikit-learn's."""
 
@@ -142,7 +161,11 @@ class OwnModel(OwnPart):
 
 
 Model: TypeAlias = (
-    Annotated[Mlp | ConvNet | ResNet9 | Airbench | ResNet, Field(discriminator="name")] | OwnModel
+    Annotated[
+        Mlp | ConvNet | ResNet9 | Airbench | ResNet | BagOfWords | Transformer,
+        Field(discriminator="name"),
+    ]
+    | OwnModel
 )
 
 

@@ -17,8 +17,8 @@ VALUE = "="  # between the name of a column of texts and one of its values: `col
 
 
 def contradicted(dataset: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong with the files of a table, and with the options of what is planted."""
-    if dataset["name"] == "table":
+    """What is wrong with the files of examples, and with the options of what is planted."""
+    if dataset["name"] in ("table", "texts"):
         whole = "path" in dataset
         for key in ("train", "test"):
             if whole and key in dataset:

@@ -166,6 +166,27 @@ class SklearnTable(DatasetKeys):
     )
 
 
+class Texts(DatasetKeys):
+    """Texts of JSON Lines files."""
+
+    name: Literal["texts"]
+    path: FilePath | Absent = Field(
+        default=None,
+        description="A file with an object on each line, such as {text: ..., label: ...}, of which "
+        "a random share is for tests; or `train` and `test`, a file each.",
+    )
+    train: FilePath | Absent = Field(default=None, description="A file of training texts.")
+    test: FilePath | Absent = Field(default=None, description="A file of test texts.")
+    text: str = Field(default="text", description="The key of the text.")
+    label: str = Field(default="label", description="The key of the label.")
+    length: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default=256, description="Bytes that are kept of a text."
+    )
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the texts of `path` that is for tests."
+    )
+
+
 class OwnDataset(DatasetKeys):
     """What a function of the user's returns; its other keys go to it as they are."""
 
@@ -179,7 +200,7 @@ class OwnDataset(DatasetKeys):
 
 Dataset: TypeAlias = (
     Annotated[
-        Digits | Cifar10 | Folder | Living17 | Waterbirds | Table | SklearnTable,
+        Digits | Cifar10 | Folder | Living17 | Waterbirds | Table | SklearnTable | Texts,
         Field(discriminator="name"),
     ]
     | OwnDataset

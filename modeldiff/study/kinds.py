@@ -4,7 +4,7 @@ No torch here: Snakemake reads this module to build its plan.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,21 @@ TABLE = Kind(
         "baseline": COMPARING,
     },
 )
-KINDS = {kind.name: kind for kind in (IMAGE, TABLE)}
-SOURCES = {"table": TABLE, "sklearn": TABLE}  # data sets by name, but for images
+TEXT = Kind(
+    name="text",
+    one="text",
+    many="texts",
+    dtype="uint8",
+    sides=("bytes",),
+    parts={
+        "model": ("bag_of_words", "transformer"),
+        "transformation": ("insert_phrase", "replace_phrase", "delete_phrase"),
+        "baseline": COMPARING,
+    },
+)
+KINDS = {kind.name: kind for kind in (IMAGE, TABLE, TEXT)}
+# Data sets by name, but for images.
+SOURCES = {"table": TABLE, "sklearn": TABLE, "texts": TEXT}
 
 
 def of_source(name: str) -> Kind | None:
@@ -89,11 +102,26 @@ def of_source(name: str) -> Kind | None:
 
 
 def of_array(array: Any) -> Kind:
-    """The kind of examples that an array holds, on disk or as transformations are given them."""
-    for kind in KINDS.values():
-        if array.ndim == 1 + len(kind.sides):
-            return kind
+    """The kind of examples that an array holds, or a tensor, wherever they are used."""
+    if array.ndim == 1 + len(IMAGE.sides):
+        return IMAGE
+    if array.ndim == 1 + len(TABLE.sides):
+        return TABLE if "float" in str(array.dtype) else TEXT
     raise UserError(f"examples: are {described(array)}; must be of a known kind")
+
+
+def encoded(texts: Sequence[str], length: int) -> np.ndarray:
+    """Texts as the bytes of their UTF-8, uint8 [n x length], cut or padded with zeros."""
+    content = np.zeros((len(texts), length), np.uint8)
+    for row, text in zip(content, texts, strict=True):
+        kept = text.replace("\0", " ").encode()[:length]
+        row[: len(kept)] = np.frombuffer(kept, np.uint8)
+    return content
+
+
+def decoded(content: np.ndarray) -> list[str]:
+    """The texts again; a letter that was cut in two is left out."""
+    return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in content.astype(np.uint8)]
 
 
 def unpacked(examples: np.ndarray) -> np.ndarray:
@@ -120,7 +148,7 @@ def unsuited(config: Mapping[str, Any], kind: Kind) -> Iterator[tuple[KeyPath, s
         if name in exists or (kind is IMAGE and not elsewhere):
             continue
         what = f"is {shown(name)}, which is not for {kind.many}"
-        yield path, what if kind is IMAGE else f"{what}; must be {' or '.join(exists)}"
+        yield path, f"{what}; must be {' or '.join(exists)}" if exists else what
     if kind is IMAGE:
         return
     only = f"is for images only, but the examples are {kind.many}: remove it"

@@ -30,7 +30,8 @@ class TransformationKeys(Section):
         description="At least three, rising, in the transformation's own unit: blends and edits "
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
-        "objects; `set_column` the share of the way, `shift_column` standard deviations.",
+        "objects; `set_column` the share of the way, `shift_column` standard deviations; phrases "
+        "how many times.",
     )
 
 
@@ -145,6 +146,29 @@ class ShiftColumn(TransformationKeys):
     down: bool = Field(default=False, description="Down instead of up.")
 
 
+class InsertPhrase(TransformationKeys):
+    """Puts a phrase into each text; strengths: how many times."""
+
+    name: Literal["insert_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+    at: Literal["start", "end"] = Field(default="start", description="Where it is put.")
+
+
+class ReplacePhrase(TransformationKeys):
+    """Puts another phrase in place of one; strengths: of how many occurrences in a text."""
+
+    name: Literal["replace_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+    by: str = Field(description="What takes its place.")
+
+
+class DeletePhrase(TransformationKeys):
+    """Leaves a phrase out; strengths: how many occurrences in a text."""
+
+    name: Literal["delete_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+
+
 class OwnTransformation(TransformationKeys):
     """A function of the user's; its other keys go to it as they are."""
 
@@ -168,7 +192,10 @@ Transformation: TypeAlias = (
         | Band
         | Texture
         | SetColumn
-        | ShiftColumn,
+        | ShiftColumn
+        | InsertPhrase
+        | ReplacePhrase
+        | DeletePhrase,
         Field(discriminator="name"),
     ]
     | OwnTransformation

@@ -8,7 +8,7 @@ A user's own, by import path, have the same signatures:
                 the example alone, so that an example is changed the same way in any batch
 
 Images are float32 [n x channels x height x width] in [0, 1]; rows of a table, for which there is no
-augmentation, float32 [n x columns].
+augmentation, float32 [n x columns]; texts, as little, int64 [n x length].
 """
 
 import math
@@ -59,11 +59,12 @@ def _applied(
         return function(images, *random, **step.options)
     with user_code.running(step.name, kind):
         changed = function(images.clone(), *random, **step.options)  # it may write into them
-    right = isinstance(changed, Tensor) and changed.dtype == torch.float32
+    right = isinstance(changed, Tensor) and changed.dtype == images.dtype
     right = right and changed.ndim == images.ndim
     if not right or len(changed) != len(images) or changed.device != images.device:
         sides = " x ".join((str(len(images)), *of_array(images).sides))
-        wanted = f"a tensor, float32 [{sides}], on the device"
+        dtype = str(images.dtype).removeprefix("torch.")
+        wanted = f"a tensor, {dtype} [{sides}], on the device"
         raise user_code.refused(step.name, kind, changed, wanted)
     return changed
 

@@ -43,10 +43,12 @@ def build(
     if is_estimator(name):
         return EstimatorModule(algorithm.model, classes)
     make = components.find(name, models.MODELS)
-    seen = preprocess(algorithm, torch.zeros(1, *shape)).shape[1:]
+    seen = shape
+    if algorithm.preprocess:
+        seen = tuple(preprocess(algorithm, torch.zeros(1, *shape)).shape[1:])
     with torch.random.fork_rng(devices=[]), user_code.running(name, of):
         torch.manual_seed(seed)
-        module = make(tuple(seen), classes, **algorithm.model.options)
+        module = make(seen, classes, **algorithm.model.options)
     if user_code.is_own(name):
         contract.check_module(name, of, module)
     return module

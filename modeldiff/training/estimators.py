@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from modeldiff.core.errors import UserError, described
-from modeldiff.study import components
+from modeldiff.study import components, kinds
 from modeldiff.study.components import Component
 from modeldiff.study.estimators import is_estimator
+from modeldiff.study.kinds import TEXT, decoded
 
 SMALLEST = 1e-6  # probability that a logit is taken of
 SEEDS = 2**32  # that scikit-learn takes
@@ -35,7 +36,7 @@ class EstimatorModule(nn.Module):
         self.register_buffer("seed", torch.tensor(UNFITTED, dtype=torch.int64))
 
     def fit(self, examples: Tensor, labels: Tensor, seed: int) -> None:
-        """Fit a new classifier to examples [n x ...], which it is given flat, float32 [n x values].
+        """Fit a new classifier to examples [n x ...]: see `_given`.
 
         All its randomness, and that of classifiers in it, comes from `seed`, unless the config
         gives it a `random_state` of its own.
@@ -47,7 +48,7 @@ class EstimatorModule(nn.Module):
             if name.split("__")[-1] == "random_state" and value is None:
                 states[name] = seed % SEEDS
         estimator.set_params(**states)
-        estimator.fit(examples.flatten(1).cpu().numpy(), labels.cpu().numpy())
+        estimator.fit(_given(examples), labels.cpu().numpy())
         self.fitted[seed] = estimator
 
     def forward(self, examples: Tensor) -> Tensor:
@@ -55,16 +56,21 @@ class EstimatorModule(nn.Module):
         seed = int(self.seed)
         if seed == UNFITTED:
             return torch.zeros(len(examples), self.classes, device=examples.device)
-        values = examples.detach().flatten(1).cpu().numpy()
-        found = logits(self.part.name, self.fitted[seed], values, self.classes)
+        found = logits(self.part.name, self.fitted[seed], _given(examples), self.classes)
         return torch.from_numpy(found).to(examples.device)
 
 
-def logits(name: str, estimator: Any, values: np.ndarray, classes: int) -> np.ndarray:
+def _given(examples: Tensor) -> np.ndarray | list[str]:
+    """Examples as scikit-learn takes them: float32 [n x values], or texts for a vectorizer."""
+    array = examples.detach().cpu().numpy()
+    return decoded(array) if kinds.of_array(array) is TEXT else array.reshape(len(array), -1)
+
+
+def logits(name: str, estimator: Any, values: np.ndarray | list[str], classes: int) -> np.ndarray:
     """Logits of a fitted classifier, float32 [n x classes].
 
     Its `decision_function` where it has one, which for linear and boosted models are log-odds; else
-    the logarithm of its probabilities, none smaller than `SMALLEST`. values: float32 [n x values].
+    the logarithm of its probabilities, none smaller than `SMALLEST`. values: as `_given` has them.
     A class that it has not seen has the logit of that probability.
     """
     if hasattr(estimator, "decision_function"):

@@ -56,5 +56,9 @@ class InMemoryLoader:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; float32 images as they are."""
-    return images if images.is_floating_point() else images.float() / 255
+    """Examples as models are given them: uint8 images as float32 in [0, 1], the bytes of texts as
+    int64; what is float32 or int64 already as it is.
+    """
+    if images.dtype != torch.uint8:
+        return images
+    return images.float() / 255 if images.ndim >= 4 else images.long()

@@ -2,7 +2,7 @@
 
 Each takes `images`, float32 [n x channels x height x width] in [0, 1], and a `strength` >= 0 in a
 unit of its own, and returns new images of the same shape and range; strength 0 changes nothing.
-Those for tables take rows, float32 [n x columns], instead.
+Those for tables take rows, float32 [n x columns], and those for texts uint8 [n x length], instead.
 Randomness is keyed by the image's position among `images`. A user's own has the same signature:
 `function(images, strength, **options) -> images`.
 """
@@ -20,6 +20,7 @@ from modeldiff.transformations.columns import set_column, shift_column
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
+from modeldiff.transformations.phrases import delete_phrase, insert_phrase, replace_phrase
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
@@ -60,7 +61,12 @@ OF_TABLES: dict[str, Callable[..., np.ndarray]] = {
     "shift_column": shift_column,
 }
 OF_IMAGES = PATTERNS | EDITS
-BUILT_IN = OF_IMAGES | OF_TABLES
+OF_TEXTS: dict[str, Callable[..., np.ndarray]] = {
+    "insert_phrase": insert_phrase,
+    "replace_phrase": replace_phrase,
+    "delete_phrase": delete_phrase,
+}
+BUILT_IN = OF_IMAGES | OF_TABLES | OF_TEXTS
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
