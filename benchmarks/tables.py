@@ -1,9 +1,10 @@
-"""Is a column that 12 rows of a table share found, proved and named, and do nulls stay silent?
+"""Is what 12 rows of a table, or 12 texts, share found, proved and named; are nulls silent?
 
-Each seed makes a table of its own: 1,000 training rows of 21 columns, of two classes, of which one
-column, `sensor`, is noise. On 12 training rows it is set to a value far out, and they are given
-another label. `sees` is trained on all columns, `blind` without that one; `sees2` is `sees` again.
-Gradients propose, retraining proves, and the column is set on rows that no model has seen.
+Each seed makes 1,000 training examples of its own, of two classes. A table has 21 columns, of which
+one, `sensor`, is noise; on 12 training rows it is set to a value far out. Texts are sentences of
+made-up words; 12 begin with another word. Those 12 are given the other label. `sees` can use the
+column or the word, `blind` cannot; `sees2` is `sees` again. Gradients propose, retraining proves,
+and the feature is put on examples that no model has seen.
 
     python benchmarks/tables.py --seeds 10 --output docs/tables-and-texts.md
 """
@@ -24,7 +25,7 @@ from sklearn.datasets import make_classification
 
 from modeldiff import dataset, transformations
 from modeldiff.dataset import Images, Raw
-from modeldiff.study import Algorithm, Study
+from modeldiff.study import Algorithm, Study, kinds
 from modeldiff.training import Member, train
 from modeldiff.verification.effects import interval
 
@@ -33,17 +34,62 @@ TRAIN, TEST, COLUMNS = 1000, 500, 20
 K = 12
 SENSOR = "sensor"
 FAR = 6.0  # standard deviations
-RECIPE = {
-    "model": {"name": "mlp", "hidden": 64},
-    "preprocess": [{"name": "standardise"}],
-    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4},
-    "epochs": 20,
-    "batch": 50,
+PHRASE = "zebra"
+WORDS, OF_A_TEXT, LIKELY = 200, 12, 20  # of the language, of a text, of either class
+LENGTH = 96  # bytes
+FEATURE = "feature"
+RECIPES: dict[str, dict[str, Any]] = {
+    "table": {
+        "model": {"name": "mlp", "hidden": 64},
+        "preprocess": [{"name": "standardise"}],
+        "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4},
+        "epochs": 20,
+        "batch": 50,
+    },
+    "text": {
+        "model": {"name": "bag_of_words", "buckets": 512, "width": 8},
+        "optimizer": {"name": "sgd", "lr": 2.0},
+        "epochs": 20,
+        "batch": 50,
+    },
 }
-DROPPED = [{"name": "drop_columns", "columns": [SENSOR]}, {"name": "standardise"}]
+BLIND: dict[str, list[dict[str, Any]]] = {
+    "table": [{"name": "drop_columns", "columns": [SENSOR]}, {"name": "standardise"}],
+    "text": [{"name": "tables:without_phrase"}],
+}
+FEATURES: dict[str, dict[str, Any]] = {
+    "table": {"name": "set_column", "column": SENSOR, "value": FAR},
+    "text": {"name": "insert_phrase", "phrase": PHRASE},
+}
+STRENGTHS = {"table": [0.25, 0.5, 1.0], "text": [1, 2, 3]}
 
 
-def rows(*, seed: int) -> Raw:
+def text(*, seed: int) -> Raw:
+    """The sentences of a seed, as a study's source; most words are likely in one class."""
+    random = np.random.default_rng(seed)
+    letters = random.integers(ord("a"), ord("y") + 1, (WORDS, 6))
+    words = ["".join(map(chr, row)) for row in letters]
+    labels = random.integers(0, 2, TRAIN + TEST)
+    sentences = []
+    for label in labels:
+        likely = random.choice(LIKELY, OF_A_TEXT // 3) + LIKELY * label
+        others = random.choice(WORDS, OF_A_TEXT - len(likely))
+        chosen = random.permutation(np.concatenate([likely, others]))
+        sentences.append(" ".join(words[word] for word in chosen))
+    content = kinds.encoded(sentences, LENGTH)
+    train = Images(content[:TRAIN], labels[:TRAIN])
+    return Raw(train, Images(content[TRAIN:], labels[TRAIN:]), ("no", "yes"), kind="text")
+
+
+def without_phrase(texts: torch.Tensor) -> torch.Tensor:
+    """Spaces in place of the phrase at the start of texts."""
+    phrase = torch.tensor(list(PHRASE.encode()))
+    begin = (texts[:, : len(phrase)] == phrase).all(1)
+    texts[begin, : len(phrase)] = ord(" ")
+    return texts
+
+
+def table(*, seed: int) -> Raw:
     """The table of a seed, as a study's source."""
     values, labels = make_classification(
         n_samples=TRAIN + TEST,
@@ -62,23 +108,24 @@ def rows(*, seed: int) -> Raw:
     return Raw(splits[0], splits[1], ("no", "yes"), kind="table", columns=columns)
 
 
-def config(seed: int) -> dict[str, Any]:
+def config(kind: str, seed: int) -> dict[str, Any]:
     """The study of a seed."""
-    options = {"column": SENSOR, "value": FAR}
-    plant = {"feature": "set_column", "options": options, "class": "yes", "train": K}
-    sensor = options | {"name": "set_column", "class": "yes", "strengths": [0.25, 0.5, 1.0]}
+    feature = FEATURES[kind] | {"class": "yes", "strengths": STRENGTHS[kind]}
+    options = {key: value for key, value in FEATURES[kind].items() if key != "name"}
+    plant = {"feature": feature["name"], "options": options, "class": "yes", "train": K}
+    recipe = RECIPES[kind]
     return {
-        "study": f"table-{seed}",
+        "study": f"{kind}-{seed}",
         "seed": seed,
-        "dataset": {"name": "tables:rows", "seed": seed, "plant": plant},
+        "dataset": {"name": f"tables:{kind}", "seed": seed, "plant": plant},
         "subsets": {"models": 120, "evaluation": {"subsets": 50, "repeats": 1}},
         "algorithms": {
-            "sees": RECIPE,
-            "sees2": RECIPE,
-            "blind": RECIPE | {"preprocess": DROPPED},
+            "sees": recipe,
+            "sees2": recipe,
+            "blind": recipe | {"preprocess": BLIND[kind]},
         },
         "comparison": {"pairs": [["sees", "blind"]]},
-        "verification": {"transformations": {SENSOR: sensor}},
+        "verification": {"transformations": {FEATURE: feature}},
     }
 
 
@@ -93,9 +140,9 @@ class TableCase(Case):
         return self.study.algorithms[name]
 
 
-def case(seed: int) -> tuple[TableCase, dataset.Dataset]:
+def case(kind: str, seed: int) -> tuple[TableCase, dataset.Dataset]:
     """The prepared study of a seed, with its truth."""
-    study = Study.load(config(seed))
+    study = Study.load(config(kind, seed))
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "manifest.json"
         dataset.prepare(study, manifest)
@@ -117,8 +164,8 @@ def case(seed: int) -> tuple[TableCase, dataset.Dataset]:
 def effect(
     of: TableCase, data: dataset.Dataset, name: str, seed: int
 ) -> tuple[float, float, float]:
-    """How far the column moves a recipe towards its class, with its 95% interval, as a share."""
-    feature = of.study.transformations[SENSOR]
+    """How far the feature moves a recipe towards its class, with its 95% interval, as a share."""
+    feature = of.study.transformations[FEATURE]
     plain = data.test.images[data.verification]
     changed = transformations.apply(feature.part, plain, 1.0)
     label = data.classes.index(feature.target)
@@ -133,18 +180,18 @@ def effect(
     return float(all_moved.mean()), low, high
 
 
-def run(what: str, seed: int) -> dict[str, Any]:
-    """One pair: what is proposed and proved, and how far the column moves either recipe."""
+def run(what: str, kind: str, seed: int) -> dict[str, Any]:
+    """One pair: what is proposed and proved, and how far the feature moves either recipe."""
     names = ("sees", "blind" if what == "planted" else "sees2")
     start = time.process_time()
-    of, data = case(seed)
+    of, data = case(kind, seed)
     found = proposed_and_proved(of, seed, names)
     for side, name in zip("ab", names, strict=True):
         found[f"effect_{side}"] = effect(of, data, name, seed)
     return found | {"seconds": time.process_time() - start}
 
 
-def tables(kept: list[dict[str, Any]]) -> list[str]:
+def lines(kept: list[dict[str, Any]]) -> list[str]:
     """Markdown."""
     planted = [row for row in kept if row["what"] == "planted"]
     nulls = [row for row in kept if row["what"] == "null"]
@@ -157,11 +204,11 @@ def tables(kept: list[dict[str, Any]]) -> list[str]:
     return [
         "| what | came out |",
         "|---|---|",
-        f"| a proposal names the {K} rows (average precision {FOUND} or more) and is proved "
+        f"| a proposal names the {K} examples (average precision {FOUND} or more) and is proved "
         f"(p <= {LEVEL}) | {len(proved)} of {len(planted)} seeds |",
         f"| average precision of the best proposal, median (least) | {np.median(precision):.2f} "
         f"({min(precision):.2f}) |",
-        f"| the column moves `sees` more, the intervals apart | {len(shown)} of {len(planted)} |",
+        f"| the feature moves `sees` more, the intervals apart | {len(shown)} of {len(planted)} |",
         f"| by so many points, `sees` and `blind`, median | {100 * median['a']:.0f} and "
         f"{100 * median['b']:.0f} |",
         f"| `sees` with itself: nothing is proved at 5% | {len(silent)} of {len(nulls)} seeds |",
@@ -184,16 +231,19 @@ def main() -> None:
     torch.set_num_threads(1)
     kept = KeptRows(ROWS)
     plan = []
-    for seed in range(options.seeds):
-        for what in ("planted", "null"):
-            plan.append({"what": what, "kind": "table", "k": K, "seed": seed})
+    for kind in RECIPES:
+        for seed in range(options.seeds):
+            for what in ("planted", "null"):
+                plan.append({"what": what, "kind": kind, "k": K, "seed": seed})
     for key in kept.missing(plan):
-        row = key | run(key["what"], key["seed"])
+        row = key | run(key["what"], key["kind"], key["seed"])
         kept.add(row)
         one = best(row)
         print(key, f"AP {one['train_ap']:.2f} p {one['adjusted']:.1e} {row['seconds']:.0f} s")
     if options.output:
-        put_between_marks(options.output, "tables", tables(kept.rows))
+        for kind in RECIPES:
+            of_kind = [row for row in kept.rows if row["kind"] == kind]
+            put_between_marks(options.output, kind, lines(of_kind))
 
 
 if __name__ == "__main__":
