@@ -75,7 +75,7 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
 def test_a_reader_with_a_table_gets_a_page_about_rows(repository, checkout):
     follow(repository / "docs/tables-and-texts.md", checkout)
     page = (checkout / "results/patients/report.html").read_text()
-    assert "the same 428 training rows of 2 classes" in page
+    assert "the same 427 training rows of 2 classes" in page
     assert "training image" not in page.partition("<script")[0]
 
 
