@@ -27,9 +27,10 @@ from sklearn.metrics import average_precision_score
 
 from modeldiff import comparison, subsets
 from modeldiff.attribution.gradients import influences
-from modeldiff.dataset import Images, as_float
+from modeldiff.dataset import Images
 from modeldiff.proof import Proposal, of_difference, opposite_halves, prove
 from modeldiff.proof.effect import Retrained, Round
+from modeldiff.study import kinds
 from modeldiff.training import Member, train
 from modeldiff.training.shard import margin
 
@@ -63,7 +64,7 @@ def targets_of(case: Case) -> Images:
 def margins_of(case: Case, name: str, members: list[Member], width: int) -> np.ndarray:
     """Log-odds of the targets under models of a recipe: float32 [models x targets]."""
     targets = targets_of(case)
-    images, labels = as_float(targets.images), torch.from_numpy(targets.labels)
+    images, labels = kinds.unpacked(targets.images), torch.from_numpy(targets.labels)
     rows = []
     for group in train(case.algorithm(name), case.train, case.classes, members, width=width):
         rows.append(margin(group.logits(images), labels, "log_odds").numpy())
@@ -84,10 +85,9 @@ def influence_of(case: Case, name: str, seed: int) -> dict[str, np.ndarray]:
 
 
 def proposed_and_proved(
-    kind: str, k: int, seed: int, names: tuple[str, str], margins: str = "relative"
+    case: Case, seed: int, names: tuple[str, str], margins: str = "relative"
 ) -> dict[str, Any]:
     """One run: of each proposal its average precisions, p-value and verdict."""
-    case = planted.case(kind, k, seed, names)
     start = time.process_time()
     of_a, of_b = (influence_of(case, name, seed) for name in names)
     proposals = []
@@ -208,8 +208,10 @@ def run(key: dict[str, Any]) -> dict[str, Any]:
         return contrasted(*of, models)
     if what.startswith("plain and"):
         name, margins = what.removeprefix("plain and ").split(", ")
-        return proposed_and_proved(*of, ("plain", name), margins)
-    return proposed_and_proved(*of, SIDES if what == "planted" else ("plain", "plain2"))
+        names = ("plain", name)
+        return proposed_and_proved(planted.case(*of, names), key["seed"], names, margins)
+    names = SIDES if what == "planted" else ("plain", "plain2")
+    return proposed_and_proved(planted.case(*of, names), key["seed"], names)
 
 
 def best(row: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,14 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
 
 
 @pytest.mark.slow
+def test_a_reader_with_a_table_gets_a_page_about_rows(repository, checkout):
+    follow(repository / "docs/tables-and-texts.md", checkout)
+    page = (checkout / "results/patients/report.html").read_text()
+    assert "the same 427 training rows of 2 classes" in page
+    assert "training image" not in page.partition("<script")[0]
+
+
+@pytest.mark.slow
 def test_a_reader_with_two_checkpoints_gets_a_page_and_a_study(repository, tmp_path):
     follow(repository / "docs/checkpoints.md", tmp_path)
     assert "Nothing is proved" in (tmp_path / "page.html").read_text()

@@ -11,9 +11,10 @@ from modeldiff import transformations
 from modeldiff.datamodels import regression
 from modeldiff.dataset import sources
 from modeldiff.study import presets, sections
-from modeldiff.study.algorithm_section import Augmentation, Model, Step
+from modeldiff.study.algorithm_section import Augmentation, Step
 from modeldiff.study.dataset_section import Dataset, DatasetKeys
 from modeldiff.study.finish_section import Finish
+from modeldiff.study.model_section import Model
 from modeldiff.study.section import names_of, parts_of
 from modeldiff.study.transformation_section import Transformation, TransformationKeys
 from modeldiff.training import augment, finishing, models

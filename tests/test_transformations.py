@@ -7,7 +7,7 @@ from PIL import Image
 from modeldiff import transformations
 from modeldiff.core.errors import UserError
 from modeldiff.study.components import Component
-from modeldiff.transformations import BUILT_IN
+from modeldiff.transformations import OF_IMAGES
 
 GREY = np.full((1, 3, 32, 32), 0.5, np.float32)
 
@@ -37,7 +37,7 @@ def test_the_papers_patches(name, strength, rows):
 
 def test_a_patch_is_cut_off_at_the_edge():
     small = np.full((1, 1, 6, 15), 0.5, np.float32)
-    changed = BUILT_IN["dog_patch"](small, 4)
+    changed = OF_IMAGES["dog_patch"](small, 4)
     np.testing.assert_array_equal(changed[0, 0, 4:, 13:], [[1, 1], [1, 0]])
     assert (changed[0, 0, :4] == 0.5).all()
 
@@ -52,14 +52,14 @@ def test_watermark_blends_a_white_corner():
 
 
 def test_colour_square_is_yellow():
-    changed = BUILT_IN["colour_square"](GREY, 2, row=1, column=3)
+    changed = OF_IMAGES["colour_square"](GREY, 2, row=1, column=3)
     expected = GREY.copy()
     expected[0, :, 1:3, 3:5] = np.array([1, 1, 0])[:, None, None]
     np.testing.assert_array_equal(changed, expected)
 
 
 def test_checkerboard_by_hand():
-    changed = BUILT_IN["checkerboard"](np.full((1, 1, 4, 4), 0.5, np.float32), 0.5, cell=2)
+    changed = OF_IMAGES["checkerboard"](np.full((1, 1, 4, 4), 0.5, np.float32), 0.5, cell=2)
     expected = np.kron([[0.25, 0.75], [0.75, 0.25]], np.ones((2, 2)))
     np.testing.assert_array_equal(changed[0, 0], expected)
 
@@ -68,7 +68,7 @@ def test_checkerboard_by_hand():
 def test_overlays_blend_as_the_paper_does(name):
     """Every pixel is x + strength (P - mean), P black or the pattern's colour."""
     images = np.repeat(GREY, 3, 0)
-    changed = BUILT_IN[name](images, 0.25)
+    changed = OF_IMAGES[name](images, 0.25)
     mean = np.array([0.485, 0.456, 0.406])[:, None, None]
     pattern = (changed - images) / 0.25 + mean
     colour = np.array([1, 1, 1 if name == "spider_web" else 0])[:, None, None]
@@ -81,7 +81,7 @@ def test_overlays_blend_as_the_paper_does(name):
 
 def test_paste_puts_so_many_objects_near_the_borders():
     images = np.zeros((40, 3, 64, 64), np.float32)
-    one, two = BUILT_IN["paste"](images, 1), BUILT_IN["paste"](images, 2)
+    one, two = OF_IMAGES["paste"](images, 1), OF_IMAGES["paste"](images, 2)
     covered = [(x > 0).any(1) for x in (one, two)]
     side = round(64 * 100 / 224)
     assert covered[0].any((1, 2)).all()
@@ -97,16 +97,16 @@ def test_paste_takes_a_picture_with_alpha(tmp_path):
     pixels[2:5, :, 3] = 255
     Image.fromarray(pixels).save(tmp_path / "p.png")
     images = np.full((3, 3, 22, 22), 0.5, np.float32)
-    changed = BUILT_IN["paste"](images, 1, picture=str(tmp_path / "p.png"))
+    changed = OF_IMAGES["paste"](images, 1, picture=str(tmp_path / "p.png"))
     moved = (changed != images).any(1)
     assert moved.sum((1, 2)).tolist() == [30, 30, 30]
     assert np.allclose(changed[:, 0][moved], 1.2 * 100 / 255)
     with pytest.raises(UserError, match=r"paste: picture absent.png: cannot be read"):
-        BUILT_IN["paste"](images, 1, picture="absent.png")
+        OF_IMAGES["paste"](images, 1, picture="absent.png")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_strength_0_changes_nothing_and_all_stay_in_range(name, channels):
     options = {"colour": [1]} if name in ("colour_square", "tint") and channels == 1 else {}
     images = np.random.default_rng(0).random((4, channels, 48, 112), np.float32)
@@ -117,11 +117,11 @@ def test_strength_0_changes_nothing_and_all_stay_in_range(name, channels):
     assert 0 <= changed.min() <= changed.max() <= 1
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_an_image_is_changed_alike_whatever_follows_it(name):
     images = np.random.default_rng(0).random((6, 3, 48, 112), np.float32)
-    first = BUILT_IN[name](images[:2], 3.0)
-    np.testing.assert_array_equal(BUILT_IN[name](images, 3.0)[:2], first)
+    first = OF_IMAGES[name](images[:2], 3.0)
+    np.testing.assert_array_equal(OF_IMAGES[name](images, 3.0)[:2], first)
 
 
 def cropped(images, strength):

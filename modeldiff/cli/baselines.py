@@ -39,5 +39,5 @@ def baselines(
     from modeldiff.baselines import step
 
     check_pair(study, pair, study.with_baselines, "has baselines of")
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write(study, pair, data, checkpoints, output, device=device)

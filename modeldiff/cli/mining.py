@@ -41,7 +41,7 @@ def mine(
     from modeldiff.mining import step
 
     check_pair(study, pair, study.mined, "mines")
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write(study, pair, data, checkpoints, proposals, proof, output, device=device)
 
 
@@ -77,7 +77,7 @@ def removal(
 
     check_pair(study, pair, study.mined, "mines")
     check_of_pair(pair, algorithm)
-    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    study, data = dataset.opened(study, manifest, beton=study.beton)
     chosen = study.at_width(width) if width else study
     removal.write(chosen, pair, algorithm, data, proposals, proof, features, output, device=device)
     training.finish()

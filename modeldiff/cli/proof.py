@@ -38,7 +38,7 @@ def gradients(study: Study, **given: object) -> None:
 @click.command()
 @study_argument
 @pair_argument
-@click.argument("gradients", type=FILE, nargs=2)
+@click.argument("gradients", type=FILE, nargs=-1)
 @click.option("--comparison", type=FILE, help="Of the pair, if its directions are proved, too.")
 @data_option
 @threads_option
@@ -46,19 +46,22 @@ def gradients(study: Study, **given: object) -> None:
 def proposals(
     study: Study,
     pair: tuple[str, str],
-    gradients: tuple[Path, Path],
+    gradients: tuple[Path, ...],
     comparison: Path | None,
     manifest: Path,
     threads: int,
     output: Path,
 ) -> None:
-    """Propose where the two of PAIR differ, by GRADIENTS of both, in order."""
+    """Propose where the two of PAIR differ, by GRADIENTS of both, in order, if they propose."""
     from modeldiff import dataset
     from modeldiff.proof import step
 
     check_pair(study, pair, study.proved, "proves")
+    wanted = 2 if study.proof.proposals else 0
+    if len(gradients) != wanted:
+        raise UserError(f"GRADIENTS: are {len(gradients)} files; must be {wanted}")
     devices.claim(0, threads)
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write_proposals(study, pair, data, gradients, output, comparison=comparison)
 
 
@@ -96,7 +99,7 @@ def retrain(
 
     check_pair(study, pair, study.proved, "proves")
     check_of_pair(pair, algorithm)
-    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    study, data = dataset.opened(study, manifest, beton=study.beton)
     chosen = study.at_width(width) if width else study
     step.retrain(
         chosen,

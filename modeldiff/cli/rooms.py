@@ -102,7 +102,7 @@ def train(
     job = training.train_full if full else training.train_shard
     if full and algorithm in study.with_checkpoints:
         job = given_models.write
-    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    study, data = dataset.opened(study, manifest, beton=study.beton)
     job(study, algorithm, data, models, output, device=device)
     training.finish()
 
@@ -118,7 +118,7 @@ def calibrate(study: Study, algorithm: str, manifest: Path, device: str, output:
     from modeldiff import dataset
     from modeldiff.training import calibration
 
-    data = dataset.read(manifest, study.key("dataset"), beton=study.beton)
+    study, data = dataset.opened(study, manifest, beton=study.beton)
     calibration.calibrate(study, algorithm, data, output, device=device)
 
 
@@ -232,7 +232,7 @@ def scores(study: Study, algorithm: str, manifest: Path, device: str, output: Pa
 
     if algorithm not in study.scores:
         raise UserError(f"algorithm {algorithm!r}: has no scores in study {study.name}")
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write(study, algorithm, data, output, device=device)
 
 

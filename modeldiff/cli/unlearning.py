@@ -24,5 +24,5 @@ def unlearning(
 
     if not study.unlearned:
         raise UserError(f"study {study.name}: has no `unlearning`")
-    data = dataset.read(manifest, study.key("dataset"))
+    study, data = dataset.opened(study, manifest)
     step.write(study, data, checkpoints, output, device=device)

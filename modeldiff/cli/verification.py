@@ -33,7 +33,7 @@ def on_models(command: Callable[..., None]) -> Callable[..., None]:
     def given(study: Study, algorithm: str, manifest: Path, **more: Any) -> None:
         from modeldiff import dataset
 
-        data = dataset.read(manifest, study.key("dataset"))
+        study, data = dataset.opened(study, manifest)
         command(study=study, name=algorithm, data=data, **more)
 
     return given

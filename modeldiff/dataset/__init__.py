@@ -1,4 +1,4 @@
-"""Data sets: training and test images in an order that never changes."""
+"""Data sets: training and test examples in an order that never changes."""
 
 from modeldiff.dataset.prepared import (
     Dataset,
@@ -6,6 +6,7 @@ from modeldiff.dataset.prepared import (
     check_trained_on,
     differences,
     digest,
+    opened,
     prepare,
     read,
     read_manifest,
@@ -23,6 +24,7 @@ __all__ = [
     "differences",
     "digest",
     "digits",
+    "opened",
     "prepare",
     "read",
     "read_manifest",

@@ -10,10 +10,11 @@ from modeldiff.dataset import loading
 from modeldiff.dataset.pictures import Pictures
 from modeldiff.dataset.raw import LazyImages
 from modeldiff.study.components import Component
+from modeldiff.study.kinds import KINDS
 
 
 def check(part: Component, checksum: str | None = None) -> Iterator[str]:
-    """Read every image of the data set a config names; yields lines on what was found.
+    """Read every example of the data set a config names; yields lines on what was found.
 
     checksum: SHA-256 that the files must have, as printed by an earlier check; only image files
     have one. Raises UserError, with counts, if the data are incomplete or not as expected.
@@ -23,7 +24,7 @@ def check(part: Component, checksum: str | None = None) -> Iterator[str]:
     for name, split in (("train", raw.train), ("test", raw.test)):
         counts = np.bincount(split.labels, minlength=len(raw.classes))
         of = ", ".join(f"{c} {n:,}" for c, n in zip(raw.classes, counts, strict=True))
-        yield f"{name}: {len(split.labels):,} images ({of})"
+        yield f"{name}: {len(split.labels):,} {KINDS[raw.kind].many} ({of})"
         if isinstance(split, LazyImages):
             pictures.append(split.images)
     if pictures:

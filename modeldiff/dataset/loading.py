@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from modeldiff.core.errors import described
+from modeldiff.core.errors import described, shown
 from modeldiff.dataset.raw import Images, LazyImages, Raw, placed
 from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
-
-IMAGES = "uint8 [n x channels x height x width]"
+from modeldiff.study.kinds import KINDS, TABLE, Kind
 
 
 def load(part: Component) -> Raw:
@@ -25,24 +24,35 @@ def load(part: Component) -> Raw:
     if not isinstance(raw, Raw):
         raise user_code.refused(part.name, "", raw, "modeldiff.dataset.Raw(train, test, classes)")
     _check_classes(part.name, raw.classes)
+    if raw.kind not in KINDS:
+        came = f"kind is {shown(raw.kind)}"
+        raise user_code.refused(part.name, "", came, " or ".join(KINDS))
+    kind = KINDS[raw.kind]
     for name, split in (("train", raw.train), ("test", raw.test)):
-        _check_split(part.name, name, split, len(raw.classes))
+        _check_split(part.name, name, split, len(raw.classes), kind)
     train = tuple(raw.train.images.shape[1:])
     test = tuple(raw.test.images.shape[1:])
     if train != test:
-        came = f"training images of {list(train)}, test images of {list(test)}"
-        raise user_code.refused(part.name, "", came, "of one size [channels x height x width]")
+        came = f"training {kind.many} of {list(train)}, test {kind.many} of {list(test)}"
+        raise user_code.refused(part.name, "", came, f"of one size [{' x '.join(kind.sides)}]")
+    if kind is TABLE:
+        _check_columns(part.name, raw.columns, train[0])
     return raw
 
 
 def images(part: Component, split: Images | LazyImages) -> Iterator[tuple[int, np.ndarray]]:
-    """Each image, uint8 [channels x height x width], with its place among all, in any order."""
+    """Each example, such as an image, uint8 [channels x height x width], with its place among all,
+    in any order.
+    """
     shape = tuple(split.images.shape[1:])
+    dtype = split.images.dtype
     with user_code.running(part.name, "reading its images"):
         for place, image in placed(split):
-            if image.shape != shape or image.dtype != np.uint8:
+            if image.shape != shape or image.dtype != dtype:
                 came = f"image {place} is {described(image)}"
-                raise user_code.refused(part.name, "", came, f"uint8 {list(shape)} like the others")
+                raise user_code.refused(
+                    part.name, "", came, f"{dtype} {list(shape)} like the others"
+                )
             yield place, image
 
 
@@ -53,14 +63,24 @@ def _check_classes(name: str, classes: Any) -> None:
         raise user_code.refused(name, "", came, "a tuple of two or more different names")
 
 
-def _check_split(name: str, which: str, split: Any, classes: int) -> None:
+def _check_columns(name: str, columns: Any, count: int) -> None:
+    words = isinstance(columns, tuple | list) and all(isinstance(c, str) for c in columns)
+    if not words or len({*columns}) != len(columns) or len(columns) != count:
+        came = f"columns are {user_code.shortened(repr(columns), 60)}"
+        raise user_code.refused(name, "", came, f"a tuple of {count} different names")
+
+
+def _check_split(name: str, which: str, split: Any, classes: int, kind: Kind) -> None:
     if not isinstance(split, Images | LazyImages):
         wanted = "modeldiff.dataset.Images(images, labels)"
         raise user_code.refused(name, which, f"is {described(split)}", wanted)
     given = split.images
     labels = split.labels
-    if getattr(given, "dtype", None) != np.uint8 or len(given.shape) != 4 or 0 in given.shape:
-        raise user_code.refused(name, which, f"images are {described(given)}", IMAGES)
+    if not kind.holds(given):
+        raise user_code.refused(name, which, f"{kind.many} are {described(given)}", kind.array)
+    if isinstance(given, np.ndarray) and kind is TABLE and not np.isfinite(given).all():
+        came = "rows hold values that are infinite or NaN"
+        raise user_code.refused(name, which, came, "finite")
     whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.ndim == 1
     if not whole or len(labels) != len(given):
         came = f"labels are {described(labels)}"

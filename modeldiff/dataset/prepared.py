@@ -1,12 +1,14 @@
 """A prepared data set: written once, verified whenever it is read.
 
-Images are uint8 [n x channels x height x width], labels int64 [n]. The test images are divided
+Images are uint8 [n x channels x height x width], tables float32 [n x columns], texts uint8
+[n x length], labels int64 [n]. The test images are divided
 once into targets (a datamodel each; directions are found on them) and verification images
 (effects are measured on them).
 """
 
 import json
 import math
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,8 +23,10 @@ from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import CorruptArtifact, UserError, described
 from modeldiff.dataset import loading
 from modeldiff.dataset.raw import Images, LazyImages, Raw
-from modeldiff.study import stages
+from modeldiff.study import kinds, stages
+from modeldiff.study.columns import Column
 from modeldiff.study.components import Component
+from modeldiff.study.kinds import IMAGE, KINDS, TABLE, Kind
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
@@ -39,7 +43,8 @@ class Dataset:
     targets, verification: int64 indices of test examples; together all of them, in rising order.
     digest: identifies all that was prepared, so that models can record what they were trained on;
     empty for data that were not read from disk. planted: int64 indices of the training examples
-    with the plant, rising; for algorithms that are to forget them, or never see them.
+    with the plant, rising; for algorithms that are to forget them, or never see them. columns: of a
+    table.
     """
 
     train: Images
@@ -49,6 +54,12 @@ class Dataset:
     verification: np.ndarray
     digest: str = ""
     planted: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What its examples are."""
+        return kinds.of_array(self.train.images)
 
 
 def prepare(study: "Study", output: str | Path) -> None:
@@ -106,7 +117,10 @@ def check_trained_on(path: str | Path, digest: str) -> None:
 def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     key = study.key("dataset")
     n_test = len(raw.test.labels)
-    study.check_data(len(raw.train.labels), n_test, raw.classes)
+    kind = KINDS[raw.kind]
+    study.check_data(len(raw.train.labels), n_test, raw.classes, kind)
+    study = study.on(columns_of(raw))
+    columns: tuple[Column, ...] = ()
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
     beside = [stages.beside(output, name) for name in ("train", "test")]
@@ -124,6 +138,8 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
                 planted[f"{name}_examples"] = chosen.tolist()
                 given[chosen] = raw.classes.index(study.plant.label)
             _write(file, study.dataset, split, chosen, study.plant)
+            if name == "train" and kind is TABLE:
+                columns = columns_of(raw, _written(file, split))
             labels[name] = given.tolist()
         order = rng.permutation(n_test, "verification", study.seed)
         kept = round(n_test * study.verification_share)
@@ -137,6 +153,8 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
             "planted": planted or None,
             "labels": labels,
         }
+        if kind is not IMAGE:  # as the manifests of images have always been
+            manifest |= {"kind": kind.name, "columns": columns}
         text.write(json.dumps(manifest).encode())
 
 
@@ -147,13 +165,15 @@ def _write(
     chosen: np.ndarray,
     plant: "Plant | None",
 ) -> None:
-    """Write images as .npy, one at a time, then put the feature of `plant` on those `chosen`."""
+    """Write examples as .npy, one at a time, then put the feature of `plant` on those `chosen`."""
     shape = split.images.shape
+    dtype = split.images.dtype
+    descr = np.lib.format.dtype_to_descr(dtype)
     np.lib.format.write_array_header_2_0(
-        file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+        file, {"descr": descr, "fortran_order": False, "shape": tuple(shape)}
     )
     start = file.tell()
-    size = math.prod(shape[1:])
+    size = math.prod(shape[1:]) * dtype.itemsize
 
     def write(place: int, image: np.ndarray) -> None:
         file.seek(start + place * size)
@@ -162,13 +182,34 @@ def _write(
     for place, image in loading.images(source, split):
         write(place, image)
     if plant is not None:
-        images = np.empty((len(chosen), *shape[1:]), np.uint8)
+        images = np.empty((len(chosen), *shape[1:]), dtype)
         for image, place in zip(images, chosen, strict=True):
             file.seek(start + int(place) * size)
-            image[:] = np.frombuffer(file.read(size), np.uint8).reshape(shape[1:])
-        marked = transformations.apply(plant.feature, as_float(images), 1.0)
-        for image, place in zip(np.round(marked * 255).astype(np.uint8), chosen, strict=True):
+            image[:] = np.frombuffer(file.read(size), dtype).reshape(shape[1:])
+        marked = transformations.apply(plant.feature, kinds.unpacked(images), 1.0)
+        for image, place in zip(kinds.packed(marked), chosen, strict=True):
             write(int(place), image)
+
+
+def _written(file: BinaryIO, split: Images | LazyImages) -> np.ndarray:
+    """What `_write` has written, mapped from the file."""
+    file.flush()
+    nbytes = math.prod(split.images.shape) * split.images.dtype.itemsize
+    start = file.seek(0, os.SEEK_END) - nbytes
+    return np.memmap(file, split.images.dtype, "r", start, tuple(split.images.shape))
+
+
+def columns_of(raw: Raw, rows: np.ndarray | None = None) -> tuple[Column, ...]:
+    """The columns of a table, by the training rows that were written, or by those of the source."""
+    if raw.kind != TABLE.name:
+        return ()
+    values = np.asarray(raw.train.images) if rows is None else rows
+    means = values.mean(0, dtype=np.float64).tolist()
+    sds = values.std(0, dtype=np.float64).tolist()
+    columns = []
+    for name, mean, sd in zip(raw.columns, means, sds, strict=True):
+        columns.append(Column(name, mean, sd))
+    return tuple(columns)
 
 
 def _planted(
@@ -187,16 +228,17 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     beton: the key of `train.beton`, for a study that trains from it.
     """
     manifest = read_manifest(path, key)
+    kind = KINDS[manifest.get("kind", IMAGE.name)]
     splits = []
     for name in ("train", "test"):
         split = stages.beside(path, name)
-        artifacts.array(split, key, kind="u", dimensions=4)
+        artifacts.array(split, key, kind=np.dtype(kind.dtype).kind, dimensions=1 + len(kind.sides))
         # Copy on write: torch wants arrays that may be written to; the file never is.
         images = np.load(split, mmap_mode="c", allow_pickle=False)
         labels = np.array(manifest["labels"][name], np.int64)
-        if images.dtype != np.uint8 or images.shape != (len(labels), *manifest["shape"]):
+        if images.dtype != kind.dtype or images.shape != (len(labels), *manifest["shape"]):
             came = f"{images.dtype} {list(images.shape)}"
-            wanted = f"uint8 {[len(labels), *manifest['shape']]} as the manifest says"
+            wanted = f"{kind.dtype} {[len(labels), *manifest['shape']]} as the manifest says"
             raise CorruptArtifact(f"{split}: holds {came}, not {wanted}", artifact=split)
         splits.append(Images(images, labels))
     train, test = splits
@@ -206,7 +248,16 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     verification = np.array(manifest["verification"], np.int64)
     classes = tuple(manifest["classes"])
     planted = np.array((manifest["planted"] or {}).get("train_examples", []), np.int64)
-    return Dataset(train, test, classes, targets, verification, digest(path), planted)
+    columns = tuple(Column(*column) for column in manifest.get("columns", ()))
+    return Dataset(train, test, classes, targets, verification, digest(path), planted, columns)
+
+
+def opened(
+    study: "Study", path: str | Path, *, beton: str | None = None
+) -> "tuple[Study, Dataset]":
+    """The data set of a study as `read` gives it, and the study, told what only the data say."""
+    data = read(path, study.key("dataset"), beton=beton)
+    return study.on(data.columns), data
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:

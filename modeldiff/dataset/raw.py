@@ -1,4 +1,4 @@
-"""What a source of images returns."""
+"""What a source of examples returns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from modeldiff.dataset.pictures import Pictures
+from modeldiff.study.kinds import IMAGE
 
 
 class Images(NamedTuple):
-    """Labelled images.
+    """Labelled examples: images, or of another kind.
 
-    images: uint8 [n x channels x height x width]; labels: int64 [n]; beton: the same images in a
-    file of FFCV's, where a study trains from one.
+    images: uint8 [n x channels x height x width]; rows of a table: float32 [n x columns]; texts:
+    uint8 [n x length], the bytes of their UTF-8, padded with zeros.
+    labels: int64 [n]; beton: the same images in a file of FFCV's, where a study trains from one.
     """
 
     images: np.ndarray
@@ -31,13 +33,19 @@ class LazyImages(NamedTuple):
 
 @dataclass(frozen=True)
 class Raw:
-    """What a source returns."""
+    """What a source returns.
+
+    kind: `image`, `table` or `text`: what `images` of both splits hold. columns: the names of a
+    table's columns; of others none.
+    """
 
     train: Images | LazyImages
     test: Images | LazyImages
     classes: tuple[str, ...]
+    kind: str = IMAGE.name
+    columns: tuple[str, ...] = ()
 
 
 def placed(split: Images | LazyImages) -> Iterator[tuple[int, np.ndarray]]:
-    """Each image, uint8 [channels x height x width], with its place among all, in any order."""
+    """Each example with its place among all, in any order."""
     return split.images.placed() if isinstance(split, LazyImages) else enumerate(split.images)

@@ -1,4 +1,4 @@
-"""Where images come from. A user's own source: `function(**options) -> Raw`."""
+"""Where examples come from. A user's own source: `function(**options) -> Raw`."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,6 +9,8 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset.case_studies import living17, waterbirds
 from modeldiff.dataset.pictures import Pictures, cropped, listing
 from modeldiff.dataset.raw import Images, LazyImages, Raw
+from modeldiff.dataset.tables import sklearn_table, table
+from modeldiff.dataset.texts import texts
 
 
 def digits() -> Raw:
@@ -91,4 +93,7 @@ BUILT_IN: dict[str, Callable[..., Raw]] = {
     "folder": folder,
     "living17": living17,
     "waterbirds": waterbirds,
+    "table": table,
+    "sklearn": sklearn_table,
+    "texts": texts,
 }

@@ -14,10 +14,13 @@ from modeldiff import transformations
 from modeldiff.attribution import given_models
 from modeldiff.core import rng
 from modeldiff.datamodels import custom_estimator as estimators
-from modeldiff.dataset import Images, as_float, loading
+from modeldiff.dataset import Images, loading, prepared
 from modeldiff.dataset.raw import LazyImages
 from modeldiff.planning import other_ways, plan
-from modeldiff.study import Algorithm, Study, user_code
+from modeldiff.study import Algorithm, Study, kinds, user_code
+from modeldiff.study.columns import Column
+from modeldiff.study.estimators import is_estimator
+from modeldiff.study.kinds import IMAGE
 from modeldiff.training import building, contract, engine
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Member
@@ -35,6 +38,7 @@ class Sample(NamedTuple):
     train: Images
     test: Images
     classes: tuple[str, ...]
+    columns: tuple[Column, ...]  # of a table
     real: bool  # whether they are the study's own images, not noise of the same size
 
 
@@ -44,19 +48,21 @@ def run(study: Study) -> Iterator[str]:
     Training steps are the same as in real training, but on the CPU if there is no GPU.
     """
     sample = _sample(study)
-    kind = "of its images" if sample.real else "of noise, as large as its images"
-    yield f"  tried on    {len(sample.train.labels)} examples {kind}"
+    study = study.on(sample.columns)
+    what = "of its images" if sample.real else "of noise, as large as its images"
+    kind = kinds.of_array(sample.train.images)
+    yield f"  tried on    {len(sample.train.labels)} examples {kind.said(what)}"
     for name, algorithm in study.algorithms.items():
         yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
     for name in study.with_checkpoints:
         shape = sample.train.images.shape[1:]
         yield f"  {name}: {given_models.tried(study, name, shape, len(sample.classes))}"
-    images = as_float(sample.test.images)
+    images = kinds.unpacked(sample.test.images)
     if study.plant is not None:
         transformations.apply(study.plant.feature, images, 1.0)
     for label, each in study.transformations.items():
         transformations.apply(each.part, images, max(each.strengths))
-        yield f"  {label}: applied to images at strength {max(each.strengths):g}"
+        yield f"  {label}: applied to {kind.many} at strength {max(each.strengths):g}"
     for method in other_ways.run(study, sample.test, sample.classes):
         yield f"  {method}: compares models that are not trained"
     estimator = study.regression["estimator"]
@@ -78,13 +84,14 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
     if algorithm.train is not None and study.training.gpu and not gpu:
         return f"not trained here: there is no GPU, which {algorithm.train.name} may need"
     n = len(sample.train.labels)
-    if algorithm.train is None:
+    stepwise = algorithm.optimizer is not None
+    if stepwise:
         n = min(n, 2 * algorithm.batch)
     algorithm = replace(algorithm, epochs=1, batch=-(-n // 2))
     if algorithm.precision == "float16" and not gpu:
         algorithm = replace(algorithm, precision="float32")
     members = []
-    for m in range(2 if algorithm.train is None else 1):
+    for m in range(2 if stepwise else 1):
         identity = (study.seed, name, "trial", m)
         members.append(Member(identity, np.arange(n), label=f"a trial of {name}"))
     together = 1 if study.training.width == 1 else 2
@@ -111,6 +118,8 @@ def _algorithm(study: Study, name: str, algorithm: Algorithm, sample: Sample) ->
 
 def _how(algorithm: Algorithm, batched: bool, together: int) -> str:
     """How an algorithm's models were trained, in words."""
+    if is_estimator(algorithm.model.name):
+        return "fitted by scikit-learn, one model at a time"
     if algorithm.train is not None:
         return f"trained by {algorithm.train.name}, one model at a time"
     if not batched:
@@ -143,12 +152,13 @@ def _estimator(study: Study, estimator: str) -> None:
 def _sample(study: Study) -> Sample:
     """Real examples where the source is the user's own or small, else noise."""
     part = study.dataset
-    if user_code.is_own(part.name) or part.name == "digits":
+    if kinds.of_source(part.name) is not IMAGE or part.name == "digits":
         raw = loading.load(part)
-        study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes)
+        kind = kinds.KINDS[raw.kind]
+        study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes, kind)
         train = _few(study, raw.train, len(raw.classes))
         test = _few(study, raw.test, len(raw.classes))
-        return Sample(train, test, tuple(raw.classes), real=True)
+        return Sample(train, test, tuple(raw.classes), prepared.columns_of(raw), real=True)
     known = plan.data_sizes(study)
     classes = known.classes if known else tuple(map(str, range(10)))
     side = int(part.options.get("size") or 32)
@@ -156,7 +166,7 @@ def _sample(study: Study) -> Sample:
     n = 2 * max(EXAMPLES // 2, len(classes))
     images = random.integers(0, 256, (n, 3, side, side), np.uint8)
     noise = Images(images, np.arange(n) % len(classes))
-    return Sample(noise, noise, classes, real=False)
+    return Sample(noise, noise, classes, columns=(), real=False)
 
 
 def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:
@@ -170,7 +180,7 @@ def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:
     count = min(max(EXAMPLES, len(first)), MOST, len(order))
     chosen = order[np.concatenate([first, others])[: count - count % 2 or count].astype(int)]
     place = {int(row): i for i, row in enumerate(chosen)}
-    images = np.empty((len(chosen), *split.images.shape[1:]), np.uint8)
+    images = np.empty((len(chosen), *split.images.shape[1:]), split.images.dtype)
     for row, image in loading.images(study.dataset, split):
         if row in place:
             images[place.pop(row)] = image

@@ -9,7 +9,8 @@ from modeldiff import dataset
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset.pictures import listing
 from modeldiff.jobs import sharding
-from modeldiff.study import Study, stages
+from modeldiff.study import Study, kinds, stages
+from modeldiff.study.kinds import IMAGE
 from modeldiff.study.sizes import DataSizes, known_sizes, subset_size
 from modeldiff.study.stages import STAGES
 
@@ -113,16 +114,17 @@ def data_sizes(study: Study) -> DataSizes | None:
 def lines(of: dict[str, Any]) -> Iterator[str]:
     """The outline for people."""
     data = of["dataset"]["path"] or of["dataset"]["name"]
+    kind = kinds.of_source(of["dataset"]["name"]) or IMAGE
     yield f"study {of['study']}: results go to {of['results']}/"
     if of["train"] is None:
         yield f"  data        {data}: sizes are known once it is prepared"
     else:
         yield (
-            f"  data        {data}: {of['train']:,} training images of {of['classes']} classes; "
-            f"{of['targets']:,} test images to find directions on, "
+            f"  data        {data}: {of['train']:,} training {kind.many} of {of['classes']} "
+            f"classes; {of['targets']:,} test {kind.many} to find directions on, "
             f"{of['verification_images']:,} to measure effects on"
         )
-    subset = f" of {of['subset']:,} images" if of["subset"] else ""
+    subset = f" of {of['subset']:,} {kind.many}" if of["subset"] else ""
     fitted = ", ".join(of["fitted"])
     trained = ", ".join(name for name in of["trained"] if name not in of["checkpoints"])
     if fitted:

@@ -44,25 +44,22 @@ def write_proposals(
     study: "Study",
     pair: Pair,
     data: "Dataset",
-    gradients: tuple[str | Path, str | Path],
+    gradients: Sequence[str | Path],
     output: str | Path,
     *,
     comparison: str | Path | None = None,
 ) -> None:
     """Write what the gradients of both algorithms propose, and the groups that the user names.
 
-    gradients: what `influence_step.write` wrote of each. comparison: what `comparison.write` wrote,
-    if its directions are to be proved, too. output: .npz, `examples` float32 [proposals x train],
-    `targets` float32 [proposals x targets], `share` float64 [proposals]; first those by
-    `influence`, then those by `predictive`, then directions of either way, then the groups.
+    gradients: what `influence_step.write` wrote of each; none if they propose nothing. comparison:
+    what `comparison.write` wrote, if its directions are to be proved, too. output: .npz, `examples`
+    float32 [proposals x train], `targets` float32 [proposals x targets], `share` float64
+    [proposals]; first those by `influence`, then those by `predictive`, then directions of either
+    way, then the groups.
     """
-    scores = []
-    for name, path in zip(pair, gradients, strict=True):
-        scores.append(artifacts.arrays(path, study.key("gradients", name)))
     proposals: list[Proposal] = []
-    for kind in INFLUENCE_KINDS:
-        of_a, of_b = scores[0][kind], scores[1][kind]
-        proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
+    if gradients:
+        proposals += _by_gradients(study, pair, gradients)
     if comparison is not None:
         proposals += _directions(study, pair, comparison)
     for name, path in study.proof.groups.items():
@@ -75,6 +72,18 @@ def write_proposals(
     }
     with artifacts.write(output, study.key("proposals", *pair)) as file:
         artifacts.write_arrays(file, arrays)
+
+
+def _by_gradients(study: "Study", pair: Pair, gradients: Sequence[str | Path]) -> list[Proposal]:
+    """Where the influences of a pair differ, of either kind."""
+    scores = []
+    for name, path in zip(pair, gradients, strict=True):
+        scores.append(artifacts.arrays(path, study.key("gradients", name)))
+    proposals: list[Proposal] = []
+    for kind in INFLUENCE_KINDS:
+        of_a, of_b = scores[0][kind], scores[1][kind]
+        proposals += of_difference(of_a, of_b, kind, study.proof.proposals)
+    return proposals
 
 
 def _directions(study: "Study", pair: Pair, path: str | Path) -> list[Proposal]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from modeldiff.comparison.class_map import OTHERS, ClassMap
 from modeldiff.report.pairs import Pair
+from modeldiff.study.kinds import IMAGE, Kind
 
 REST = "other classes"
 GROUP = "group "  # how the name of a group that the user names begins
@@ -65,7 +66,7 @@ def class_names(table: ClassMap, classes: tuple[str, ...]) -> list[str]:
     return names + [f"{GROUP}{name}" for name in table.groups]
 
 
-def where(pair: Pair, classes: tuple[str, ...]) -> str:
+def where(pair: Pair, classes: tuple[str, ...], kind: Kind = IMAGE) -> str:
     """Where a pair differs most, in a sentence; empty where that was not tested."""
     if pair.class_map is None:
         return ""
@@ -85,11 +86,12 @@ def where(pair: Pair, classes: tuple[str, ...]) -> str:
     if of_classes:
         most = of_classes[0]
         said = (
-            f"They differ most in how images of {most.test} are learned from training images of "
-            f"{most.train}: {most.words}, noise taken out (p = {most.p_value:.2g}). {said}"
+            f"They differ most in how {kind.many} of {most.test} are learned from training "
+            f"{kind.many} of {most.train}: {most.words}, noise taken out "
+            f"(p = {most.p_value:.2g}). {said}"
         )
     for cell in surely:
         if cell.of_group and cell.test == cell.train:
             name = cell.test.removeprefix(GROUP)
-            said += f" What the images of {name} teach of one another is {cell.words}."
+            said += f" What the {kind.many} of {name} teach of one another is {cell.words}."
     return said

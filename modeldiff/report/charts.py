@@ -15,6 +15,7 @@ from modeldiff.report.cells import Cell
 from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import OfClass
 from modeldiff.report.proofs import Proved
+from modeldiff.study.kinds import IMAGE, Kind
 
 LABELLED = 3  # first directions, that carry their rank in the scatter
 APART = 0.06  # of an axis: labels closer than that would overlap
@@ -282,7 +283,7 @@ def unlearning(rows: Sequence[dict[str, Any]]) -> Spec:
     )
 
 
-def class_map(cells: list[Cell], classes: list[str]) -> Spec:
+def class_map(cells: list[Cell], classes: list[str], kind: Kind = IMAGE) -> Spec:
     """Where a pair differs, by class of test image (down) and of training image (across)."""
     rows = []
     for cell in cells:
@@ -302,13 +303,15 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
     # Not `sort`: that becomes an expression, in which a name of the user's could be code.
     of_class = {"type": "nominal", "sort": None, "scale": {"domain": classes}}
     at = {
-        "x": of_class | {"field": "train", "title": "Class of training images"},
-        "y": of_class | {"field": "test", "title": "Class of test images"},
+        "x": of_class | {"field": "train", "title": kind.said("Class of training images")},
+        "y": of_class | {"field": "test", "title": kind.said("Class of test images")},
     }
     share = {"field": "share", "type": "quantitative", "title": "Share of all that differs"}
     return specification(
-        "Share of what differs, by class of test images (down) and of training images (across). "
-        "A dot marks cells that stand out from chance.",
+        kind.said(
+            "Share of what differs, by class of test images (down) and of training images "
+            "(across). A dot marks cells that stand out from chance."
+        ),
         max(160, 26 * len(classes)),
         data={"values": rows},
         layer=[
@@ -318,8 +321,8 @@ def class_map(cells: list[Cell], classes: list[str]) -> Spec:
                 | {
                     "color": share | {"legend": {"format": ".0%"}},
                     "tooltip": [
-                        {"field": "test", "title": "Test images of"},
-                        {"field": "train", "title": "Training images of"},
+                        {"field": "test", "title": kind.said("Test images of")},
+                        {"field": "train", "title": kind.said("Training images of")},
                         share | {"format": ".1%"},
                         {"field": "interval", "title": "95% interval"},
                         {"field": "agreement", "title": "Agreement"},

@@ -8,6 +8,7 @@ from modeldiff import subsets
 from modeldiff.report import images
 from modeldiff.report.pairs import Way
 from modeldiff.report.results import Results
+from modeldiff.study.kinds import IMAGE
 
 COLUMNS = 12  # training images
 STRONGEST = 4  # of them those at the top of the direction, if it stands out
@@ -16,7 +17,7 @@ SUBSETS = 3
 
 @dataclass(frozen=True)
 class Column:
-    """A training image of the drawing.
+    """A training image of the drawing; uri: empty of examples of another kind.
 
     drawn: whether each of the first subsets has it. a, b, difference: its weight for one test image
     under both algorithms, and what differs, as shares of the largest weight drawn.
@@ -55,9 +56,11 @@ def draw(results: Results, p: int, w: int) -> Drawing:
     differences = np.abs(a - b)
     largest = float(max(np.abs(a).max(), np.abs(b).max(), differences.max())) or 1.0
     columns = []
+    train = results.data.train
+    pictures = results.data.kind is IMAGE
     for k, example in enumerate(chosen.tolist()):
         column = Column(
-            uri=images.small(results.data.train.images[example]),
+            uri=images.small(train.images[example]) if pictures else "",
             drawn=masks[:, k].tolist(),
             a=float(a[k]) / largest,
             b=float(b[k]) / largest,

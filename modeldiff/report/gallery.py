@@ -1,5 +1,6 @@
 """A direction's examples as one picture. Pillow alone: it is forty times as fast as axes."""
 
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from modeldiff.dataset import Images
 from modeldiff.report.images import pixels
 from modeldiff.report.pairs import Way
 from modeldiff.report.results import Results
+from modeldiff.study.kinds import IMAGE, TEXT
 
 SHOWN = 10  # examples at each end
 # Pixels.
@@ -57,7 +59,7 @@ def draw(results: Results, p: int, w: int, i: int) -> Image.Image:
         under = top + SIDE + 2
         for k, example in enumerate(strip.examples):
             x = GAP + k * step
-            canvas.paste(_framed(strip.split.images[example]), (x, top))
+            canvas.paste(_picture(results, strip, example), (x, top))
             label = results.data.classes[strip.split.labels[example]]
             pen.text((x, under), label[:12], INK, _font(14))
             pen.text((x, under + 18), f"{strip.scores[example]:+#.3g}", PALE, _font(13))
@@ -72,12 +74,29 @@ def _strips(results: Results, way: Way, i: int) -> list[Strip]:
         score = dict(zip(data.targets.tolist(), way.projections[:, i], strict=True))
         for end, chosen in (("positive", way.test_high), ("negative", way.test_low)):
             examples = chosen[i][:SHOWN].tolist()
-            strips.append(Strip(f"Test images, {end} end", data.test, examples, score))
+            strips.append(Strip(f"Test {data.kind.many}, {end} end", data.test, examples, score))
     for end, chosen in (("positive", way.train_high), ("negative", way.train_low)):
         examples = chosen[i][:SHOWN].tolist()
-        title = f"Training images, {end} end"
+        title = f"Training {data.kind.many}, {end} end"
         strips.append(Strip(title, data.train, examples, way.directions[i]))
     return strips
+
+
+def _picture(results: Results, strip: Strip, example: int) -> Image.Image:
+    """An image in its frame; of a row the columns that stand out; the beginning of a text."""
+    shown = strip.split.images[example]
+    if results.data.kind is IMAGE:
+        return _framed(shown)
+    canvas = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(canvas)
+    cells = results.renderer.cells(shown, int(strip.split.labels[example]))
+    if results.data.kind is TEXT:
+        lines = textwrap.wrap(cells[0][0], 18)[: SIDE // 13]
+    else:
+        lines = [f"{name[:10]} {value}" for name, value, _ in cells]
+    for number, line in enumerate(lines):
+        pen.text((2, 2 + 13 * number), line, INK, _font(10))
+    return canvas
 
 
 def _framed(image: np.ndarray) -> Image.Image:

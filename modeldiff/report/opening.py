@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modeldiff.report import images, page_content
+from modeldiff.report import page_content
 from modeldiff.report.results import Results
 from modeldiff.report.verdict import Verdict
 
@@ -14,15 +14,16 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
     """Training images of what is shown, and others of the same classes; empty if nothing is."""
     pair = results.pairs[verdict.pair]
     way = pair.ways[verdict.way]
+    training = results.data.kind.said("Training images")
     if verdict.stands_out and verdict.shown != "group":
         strip = page_content.direction_strips(results.data, way, 0)[0]
-        title = f"Training images that matter more to {way.first} than to {way.second}"
+        title = f"{training} that matter more to {way.first} than to {way.second}"
     elif verdict.proved:
         strip = page_content.proposal_strips(results.data, verdict.proved.proposal)[0]
-        title = f"Training images that move {verdict.proved.follower}"
+        title = f"{training} that move {verdict.proved.follower}"
     elif not way.explained_by_chance(0):
         strip = page_content.direction_strips(results.data, way, 0)[0]
-        title = f"Training images of direction 1 of {way.first} minus {way.second}, untested"
+        title = f"{training} of direction 1 of {way.first} minus {way.second}, untested"
     else:
         return {}
     shown = [still(results, "train", example) for example, _ in strip["examples"][:SHOWN]]
@@ -37,10 +38,10 @@ def still(results: Results, split: str, example: int) -> dict[str, Any]:
     return {
         "split": "training" if split == "train" else split,
         "index": example,
-        "uri": images.small(data.images[example]),
+        "rendered": results.renderer.still(data.images[example], int(data.labels[example])),
         "label": results.data.classes[data.labels[example]],
         "planted": example in planted,
-        "pixels": max(data.images.shape[2:]) <= PIXELS,
+        "pixels": max(data.images.shape[2:], default=0) <= PIXELS,
     }
 
 
@@ -59,8 +60,8 @@ def planted(results: Results, summary: dict[str, Any]) -> dict[str, Any] | None:
         found = "No direction that stands out names them."
     else:
         found = (
-            f"Of the {len(strongest)} strongest training images of direction {rank} "
-            f"({way.first} minus {way.second}), {hits} are planted ones."
+            f"Of the {len(strongest)} strongest training {results.data.kind.many} of direction "
+            f"{rank} ({way.first} minus {way.second}), {hits} are planted ones."
         )
     return {
         "feature": plant.feature.name,

@@ -11,9 +11,14 @@ function element(tag, attributes, ...children) {
   return node;
 }
 
+const [one, many] = content.words; // what examples are called
+// An image, or of a row of a table the columns that stand out against its class.
 function picture(split, index) {
+  const shown = content.images[split][index];
+  if (typeof shown !== "string")
+    return element("span", { class: "cells" }, ...shown.flat().map((text) => element("span", {}, text)));
   const node = element("img", {
-    src: content.images[split][index],
+    src: shown,
     alt: `${split === "test" ? "test" : "training"} image ${index}, class ${content.labels[split][index]}`,
   });
   // Small images are enlarged as the squares they are.
@@ -55,21 +60,21 @@ function strip(examples, split, pair, most = examples.length) {
 // One image, large; for a test image also the training images that matter for it.
 const dialog = document.querySelector("dialog");
 function enlarge(split, index) {
-  const what = split === "test" ? "Test image" : "Training image";
+  const what = `${split === "test" ? "Test" : "Training"} ${one}`;
   const body = [
     element("h2", { id: "enlarged" }, `${what} ${index}`),
     element("p", {}, `class ${content.labels[split][index]}`),
     picture(split, index),
   ];
   if (content.planted[split].includes(index))
-    body.push(element("p", {}, "Planted: the study put a feature on this image and relabelled it."));
+    body.push(element("p", {}, `Planted: the study put a feature on this ${one} and relabelled it.`));
   for (const [algorithm, { all }] of Object.entries((split === "test" && content.votes[index]) || {}))
     body.push(element("p", {}, `${algorithm}: ${all}`));
   for (const [algorithm, ends] of Object.entries((split === "test" && content.influences[index]) || {})) {
     ["raise", "lower"].forEach((verb, end) => {
       if (!ends[end].length) return;
       body.push(
-        element("h3", {}, `Training images that ${verb} its margin most under ${algorithm}`),
+        element("h3", {}, `Training ${many} that ${verb} its margin most under ${algorithm}`),
         element("div", { class: "strip" }, ...strip(ends[end], "train")),
       );
     });
@@ -94,12 +99,12 @@ const ENDS = { high: "positive end", low: "negative end" };
 function titled({ split, end, examples, others }, pair) {
   const what = split === "test" ? "Test" : "Training";
   const nodes = [
-    element("h4", {}, `${what} images, ${ENDS[end]}`),
+    element("h4", {}, `${what} ${many}, ${ENDS[end]}`),
     element("div", { class: "strip" }, ...strip(examples, split, pair)),
   ];
   if (others.length)
     nodes.push(
-      element("h4", {}, `${what} images of the same classes that have nothing to do with it`),
+      element("h4", {}, `${what} ${many} of the same classes that have nothing to do with it`),
       element("div", { class: "strip" }, ...strip(others, split, pair)),
     );
   return nodes;

@@ -7,6 +7,7 @@ nothing.
 
 import base64
 import json
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,16 +17,16 @@ import numpy as np
 import vl_convert
 import yaml
 from jinja2 import Environment, PackageLoader
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
 
 from modeldiff import margins, transformations
-from modeldiff.dataset import as_float
 from modeldiff.report import (
     baselines_section,
     cells,
     charts,
     drawing,
-    images,
     mined,
     opening,
     page_content,
@@ -37,6 +38,8 @@ from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.results import Results
 from modeldiff.report.terms import terms
 from modeldiff.report.verdict import classes, mostly, tested, verdict
+from modeldiff.study import kinds
+from modeldiff.study.kinds import IMAGE, Kind
 
 SAMPLES = 4  # images a feature is shown on
 HALF = (
@@ -62,7 +65,7 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         planted=opening.planted(results, summary),
         pairs=[_pair(results, p) for p in range(len(results.pairs))],
         exchanges=page_content.exchanges(results),
-        terms=terms(results.study, bool(results.scores)),
+        terms=terms(results.study, bool(results.scores), results.data.kind),
         drawing=drawing.draw(results, first.pair, first.way) if drawn else None,
         drawn_pair=results.pairs[first.pair],
         features=_features(results),
@@ -71,28 +74,47 @@ def render(results: Results, summary: dict[str, Any]) -> str:
         origins=provenance.origins(results),
         config=yaml.safe_dump(results.study.config, sort_keys=False, allow_unicode=True),
         charts=content["charts"],
+        kind=results.data.kind,
     )
 
 
-def written(template: str, content: dict[str, Any], **said: Any) -> str:
-    """A page by its template. content: what the script reads; said: what the template does."""
+class KindWords(Extension):
+    """Puts the templates' own text into the words of the environment's `kind` of examples."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Each token of a template, its text as that kind is called."""
+        kind: Kind = self.environment.kind  # type: ignore[attr-defined]
+        for token in stream:
+            if token.type == "data":
+                yield Token(token.lineno, "data", kind.said(token.value))
+            else:
+                yield token
+
+
+def written(template: str, content: dict[str, Any], *, kind: Kind = IMAGE, **said: Any) -> str:
+    """A page by its template, about examples of a kind.
+
+    content: what the script reads; said: what the template does.
+    """
     scripts = [_vega(), _asset("page.js")]
     pages = Environment(
         loader=PackageLoader("modeldiff.report", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=[KindWords],
     )
+    pages.extend(kind=kind)
     pages.filters |= {
-        "agree": words.agree,
-        "chance": words.chance,
+        "agree": lambda agreement: kind.said(words.agree(agreement)),
+        "chance": lambda way, i, exchanges: kind.said(words.chance(way, i, exchanges)),
         "described": mined.described,
         "duration": words.duration,
         "interval": words.interval,
         "p_value": words.p_value,
         "percent": words.percent,
         "points": words.points,
-        "quality": words.quality,
+        "quality": lambda lds: kind.said(words.quality(lds)),
         "reach": words.reach,
         "reasons": lambda causes: margins.reasons_in_words(margins.reasons(causes)),
         "share_left": words.share_left,
@@ -100,7 +122,7 @@ def written(template: str, content: dict[str, Any], **said: Any) -> str:
     }
     return pages.get_template(template).render(
         **said,
-        content=Markup(embedded(content)),
+        content=Markup(embedded(content | {"words": [kind.one, kind.many]})),
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
         hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
@@ -119,7 +141,7 @@ def _pair(results: Results, p: int) -> dict[str, Any]:
     said = {
         "index": p,
         "pair": pair,
-        "where": cells.where(pair, results.data.classes),
+        "where": cells.where(pair, results.data.classes, results.data.kind),
         "transformations": list(dict.fromkeys(pair.effects["transformation"])),
         "tested": {feature.transformation: feature for feature in tested(results, pair)},
         "ways": [_way(results, way) for way in pair.ways],
@@ -178,12 +200,17 @@ def _features(results: Results) -> dict[str, dict[str, Any]]:
     features = {}
     for name, feature in results.study.transformations.items():
         chosen = _samples(results, data.classes.index(feature.target))
-        plain = as_float(data.test.images[chosen])
+        plain = kinds.unpacked(data.test.images[chosen])
+        strongest = transformations.apply(feature.part, plain, feature.strengths[-1])
         rows = []
         for strength in (0.0, *feature.strengths):
             changed = transformations.apply(feature.part, plain, strength)
-            pictures = np.round(np.clip(changed, 0, 1) * 255).astype(np.uint8)
-            rows.append({"strength": strength, "images": list(map(images.small, pictures))})
+            shown = []
+            for i, example in enumerate(kinds.packed(changed)):
+                label = int(data.test.labels[chosen[i]])
+                moved = np.flatnonzero(strongest[i] != plain[i])
+                shown.append(results.renderer.still(example, label, first=moved))
+            rows.append({"strength": strength, "images": shown})
         features[name] = {"examples": chosen.tolist(), "rows": rows}
     return features
 

@@ -7,12 +7,13 @@ import numpy as np
 from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
 from modeldiff.proof import Proposal
-from modeldiff.report import charts, histograms, images, predictions
+from modeldiff.report import charts, histograms, predictions
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells, class_names
 from modeldiff.report.pairs import Pair, Way
 from modeldiff.report.predictions import OfClass, Predictions
 from modeldiff.report.provenance import part
+from modeldiff.report.rendering import Renderer
 from modeldiff.report.results import Results
 from modeldiff.report.verdict import classes, verdict
 from modeldiff.report.words import chance, interval, percent, points, reach
@@ -43,10 +44,10 @@ def of_examples(
 ) -> dict[str, Any]:
     """What is shown of examples: images, classes, predictions of the test images."""
     return {
-        "images": _images(data, shown),
+        "images": Renderer(data).all(shown),
         "labels": _labels(data, shown),
         "votes": _votes(known, data.classes, shown["test"]),
-        "side": max(data.test.images.shape[2:]),
+        "side": max(data.test.images.shape[2:], default=0),
     }
 
 
@@ -158,13 +159,17 @@ def alike(chosen: list[int], scores: dict[int, float], labels: np.ndarray) -> li
 
 def _about(results: Results, pair: Pair, way: Way, i: int) -> str:
     """A direction in a few sentences."""
-    tested = chance(way, i, exchanges(results))
+    in_words = results.data.kind.said
+    tested = in_words(chance(way, i, exchanges(results)))
     said = f"Reach {reach(way, 'a', i)} under {pair.a} and {reach(way, 'b', i)} under {pair.b}. "
     if way.explained_by_chance(i):
-        return f"{said}{tested} Its images would be those of noise, so none are shown."
+        noise = in_words("Its images would be those of noise, so none are shown.")
+        return f"{said}{tested} {noise}"
     strongest = classes(results, way, i, SHOWN)
     share = percent(way.explained[i])
-    return f"{said}{share} of what differs. {tested} Strongest test images: {strongest}."
+    return (
+        f"{said}{share} of what differs. {tested} {in_words('Strongest test images')}: {strongest}."
+    )
 
 
 def _candidates(pair: Pair, way: Way) -> dict[str, Any]:
@@ -236,11 +241,6 @@ def _weighted(order: np.ndarray, weights: np.ndarray) -> list[list[Any]]:
     return [[int(e), short(weights[e])] for e in order[:INFLUENCES] if weights[e] != 0]
 
 
-def _images(data: Dataset, shown: dict[str, set[int]]) -> dict[str, dict[int, str]]:
-    """The shown images as data URIs."""
-    return images.embed({"test": (data.test, shown["test"]), "train": (data.train, shown["train"])})
-
-
 def _labels(data: Dataset, shown: dict[str, set[int]]) -> dict[str, dict[int, str]]:
     """The classes of the shown examples."""
     labels: dict[str, dict[int, str]] = {}
@@ -307,7 +307,7 @@ def _charts(results: Results) -> dict[str, Any]:
         if pair.class_map is not None:
             found = cells(pair.class_map, results.data.classes)
             classes = class_names(pair.class_map, results.data.classes)
-            drawn[f"map-{p}"] = charts.class_map(found, classes)
+            drawn[f"map-{p}"] = charts.class_map(found, classes, results.data.kind)
         for i, proved in enumerate(pair.proofs):
             drawn[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):

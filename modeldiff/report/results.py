@@ -5,6 +5,7 @@ not grow with the number of models.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from modeldiff.dataset import Dataset
 from modeldiff.report import pairs, predictions
 from modeldiff.report.pairs import Pair
 from modeldiff.report.predictions import Predictions
+from modeldiff.report.rendering import Renderer
 from modeldiff.study import Study, stages
 from modeldiff.unlearning import step as unlearning
 
@@ -75,6 +77,11 @@ class Results:
         """What an algorithm is compared by, float32 [targets x train examples], read when asked."""
         return pairs.weights(self.study, self.folder, self.data, name)
 
+    @cached_property
+    def renderer(self) -> Renderer:
+        """What renders its examples."""
+        return Renderer(self.data)
+
     def knows_accuracy(self, pair: Pair) -> bool:
         """Whether shares of right predictions are that, not of log-odds above 0.
 
@@ -96,7 +103,7 @@ def read(path: str | Path) -> Results:
     folder = Path(path).parent
     manifest = folder / stages.path("dataset")
     key = study.key("dataset")
-    data = dataset.read(manifest, key)
+    study, data = dataset.opened(study, manifest)
     algorithms = {name: _algorithm(study, folder, name) for name in study.fitted}
     return Results(
         study=study,

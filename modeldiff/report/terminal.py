@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from modeldiff import dataset
 from modeldiff.core import artifacts
 from modeldiff.report.words import p_value
 from modeldiff.study import Study, stages
+from modeldiff.study.kinds import IMAGE, KINDS, Kind
 
 EXAMPLES = 8
 
@@ -15,25 +17,27 @@ EXAMPLES = 8
 def lines(summary: str | Path) -> str:
     """What stands in a study's `summary.json`, once it is verified."""
     folder = Path(summary).parent
-    key = Study.read(folder / stages.STUDY).key("report")
-    verified = artifacts.verify(summary, key)
+    study = Study.read(folder / stages.STUDY)
+    verified = artifacts.verify(summary, study.key("report"))
+    manifest = dataset.read_manifest(folder / stages.path("dataset"), study.key("dataset"))
+    kind = KINDS[manifest.get("kind", IMAGE.name)]
     with artifacts.reading(summary, "summary of a study"):
-        said = list(_lines(json.loads(verified.read_text())))
+        said = list(_lines(json.loads(verified.read_text()), kind))
     return "\n".join([*said, f"report: {folder / stages.path('report')}"])
 
 
-def _lines(summary: dict[str, Any]) -> Iterator[str]:
+def _lines(summary: dict[str, Any], kind: Kind) -> Iterator[str]:
     for name, a in summary["algorithms"].items():
         if "scores" in a:
             good = ""
             if full := a.get("full_data"):
-                good = f"right on {_percent(full['accuracy']['mean'])} of the test images, "
+                good = f"right on {_percent(full['accuracy']['mean'])} of the test {kind.many}, "
             yield f"{name}: {good}scores from {', '.join(a['scores'])}, not tested"
             continue
         lds, failed = a["lds"], f", {a['failed']} failed" if a["failed"] else ""
         good = f"{_percent(a['accuracy']['mean'])} of margins above 0"
         if full := a.get("full_data"):
-            good = f"right on {_percent(full['accuracy']['mean'])} of the test images"
+            good = f"right on {_percent(full['accuracy']['mean'])} of the test {kind.many}"
         yield (
             f"{name}: {good}, {a['models']} models{failed}, LDS {_two(lds['mean'])} "
             f"[{_two(lds['low'])}, {_two(lds['high'])}] of at most {_two(lds['ceiling'])}"
@@ -46,7 +50,7 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
                 interval = f"[{_two(whole['low'])}, {_two(whole['high'])}]"
                 agreement = f"agreement {_two(whole['value'])} {interval}"
             yield (
-                f"{pair['a']} and {pair['b']} {verdict} in how they use the training images "
+                f"{pair['a']} and {pair['b']} {verdict} in how they use the training {kind.many} "
                 f"({_p_value(whole['p_value'], pair)}): {agreement}"
             )
         first = pair["directions"][0]

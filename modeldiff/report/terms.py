@@ -1,10 +1,14 @@
 """What the words of this method mean; the page says it where a word first stands."""
 
 from modeldiff.study import Study
+from modeldiff.study.kinds import Kind
 
 
-def terms(study: Study, scores: bool) -> dict[str, str]:
-    """Meanings by word. scores: whether any algorithm is compared by scores from elsewhere."""
+def terms(study: Study, scores: bool, kind: Kind) -> dict[str, str]:
+    """Meanings by word. scores: whether any algorithm is compared by scores from elsewhere.
+
+    kind: of the examples.
+    """
     contrast = study.comparison.method == "contrast"
     largest = study.training.margin == "max"
     others = "the largest of the others" if largest else "the logsumexp of the others"
@@ -22,7 +26,7 @@ def terms(study: Study, scores: bool) -> dict[str, str]:
         unit = ", noise included"
         if_scaled = ""
     instead = " Scores from elsewhere are compared in its place." if scores else ""
-    return {
+    meanings = {
         "margin": f"How far the logit of the correct class is above {others}: above 0 is good.",
         "datamodel": "For one test image, a weight for each training image: what the margin gains "
         f"when that image is trained on.{instead}",
@@ -46,3 +50,4 @@ def terms(study: Study, scores: bool) -> dict[str, str]:
         f"{'difference between the two datamodels' if contrast else 'residual datamodel'} "
         "goes along the direction. Of a training image: its weight in the direction.",
     }
+    return {word: kind.said(meaning) for word, meaning in meanings.items()}

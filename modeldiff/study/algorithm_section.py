@@ -4,84 +4,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from modeldiff.study.estimators import PREFIX
 from modeldiff.study.finish_section import Finish
+from modeldiff.study.model_section import Model
 from modeldiff.study.scores_section import Scores
 from modeldiff.study.section import (
     GROUP_WORDS,
     Absent,
-    FilePath,
     Group,
     ImportPath,
     OwnPart,
     Section,
     Side,
-)
-
-
-class Mlp(Section):
-    """One hidden layer."""
-
-    name: Literal["mlp"]
-    hidden: int = Field(
-        default=64, ge=1, le=1_000_000, description="Units of the one hidden layer."
-    )
-
-
-class ConvNet(Section):
-    """Three convolutions, for studies on a CPU."""
-
-    name: Literal["convnet"]
-    width: Side = Field(
-        default=16,
-        description="Channels of the first of three convolutions; the next have twice and four "
-        "times as many.",
-    )
-    weights: FilePath | None = Field(
-        default=None,
-        description="A local file of trained weights to start from (`modeldiff pretrain` makes "
-        "one), its last layer left out; null starts at random.",
-    )
-
-
-class ResNet9(Section):
-    """A residual network for small images."""
-
-    name: Literal["resnet9"]
-    width: Annotated[int, Field(ge=1, le=8_192)] | Absent = Field(
-        default=None,
-        description="Channels of the first convolution, 64 if nothing is said; the others have "
-        "two or four times as many.",
-    )
-
-
-class Airbench(Section):
-    """The network of airbench94."""
-
-    name: Literal["airbench"]
-
-
-class ResNet(Section):
-    """torchvision's."""
-
-    name: Literal["resnet18", "resnet50"]
-    weights: FilePath | None = Field(
-        default=None,
-        description="Trained weights to start from, one of torchvision's names or a local file; "
-        "null starts at random.",
-    )
-
-
-class OwnModel(OwnPart):
-    """A model of the user's."""
-
-    name: ImportPath = Field(
-        description="A model that comes with ModelDiff, or the import path of a function that "
-        "returns a torch module."
-    )
-
-
-Model: TypeAlias = (
-    Annotated[Mlp | ConvNet | ResNet9 | Airbench | ResNet, Field(discriminator="name")] | OwnModel
 )
 
 
@@ -115,6 +49,24 @@ class Normalise(Section):
     )
 
 
+class Standardise(Section):
+    """Takes each column of a table to mean 0 and standard deviation 1 over all training rows."""
+
+    name: Literal["standardise"]
+
+
+class DropColumns(Section):
+    """Leaves columns of a table out."""
+
+    name: Literal["drop_columns"]
+    columns: list[str] = Field(
+        min_length=1,
+        max_length=10_000,
+        json_schema_extra={"uniqueItems": True},
+        description="Their names; the name of a column of texts stands for all made of it.",
+    )
+
+
 class OwnStep(OwnPart):
     """A step of the user's."""
 
@@ -123,7 +75,12 @@ class OwnStep(OwnPart):
     )
 
 
-Step: TypeAlias = Annotated[BlankBorder | Square | Normalise, Field(discriminator="name")] | OwnStep
+Step: TypeAlias = (
+    Annotated[
+        BlankBorder | Square | Normalise | Standardise | DropColumns, Field(discriminator="name")
+    ]
+    | OwnStep
+)
 
 
 class Flip(Section):
@@ -241,7 +198,10 @@ def _where_training_is_described(schema: dict[str, Any]) -> None:
         if key not in REQUIRED:
             defaults[key] = {"default": entry.pop("default")}
     only_scores = {"required": ["scores"], "propertyNames": {"enum": list(UNTRAINED)}}
-    schema["if"] = {"anyOf": [{"required": ["train"]}, only_scores]}
+    of_sklearn = {"pattern": f"^{PREFIX}"}
+    named = {"properties": {"name": of_sklearn}, "required": ["name"]}
+    fitted = {"properties": {"model": named}, "required": ["model"]}
+    schema["if"] = {"anyOf": [{"required": ["train"]}, only_scores, fitted]}
     schema["then"] = {"properties": dict.fromkeys(HOW, False)}
     schema["else"] = {"required": list(REQUIRED), "properties": defaults}
 

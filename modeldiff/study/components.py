@@ -25,8 +25,13 @@ class Component:
 
 
 def load(path: str) -> Callable[..., Any]:
-    """Import `package.module:name`, from the current folder or the installed packages."""
-    module_name, _, name = path.partition(":")
+    """Import `package.module:name`, from the current folder or the installed packages.
+
+    `sklearn:linear_model.LogisticRegression` is `sklearn.linear_model:LogisticRegression`.
+    """
+    package, _, name = path.partition(":")
+    inside, _, name = name.rpartition(".")
+    module_name = f"{package}.{inside}" if inside else package
     search_current_folder()
     with user_code.running(path, begin=f"cannot import {path!r}"):
         part = getattr(importlib.import_module(module_name), name)

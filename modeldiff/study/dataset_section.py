@@ -1,6 +1,6 @@
 """The `dataset` section: the data sets by name, and what is planted into them."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -15,6 +15,9 @@ class PlantSection(Section):
         default="watermark",
         json_schema_extra=name_of_a_transformation,
         description="The transformation that draws the feature, at strength 1.",
+    )
+    options: dict[str, Any] | Absent = Field(
+        default=None, description="Options of the transformation, such as the `column` it sets."
     )
     label: str = Field(
         alias="class", description="The label that planted images are given (a class name)."
@@ -133,6 +136,57 @@ class Waterbirds(DatasetKeys):
     )
 
 
+TestShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Table(DatasetKeys):
+    """Rows of CSV or Parquet files."""
+
+    name: Literal["table"]
+    path: FilePath | Absent = Field(
+        default=None,
+        description="A file of rows, .csv or .parquet, of which a random share is for tests; or "
+        "`train` and `test`, a file each.",
+    )
+    train: FilePath | Absent = Field(default=None, description="A file of training rows.")
+    test: FilePath | Absent = Field(default=None, description="A file of test rows.")
+    label: str = Field(description="The column of labels; classes are its values, in their order.")
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the rows of `path` that is for tests."
+    )
+
+
+class SklearnTable(DatasetKeys):
+    """A table that comes with scikit-learn."""
+
+    name: Literal["sklearn"]
+    table: Literal["breast_cancer", "iris", "wine"] = Field(description="Which.")
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the rows that is for tests, drawn at random."
+    )
+
+
+class Texts(DatasetKeys):
+    """Texts of JSON Lines files."""
+
+    name: Literal["texts"]
+    path: FilePath | Absent = Field(
+        default=None,
+        description="A file with an object on each line, such as {text: ..., label: ...}, of which "
+        "a random share is for tests; or `train` and `test`, a file each.",
+    )
+    train: FilePath | Absent = Field(default=None, description="A file of training texts.")
+    test: FilePath | Absent = Field(default=None, description="A file of test texts.")
+    text: str = Field(default="text", description="The key of the text.")
+    label: str = Field(default="label", description="The key of the label.")
+    length: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default=256, description="Bytes that are kept of a text."
+    )
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the texts of `path` that is for tests."
+    )
+
+
 class OwnDataset(DatasetKeys):
     """What a function of the user's returns; its other keys go to it as they are."""
 
@@ -145,6 +199,9 @@ class OwnDataset(DatasetKeys):
 
 
 Dataset: TypeAlias = (
-    Annotated[Digits | Cifar10 | Folder | Living17 | Waterbirds, Field(discriminator="name")]
+    Annotated[
+        Digits | Cifar10 | Folder | Living17 | Waterbirds | Table | SklearnTable | Texts,
+        Field(discriminator="name"),
+    ]
     | OwnDataset
 )

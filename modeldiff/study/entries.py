@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modeldiff.study.components import Component
+from modeldiff.study.estimators import is_estimator
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Algorithm:
     @property
     def trained(self) -> bool:
         """Whether it says how to train; the model of given checkpoints need not."""
-        return self.train is not None or self.optimizer is not None
+        how = self.train is not None or self.optimizer is not None
+        return how or is_estimator(self.model.name)
 
 
 def _component(entry: Mapping[str, Any], key: str, *own: str) -> Component | None:
@@ -74,7 +76,7 @@ class Plant:
     def of(cls, entry: Mapping[str, Any]) -> "Plant":
         """From a checked config entry."""
         return cls(
-            feature=Component(entry["feature"], {}),
+            feature=Component(entry["feature"], entry.get("options", {})),
             label=entry["class"],
             train=entry["train"],
             test=entry["test"],

@@ -22,6 +22,7 @@ from modeldiff.study import given_files
 Fingerprints = dict[str, dict[str, str]]  # of each entry: of each module, package and file
 
 FILES = ("weights", "picture")  # options of parts that come with ModelDiff
+EXAMPLES = ("path", "train", "test")  # of data sets that are files of examples
 NO_OPTIONS = {"name", "code", "plant", "verification_share", "class", "strengths"}
 LARGE = 2**30  # bytes from which on a file counts by size and time of change, not by content
 
@@ -36,7 +37,8 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
         content: dict[str, str] = {}
         for part in parts:
             if not is_own(part["name"]):
-                content |= _files([part.get(key) for key in FILES])
+                options = EXAMPLES if part["name"] in ("table", "texts") else FILES
+                content |= _files([part.get(key) for key in options])
         if not stated:
             content |= _of_users([part for part in parts if is_own(part["name"])])
         if content:

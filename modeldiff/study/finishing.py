@@ -7,6 +7,7 @@ from typing import Any
 from modeldiff.core.errors import shown
 from modeldiff.study import mistakes
 from modeldiff.study.config_file import KeyPath
+from modeldiff.study.estimators import says_how_to_train
 from modeldiff.study.section import OF_CLASS, PLANTED
 
 
@@ -41,7 +42,7 @@ def _asked(
     for role in ("before", "never"):
         name = unlearning[role]
         entry = algorithms.get(name, {})
-        if not entry.keys() & {"train", "optimizer"}:
+        if not says_how_to_train(entry):
             names = mistakes.any_of(name, list(algorithms), ", ")
             what = f"is {shown(name)}; must be an algorithm that says how to train: {names}"
             yield ("unlearning", role), what

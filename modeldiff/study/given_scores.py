@@ -7,6 +7,7 @@ from typing import Any
 from modeldiff.core.errors import shown
 from modeldiff.study import given_files
 from modeldiff.study.config_file import KeyPath
+from modeldiff.study.estimators import says_how_to_train
 
 FEWEST_PROVING = 5  # models that features are proved on
 
@@ -30,7 +31,7 @@ def impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
                     yield path, f"is {shown(file)}, which matches no file here; must be there"
             elif not os.path.isfile(file):  # False, too, where no file can have this name
                 yield path, f"is {shown(file)}, which is no file here; must be there"
-        trained = bool(entry.keys() & {"train", "optimizer"})
+        trained = says_how_to_train(entry)
         if "model" not in entry:
             if trained or scores["name"] != "file":
                 yield (*at, "model"), "is missing"

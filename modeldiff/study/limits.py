@@ -9,6 +9,7 @@ from typing import Any
 from modeldiff.core import paths
 from modeldiff.study import stages
 from modeldiff.study.config_file import KeyPath
+from modeldiff.study.estimators import says_how_to_train
 from modeldiff.study.proof_section import Proof
 
 MANY_JOBS = 20_000  # planned in half a minute and 400 MB
@@ -103,7 +104,7 @@ def _models(config: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     models = {}
     for name, entry in config["algorithms"].items():
         fitted = name in compared and "scores" not in entry
-        trained = "train" in entry or "optimizer" in entry
+        trained = says_how_to_train(entry)
         on_subsets = drawn if fitted else 0
         on_all = config["verification"]["models"] if trained else 0
         models[name] = (on_subsets, on_all)

@@ -42,7 +42,7 @@ def explain(error: ValidationError) -> tuple[KeyPath, str]:
         case "pattern":
             return path, f"is {shown(value)}; must be {error.schema['must_be']}"
         case None:
-            return path, "is not used together with `train`: remove one of them"
+            return path, "is not used together with `train` or a model of scikit-learn's: remove it"
     words = {
         "minimum": "at least",
         "maximum": "at most",

@@ -24,10 +24,10 @@ class Proof(Section):
     )
     proposals: int = Field(
         default=2,
-        ge=1,
+        ge=0,
         le=100,
         description="Proposals by each of two kinds of influence, plain and as it predicts "
-        "margins.",
+        "margins. 0: no gradients are taken; `directions` and `groups` propose.",
     )
     directions: int = Field(
         default=0,

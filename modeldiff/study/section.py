@@ -24,6 +24,14 @@ IMPORT_PATH = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$(?!\n)"
 ImportPath = Annotated[
     str, Field(pattern=IMPORT_PATH, json_schema_extra={"must_be": "`package.module:name`"})
 ]
+MODEL_PATH = rf"{IMPORT_PATH}|^sklearn(:[A-Za-z_]\w*)(\.[A-Za-z_]\w*)+$(?!\n)"
+ModelPath = Annotated[
+    str,
+    Field(
+        pattern=MODEL_PATH,
+        json_schema_extra={"must_be": "`package.module:name` or `sklearn:module.Class`"},
+    ),
+]
 LABEL = r"^(?!.*-vs-)[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$(?!\n)"
 LABEL_MUST_BE = (
     "at most 80 letters, digits and `_.-` without `-vs-`, since it becomes part of file names"

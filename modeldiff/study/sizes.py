@@ -48,6 +48,24 @@ class DataSizes(NamedTuple):
     classes: tuple[str, ...]
 
 
+def test_rows(n: int, share: float) -> int:
+    """How many of the rows of a table are for tests."""
+    return round(n * share)
+
+
+class SklearnTable(NamedTuple):
+    """Rows and classes of a table of scikit-learn's."""
+
+    rows: int
+    classes: tuple[str, ...]
+
+
+SKLEARN = {
+    "breast_cancer": SklearnTable(569, ("malignant", "benign")),
+    "iris": SklearnTable(150, ("setosa", "versicolor", "virginica")),
+    "wine": SklearnTable(178, ("class_0", "class_1", "class_2")),
+}
+
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
 
 
@@ -57,6 +75,10 @@ def known_sizes(name: str, options: Mapping[str, Any]) -> DataSizes | None:
         return DataSizes(1200, 597, tuple("0123456789"))
     if name == "cifar10":
         return DataSizes(50_000, 10_000, tuple(CIFAR10.split()))
+    if name == "sklearn":
+        table = SKLEARN[options["table"]]
+        n_test = test_rows(table.rows, options["test_share"])
+        return DataSizes(table.rows - n_test, n_test, table.classes)
     if name == "waterbirds" and options["complete"]:
         train = sum(GROUPS["train"].values())
         test = sum(GROUPS["test"].values())

@@ -38,6 +38,11 @@ def _has_prior(study: "Study") -> bool:
     return bool(study.datamodels.prior)
 
 
+def _proposes_by_gradients(study: "Study") -> bool:
+    """Whether gradients propose, and not only the comparison and the user."""
+    return study.proof.proposals > 0
+
+
 def _proves_directions(study: "Study") -> bool:
     """Whether what the comparison finds is to be proved by retraining, too."""
     return study.proof.directions > 0
@@ -236,7 +241,7 @@ _TABLE = (
         of=lambda study: study.proved,
         files={"proposals": "{a}-vs-{b}/proposals.npz"},
         inputs=IMAGES | by_name("gradients", "comparison"),
-        only_if={"comparison": _proves_directions},
+        only_if={"comparison": _proves_directions, "gradients": _proposes_by_gradients},
         settings=keys.proposals,
         settings_of=["gradients", "comparison"],
         traced=True,

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import fingerprints, inputs, keys, validation
+from modeldiff.study import columns, fingerprints, inputs, keys, validation
 from modeldiff.study.baselines_section import Baselines
+from modeldiff.study.columns import Column
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
+from modeldiff.study.kinds import Kind
 from modeldiff.study.mining_section import Mine
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.sections import Comparison, Config, Datamodels, Training, Verification
@@ -138,10 +140,35 @@ class Study:
                 f"{path}: was written by another version of modeldiff; run Snakemake again"
             ) from None
 
-    def check_data(self, n_train: int, n_test: int, classes: Sequence[str]) -> None:
-        """UserError if the study cannot be done on a data set of these sizes and classes."""
-        for path, what in validation.against_data(self.config, n_train, n_test, classes):
+    def check_data(
+        self, n_train: int, n_test: int, classes: Sequence[str], kind: Kind | None = None
+    ) -> None:
+        """UserError if the study cannot be done on a data set of these sizes and classes.
+
+        kind: of its examples, where only the data say it.
+        """
+        for path, what in validation.against_data(self.config, n_train, n_test, classes, kind):
             raise UserError(f"study {self.name}: {validation.dotted(path)}: {what}")
+
+    def on(self, table: Sequence[Column]) -> "Study":
+        """The study on a table of these columns, which parts of the config name; else as it is."""
+        if not table:
+            return self
+        algorithms = {}
+        for name, entry in self.algorithms.items():
+            at = f"algorithms.{name}.preprocess"
+            steps = columns.completed_steps(entry.preprocess, table, at)
+            algorithms[name] = replace(entry, preprocess=steps)
+        transformations = {}
+        for name, shown in self.transformations.items():
+            at = f"verification.transformations.{name}.column"
+            part = columns.completed_feature(shown.part, table, at)
+            transformations[name] = replace(shown, part=part)
+        plant = self.plant
+        if plant is not None:
+            at = "dataset.plant.options.column"
+            plant = replace(plant, feature=columns.completed_feature(plant.feature, table, at))
+        return replace(self, algorithms=algorithms, transformations=transformations, plant=plant)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -216,7 +243,7 @@ class Study:
         """Those whose models' gradients are taken: to propose, for the prior of datamodels, or in
         place of datamodels.
         """
-        needed = set().union(*self.proved)
+        needed = set().union(*self.proved) if self.proof.proposals else set()
         if self.datamodels.prior:
             needed.update(self.fitted)
         needed.update(self.with_checkpoints)

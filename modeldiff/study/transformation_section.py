@@ -30,7 +30,8 @@ class TransformationKeys(Section):
         description="At least three, rising, in the transformation's own unit: blends and edits "
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
-        "objects.",
+        "objects; `set_column` the share of the way, `shift_column` standard deviations; phrases "
+        "how many times.",
     )
 
 
@@ -129,6 +130,45 @@ class Texture(TransformationKeys):
     )
 
 
+class SetColumn(TransformationKeys):
+    """Moves a column of a table towards a value; strength 1 sets it."""
+
+    name: Literal["set_column"]
+    column: str = Field(description="Name of the column.")
+    value: float = Field(description="The value, in the column's own unit.")
+
+
+class ShiftColumn(TransformationKeys):
+    """Shifts a column of a table; strengths in standard deviations of the training rows."""
+
+    name: Literal["shift_column"]
+    column: str = Field(description="Name of the column.")
+    down: bool = Field(default=False, description="Down instead of up.")
+
+
+class InsertPhrase(TransformationKeys):
+    """Puts a phrase into each text; strengths: how many times."""
+
+    name: Literal["insert_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+    at: Literal["start", "end"] = Field(default="start", description="Where it is put.")
+
+
+class ReplacePhrase(TransformationKeys):
+    """Puts another phrase in place of one; strengths: of how many occurrences in a text."""
+
+    name: Literal["replace_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+    by: str = Field(description="What takes its place.")
+
+
+class DeletePhrase(TransformationKeys):
+    """Leaves a phrase out; strengths: how many occurrences in a text."""
+
+    name: Literal["delete_phrase"]
+    phrase: str = Field(min_length=1, description="The phrase.")
+
+
 class OwnTransformation(TransformationKeys):
     """A function of the user's; its other keys go to it as they are."""
 
@@ -150,7 +190,12 @@ Transformation: TypeAlias = (
         | Edit
         | Tint
         | Band
-        | Texture,
+        | Texture
+        | SetColumn
+        | ShiftColumn
+        | InsertPhrase
+        | ReplacePhrase
+        | DeletePhrase,
         Field(discriminator="name"),
     ]
     | OwnTransformation

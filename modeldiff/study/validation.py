@@ -11,11 +11,14 @@ from jsonschema import Draft202012Validator, validators
 
 from modeldiff.core.errors import VALUE, UserError, printable, shortened, shown
 from modeldiff.study import (
+    columns,
     components,
     config_file,
+    estimators,
     finishing,
     former_names,
     given_scores,
+    kinds,
     limits,
     mistakes,
     presets,
@@ -23,6 +26,7 @@ from modeldiff.study import (
 )
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.config_file import parse as parse
+from modeldiff.study.kinds import Kind
 from modeldiff.study.schema import schema
 from modeldiff.study.sizes import known_sizes, subset_size
 
@@ -141,6 +145,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         yield ("training", "minutes_per_job"), what
 
     yield from finishing.contradicted(config)
+    yield from estimators.contradicted(config)
     for name, entry in algorithms.items():
         if entry.get("precision") == "float16" and not config["training"]["gpu"]:
             what = "is float16, for GPUs only; `training: {gpu: 1}`, or bfloat16, would be right"
@@ -158,15 +163,28 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _mine(config)
     yield from _baselines(config.get("baselines", {}))
 
+    yield from columns.contradicted(config["dataset"])
+    kind = kinds.of_source(config["dataset"]["name"])
+    if kind is not None:
+        yield from kinds.unsuited(config, kind)
     data_sizes = known_sizes(config["dataset"]["name"], config["dataset"])
     if data_sizes is not None:  # else the dataset step checks the same once it has the images
         yield from against_data(config, *data_sizes)
 
 
 def against_data(
-    config: Mapping[str, Any], n_train: int, n_test: int, classes: Sequence[str]
+    config: Mapping[str, Any],
+    n_train: int,
+    n_test: int,
+    classes: Sequence[str],
+    kind: Kind | None = None,
 ) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong with a config for a data set of that many examples and these classes."""
+    """What is wrong with a config for a data set of that many examples and these classes.
+
+    kind: of the examples, where it is not known by the source's name.
+    """
+    if kind is not None:
+        yield from kinds.unsuited(config, kind)
     yield from _classes(config, classes)
     alpha = config["subsets"]["alpha"] if "subsets" in config else 1.0
     chosen = subset_size(n_train, alpha)
@@ -226,6 +244,8 @@ def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath,
     if proof["directions"] > directions:
         most = f"must be at most `comparison.directions`, {directions}"
         yield ("proof", "directions"), f"is {proof['directions']}; {most}"
+    if not (proof["proposals"] or proof["directions"] or proof.get("groups")):
+        yield ("proof", "proposals"), "is 0, and there are no `directions` and no `groups` to prove"
     for name, file in proof.get("groups", {}).items():
         if not os.path.isfile(file):
             yield (

@@ -7,7 +7,8 @@ A user's own, by import path, have the same signatures:
                 random: float32 [n x DRAWS] uniform in [0, 1), drawn for the model, the epoch and
                 the example alone, so that an example is changed the same way in any batch
 
-Images are float32 [n x channels x height x width] in [0, 1].
+Images are float32 [n x channels x height x width] in [0, 1]; rows of a table, for which there is no
+augmentation, float32 [n x columns]; texts, as little, int64 [n x length].
 """
 
 import math
@@ -23,6 +24,7 @@ from modeldiff.core import rng
 from modeldiff.core.errors import UserError
 from modeldiff.study import Algorithm, components, user_code
 from modeldiff.study.components import Component
+from modeldiff.study.kinds import of_array
 
 DRAWS = 6  # random numbers an augmentation has for each example
 
@@ -57,9 +59,12 @@ def _applied(
         return function(images, *random, **step.options)
     with user_code.running(step.name, kind):
         changed = function(images.clone(), *random, **step.options)  # it may write into them
-    right = isinstance(changed, Tensor) and changed.dtype == torch.float32 and changed.ndim == 4
+    right = isinstance(changed, Tensor) and changed.dtype == images.dtype
+    right = right and changed.ndim == images.ndim
     if not right or len(changed) != len(images) or changed.device != images.device:
-        wanted = f"a tensor, float32 [{len(images)} x channels x height x width], on the device"
+        sides = " x ".join((str(len(images)), *of_array(images).sides))
+        dtype = str(images.dtype).removeprefix("torch.")
+        wanted = f"a tensor, {dtype} [{sides}], on the device"
         raise user_code.refused(step.name, kind, changed, wanted)
     return changed
 
@@ -108,6 +113,27 @@ def centre_crop(images: Tensor, *, size: int) -> Tensor:
         )
     top, left = round((height - size) / 2), round((width - size) / 2)
     return images[..., top : top + size, left : left + size]
+
+
+def standardise(rows: Tensor, *, mean: Sequence[float] = (), sd: Sequence[float] = ()) -> Tensor:
+    """Subtract each column's mean and divide by its standard deviation.
+
+    mean and sd: of the training rows, which the study tells; see `study.columns`.
+    """
+    return (rows - per_column(tuple(mean), rows.device)) / per_column(tuple(sd), rows.device)
+
+
+@cache
+def per_column(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A number per column, [columns]; cached as those of `per_channel`."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)
+
+
+def drop_columns(rows: Tensor, *, columns: Sequence[int]) -> Tensor:
+    """Leave out the columns at these places, which the study finds by their names."""
+    kept = [column for column in range(rows.shape[1]) if column not in columns]
+    return rows[:, kept]
 
 
 def normalise(images: Tensor, *, mean: list[float], sd: list[float]) -> Tensor:
@@ -194,6 +220,8 @@ PREPROCESS: dict[str, Callable[..., Tensor]] = {
     "resize": resize,
     "centre_crop": centre_crop,
     "normalise": normalise,
+    "standardise": standardise,
+    "drop_columns": drop_columns,
 }
 AUGMENT: dict[str, Callable[..., Tensor]] = {
     "flip": flip,

@@ -137,7 +137,7 @@ def _batched(make: Make, images: Tensor) -> bool:
             stack = Stack([make(0), make(1)], str(images.device))
             stack.logits(torch.stack([images, images])).sum().backward()
             with torch.no_grad():
-                stacked_logits(stack.module.eval(), stack.tensors, images)
+                stacked_logits(stack.module.eval(), stack.tensors, images, shared=True)
         except Exception:  # whatever the reason, models are then computed one by one
             return False
     return True

@@ -24,9 +24,10 @@ from modeldiff.study.components import Component
 from modeldiff.training import building, contract, models
 from modeldiff.training.augment import prepare, preprocess
 from modeldiff.training.checkpoint import JobCheckpoint
+from modeldiff.training.estimators import EstimatorModule
 from modeldiff.training.finishing import Finisher, parts
 from modeldiff.training.fit import Member, fit, shuffled
-from modeldiff.training.loaders import InMemoryLoader, Loader, Prepare, to_float
+from modeldiff.training.loaders import Batch, InMemoryLoader, Loader, Prepare, to_float
 from modeldiff.training.nets import SingleNet, Stack, mismatch, stacked_logits, tensors
 from modeldiff.training.step import CudaGraphs, RecordedStep, Step, recordable
 
@@ -106,7 +107,7 @@ class TrainedModels:
         models = self.models
         with user_code.running(self.algorithm.model.name, "in use"):
             if models > 1 and self.batched:
-                return stacked_logits(self.module, self.state, prepared)
+                return stacked_logits(self.module, self.state, prepared, shared=True)
             rows = []
             for i in range(models):
                 own = {name: tensor[i] for name, tensor in self.state.items()}
@@ -219,7 +220,8 @@ class _Trainer:
         # Autocast does not reach into vmap.
         self.stacks = algorithm.train is None and algorithm.precision == "float32" and self.batched
         # A module of the user's own may view its tensors in the usual order.
-        self.channels_last = algorithm.model.name in models.MODELS
+        pictures = len(self.shape) == 3
+        self.channels_last = pictures and algorithm.model.name in models.MODELS
         self.compiled = compiled
         self.recorded = recordable(algorithm, device)
         self.reused = self._single(self._build(0)) if compiled or self.recorded else None
@@ -292,6 +294,8 @@ class _Trainer:
     ) -> dict[str, Tensor]:
         """Train `together`, a part of each of `group`, from the first weights of `group`."""
         modules = self._members(group)
+        if isinstance(modules[0], EstimatorModule):
+            return self._fitted(together[0], modules[0])
         if self.algorithm.train is not None:
             return self._own(self.algorithm.train, together[0], modules[0].to(self.device))
         self._initialise(modules, group)
@@ -322,10 +326,24 @@ class _Trainer:
             with user_code.running(self.algorithm.model.name, f"initialise, {member.label}"):
                 module.initialise(prepared)  # type: ignore[operator]
 
-    def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
-        """Train with the user's own training function."""
+    def _fitted(self, member: Member, module: EstimatorModule) -> dict[str, Tensor]:
+        """Fit a classifier of scikit-learn's; the module that holds it is that of its group."""
+        everything = self._everything(member)
+        seed = rng.seed("estimator", *member.identity)
+        with user_code.running(self.algorithm.model.name, member.label):
+            module.fit(everything.images[0], everything.labels[0], seed)
+        self.module = module
+        return {"seed": torch.tensor([seed])}
+
+    def _everything(self, member: Member) -> Batch:
+        """All examples of a member as one batch."""
         rows = torch.from_numpy(member.examples)[None].to(self.device)
         (everything,) = self.loader.epoch(rows, rows.shape[1])
+        return everything
+
+    def _own(self, part: Component, member: Member, module: nn.Module) -> dict[str, Tensor]:
+        """Train with the user's own training function."""
+        everything = self._everything(member)
         images, labels = everything.images[0], everything.labels[0]
         seed = rng.seed("train", *member.identity)
         before = {name: tensor.detach().clone() for name, tensor in tensors(module).items()}

@@ -19,8 +19,8 @@ Prepare = Callable[[Tensor], Tensor]
 class Batch(NamedTuple):
     """One step's examples of several models.
 
-    images: float32 [models x batch x C x H x W]; labels: int64 [models x batch]; rows: int64
-    [models x batch], which training examples they are.
+    images: float32 [models x batch x C x H x W], or of a table [models x batch x columns]; labels:
+    int64 [models x batch]; rows: int64 [models x batch], which training examples they are.
     """
 
     images: Tensor
@@ -56,5 +56,9 @@ class InMemoryLoader:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; float32 images as they are."""
-    return images if images.is_floating_point() else images.float() / 255
+    """Examples as models are given them: uint8 images as float32 in [0, 1], the bytes of texts as
+    int64; what is float32 or int64 already as it is.
+    """
+    if images.dtype != torch.uint8:
+        return images
+    return images.float() / 255 if images.ndim >= 4 else images.long()

@@ -2,9 +2,11 @@
 
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
-[n x classes]; shape is (channels, height, width). A module whose initial weights depend on
-data has a method `initialise(images)`. It is called once before training, with the images of the
-model's own first batch, preprocessed but not augmented; not if the user's own function trains it.
+[n x classes]; shape is (channels, height, width). Of a table it maps rows, float32 [n x columns],
+and shape is (columns,); of texts their bytes, int64 [n x length], where 0 is padding. A module
+whose initial weights depend on data has a method `initialise(images)`. It is called once before
+training, with the images of the model's own first batch, preprocessed but not augmented; not if the
+user's own function trains it.
 """
 
 import math
@@ -18,8 +20,9 @@ from torch.nn import functional as F
 from modeldiff.core import paths
 from modeldiff.core.errors import UserError, shown
 from modeldiff.core.vision import torchvision
+from modeldiff.training.text_models import bag_of_words, transformer
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def mlp(shape: Shape, classes: int, *, hidden: int) -> nn.Module:
@@ -216,4 +219,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "airbench": airbench,
     "resnet18": resnet18,
     "resnet50": resnet50,
+    "bag_of_words": bag_of_words,
+    "transformer": transformer,
 }

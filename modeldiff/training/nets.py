@@ -43,7 +43,7 @@ class Stack:
 
     def logits(self, images: Tensor) -> Tensor:
         """See `Net`."""
-        return stacked_logits(self.module, self.tensors, images)
+        return stacked_logits(self.module, self.tensors, images, shared=False)
 
     def state(self) -> dict[str, Tensor]:
         """See `Net`."""
@@ -120,10 +120,12 @@ def mismatch(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], models: 
     return f"has `{left[0]}`, which is not the model's" if left else ""
 
 
-def stacked_logits(module: nn.Module, state: dict[str, Tensor], images: Tensor) -> Tensor:
-    """Logits [models x n x classes]; images [n x ...] shared by all, or [models x n x ...]."""
+def stacked_logits(
+    module: nn.Module, state: dict[str, Tensor], images: Tensor, *, shared: bool
+) -> Tensor:
+    """Logits [models x n x classes]; images [n x ...] shared by all, else [models x n x ...]."""
     one = vmap(
         lambda own, batch: functional_call(module, own, (batch,)),
-        in_dims=(0, None if images.ndim == 4 else 0),
+        in_dims=(0, None if shared else 0),
     )
     return one(state, images)

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from modeldiff import dataset, subsets
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, groups
-from modeldiff.study import Algorithm, Study
+from modeldiff.study import Algorithm, Study, user_code
 from modeldiff.training import building, engine
+from modeldiff.training.augment import prepare
 from modeldiff.training.checkpoint import JobCheckpoint, finish, resumable
 from modeldiff.training.engine import TrainedModels
+from modeldiff.training.estimators import EstimatorModule
 from modeldiff.training.fit import Member
+from modeldiff.training.loaders import to_float
 from modeldiff.training.nets import tensors
 
 
@@ -211,7 +214,8 @@ def load_full(
     first: only so many of them; skip: without so many before those.
     """
     algorithm = study.algorithms[name]
-    module = building.architecture(algorithm, data.train.images.shape[1:], len(data.classes))
+    shape = data.train.images.shape[1:]
+    module = building.architecture(algorithm, shape, len(data.classes))
     batched = building.batches(algorithm, module, data.train, len(data.classes), device)
     for path in paths:
         if first == 0:
@@ -227,7 +231,22 @@ def load_full(
             state = {}
             for each, array in arrays.items():
                 state[each] = torch.from_numpy(array[start:stop]).to(device)
+            if isinstance(module, EstimatorModule):
+                module = building.architecture(algorithm, shape, len(data.classes))
+                _refit(module, algorithm, data, state["seed"])
             yield TrainedModels(algorithm, module, state, batched, str(path))
+
+
+def _refit(module: nn.Module, algorithm: Algorithm, data: Dataset, seeds: Tensor) -> None:
+    """Fit classifiers of scikit-learn's again, to all data that the algorithm sees."""
+    assert isinstance(module, EstimatorModule)
+    everything = Member(identity=(), examples=np.arange(len(data.train.labels)))
+    examples = seen(algorithm, data, {0: everything})[0].examples
+    images = prepare(algorithm, to_float(torch.from_numpy(data.train.images[examples])))
+    labels = torch.from_numpy(data.train.labels[examples])
+    with user_code.running(algorithm.model.name, "in use"):
+        for seed in seeds.tolist():
+            module.fit(images, labels, seed)
 
 
 def failure(margins: np.ndarray, labels: np.ndarray) -> str | None:

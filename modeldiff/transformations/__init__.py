@@ -1,7 +1,8 @@
-"""Feature transformations: pure functions of images and a strength.
+"""Feature transformations: pure functions of examples and a strength.
 
 Each takes `images`, float32 [n x channels x height x width] in [0, 1], and a `strength` >= 0 in a
 unit of its own, and returns new images of the same shape and range; strength 0 changes nothing.
+Those for tables take rows, float32 [n x columns], and those for texts uint8 [n x length], instead.
 Randomness is keyed by the image's position among `images`. A user's own has the same signature:
 `function(images, strength, **options) -> images`.
 """
@@ -13,10 +14,13 @@ import numpy as np
 from modeldiff.core.errors import described
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
+from modeldiff.study.kinds import IMAGE, of_array
 from modeldiff.transformations import edits
+from modeldiff.transformations.columns import set_column, shift_column
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
+from modeldiff.transformations.phrases import delete_phrase, insert_phrase, replace_phrase
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
@@ -52,20 +56,38 @@ EDITS: dict[str, Callable[..., np.ndarray]] = {
     "without_band": edits.without_band,
     "texture": edits.texture,
 }
-BUILT_IN = PATTERNS | EDITS
+OF_TABLES: dict[str, Callable[..., np.ndarray]] = {
+    "set_column": set_column,
+    "shift_column": shift_column,
+}
+OF_IMAGES = PATTERNS | EDITS
+OF_TEXTS: dict[str, Callable[..., np.ndarray]] = {
+    "insert_phrase": insert_phrase,
+    "replace_phrase": replace_phrase,
+    "delete_phrase": delete_phrase,
+}
+BUILT_IN = OF_IMAGES | OF_TABLES | OF_TEXTS
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:
-    """Apply the transformation a config names; UserError if the user's own breaks its contract."""
+    """Apply the transformation a config names, to images or to examples of another kind.
+
+    UserError if the user's own breaks its contract.
+    """
     transform = components.find(part.name, BUILT_IN)
     of = f"strength {strength:g}"
     given = images.copy() if user_code.is_own(part.name) else images  # it may write into them
     with user_code.running(part.name, of):
         changed = transform(given, strength, **part.options)
-    right = isinstance(changed, np.ndarray) and changed.dtype == np.float32
+    right = isinstance(changed, np.ndarray) and changed.dtype == images.dtype
     if not right or changed.shape != images.shape:
-        wanted = f"a numpy array, {described(images)} in [0, 1]"
+        within = " in [0, 1]" if of_array(images) is IMAGE else ""
+        wanted = f"a numpy array, {described(images)}{within}"
         raise user_code.refused(part.name, of, changed, wanted)
+    if of_array(images) is not IMAGE:
+        if not np.isfinite(changed).all():
+            raise user_code.refused(part.name, of, "returned infinite values or NaN", "finite")
+        return changed
     low = float(changed.min(initial=0))
     high = float(changed.max(initial=0))
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # NaN is neither

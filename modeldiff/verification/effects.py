@@ -18,8 +18,8 @@ from scipy.stats import t as student
 from modeldiff import transformations
 from modeldiff.core import arguments, artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
-from modeldiff.dataset import Dataset, as_float
-from modeldiff.study import Study, stages
+from modeldiff.dataset import Dataset
+from modeldiff.study import Study, kinds, stages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ def predict(
     """
     from modeldiff.training.shard import load_full  # torch only where models are used
 
-    images = as_float(data.test.images[data.verification])
+    images = kinds.unpacked(data.test.images[data.verification])
     moved: dict[str, list[np.ndarray]] = {t: [] for t in study.transformations}
     predicted = []
     failed = 0
