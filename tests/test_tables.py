@@ -222,7 +222,7 @@ def test_what_is_for_tables_only_is_one_line():
                 "table": "wine",
                 "plant": {"feature": "set_column", "class": "class_0"},
             },
-            r"dataset.plant.options.column: Field required",
+            r"dataset.plant.options.column: is missing",
         ),
     ],
 )

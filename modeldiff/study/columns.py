@@ -39,7 +39,9 @@ def _options(feature: str, given: Mapping[str, Any]) -> Iterator[tuple[KeyPath, 
             part.model_validate({**given, "name": feature, "class": "any", "strengths": [1, 2, 3]})
         except ValidationError as error:
             first = error.errors()[0]
-            yield ("dataset", "plant", "options", *first["loc"]), first["msg"]
+            said = {"missing": "is missing", "extra_forbidden": "is not a key of it: remove it"}
+            what = said.get(first["type"], first["msg"])
+            yield ("dataset", "plant", "options", *first["loc"]), what
 
 
 class Column(NamedTuple):
