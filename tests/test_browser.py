@@ -155,6 +155,13 @@ def test_the_keyboard_is_enough(desktop):
     assert page.locator("dialog[open]").count() == 1
 
 
+def test_the_page_begins_with_a_direction_that_stands_out(desktop):
+    page = desktop.page
+    assert page.inner_text(".panel h3") == "plain minus masked, direction 1"
+    page.evaluate("content.pairs[0].ways[0].directions[0] = []; begin(0)")
+    assert page.inner_text(".panel h3") == "masked minus plain, direction 1"
+
+
 def test_a_test_image_says_what_both_predict_and_a_planted_one_that_it_is(desktop):
     page = desktop.page
     first = page.locator(".panel .strip").nth(2).locator(".example").first

@@ -153,7 +153,12 @@ for (const group of document.querySelectorAll(".ranks"))
       next.click();
     }
   });
-for (const panel of document.querySelectorAll("[data-panel]")) show(Number(panel.dataset.panel), 0, 0);
+// At first the strongest direction of a way is shown that chance does not explain: it has images.
+function begin(pair) {
+  const way = content.pairs[pair].ways.findIndex(({ directions }) => directions[0].length);
+  show(pair, Math.max(0, way), 0);
+}
+for (const panel of document.querySelectorAll("[data-panel]")) begin(Number(panel.dataset.panel));
 
 // Charts take their colours from the page, and are drawn again when it turns dark or light.
 function theme() {
