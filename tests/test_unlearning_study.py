@@ -100,6 +100,8 @@ def test_the_summary_and_the_page_say_it(asked, loaded):
     assert entries["never"]["left"] is None
     json.dumps(content, allow_nan=False)
     html = page.render(said, content)
+    opening = html.split('<ol class="verdict">')[1].split("</ol>")[0]
+    assert "&lt;b&gt;muso has <strong>\N{MINUS SIGN}0.12</strong>" in opening
     section = html.split('<section id="unlearning"')[1].split("</section>")[0]
     assert '<th scope="row">&lt;b&gt;muso</th>' in section
     assert '<strong class="yes">\N{MINUS SIGN}0.12</strong>' in section
