@@ -1,4 +1,4 @@
-"""`status --lds`: what is said of a study that is still training."""
+"""`status --lds --difference`: what is said of a study that is still training."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,9 @@ from conftest import small
 
 from modeldiff import datamodels, dataset, subsets
 from modeldiff.cli import main
+from modeldiff.comparison import contrast
 from modeldiff.core import artifacts
-from modeldiff.planning import lds_so_far
+from modeldiff.planning import difference_so_far, lds_so_far
 from modeldiff.study import Study, stages
 
 MODELS, SHARD = 400, 40
@@ -132,3 +133,41 @@ def test_status_says_so_and_that_it_is_too_early(started, rows):
     assert content["plain"] is None
     assert content["masked"]["low"] < content["masked"]["mean"] < content["masked"]["high"]
     assert "LDS" not in status()
+
+
+def test_the_difference_is_the_contrast_of_the_models_that_both_have(started, rows):
+    masks, margins = rows
+    n_train = masks.shape[1]
+    assert difference_so_far.read(started.folder) == {("plain", "masked"): None}
+    planted = [7, 70, 700]
+    other = margins.copy()
+    other[:, :40] += 3 * (masks[:, planted] - 0.5).sum(1, keepdims=True)
+    starts = set(range(0, MODELS, SHARD))
+    for start in starts - {80}:
+        write(started, start, other)
+    for start in starts - {200}:
+        write(started, start, margins, "masked")
+    both = np.r_[started.evaluation_models : 80, 120:200, 240:MODELS]
+    (found,) = difference_so_far.read(started.folder).values()
+    expected = contrast(
+        masks[both],
+        other[both],
+        margins[both],
+        directions=1,
+        penalty=started.comparison.penalty,
+        permutations=19,
+        seed=started.seed,
+    )
+    assert found.models == len(both)
+    assert found.p_value == expected.p_value[0] == 0.05
+    assert sorted(found.train_examples[:3]) == planted
+    prepared = Path(started.folder) / stages.path("dataset")
+    targets = dataset.read_manifest(prepared, started.key("dataset"))["targets"]
+    assert set(found.test_examples) <= set(targets[:40])
+    assert n_train == 1200
+    ended = CliRunner().invoke(main, ["status", started.folder, "--difference", "--json"])
+    (entry,) = json.loads(ended.stdout)["differences"]
+    assert (entry["a"], entry["b"], entry["models"]) == ("plain", "masked", len(both))
+    said = CliRunner().invoke(main, ["status", started.folder, "--difference"]).stdout
+    assert f"first direction p = 0.05 of at least 0.05, from {len(both)} models of each" in said
+    assert "a look ahead" in said

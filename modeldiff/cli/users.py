@@ -187,28 +187,37 @@ def pretrain(study: Study, algorithm: str, classes: str, output: Path) -> None:
 @click.argument("folder", metavar="RESULTS", type=Results())
 @click.option("--watch", is_flag=True, help="Repeat every two seconds until everything is done.")
 @click.option("--lds", is_flag=True, help="Also how well the models that are there predict others.")
+@click.option("--difference", is_flag=True, help="Also where pairs differ in these models.")
 @json_option
-def status(folder: Path, watch: bool, lds: bool, as_json: bool) -> None:
+def status(folder: Path, watch: bool, lds: bool, difference: bool, as_json: bool) -> None:
     """How far a study is. RESULTS is its folder (results/NAME), or its config.
 
     Prints models trained, failed and running, rate, time left, and the step that each algorithm is
     at. It only reads files, so it works on any machine that sees them, during a run or not.
 
     --lds takes some seconds more: quick datamodels of most models that are there, and their LDS on
-    the others, which no datamodel has seen.
+    the others, which no datamodel has seen. So does --difference: agreement and first direction of
+    each pair, a look ahead at the comparison.
     """
     while True:
         start = time.monotonic()
         state = states.read(folder)
         content = state.as_json()
         text = list(states.lines(state))
-        if lds:
+        if lds or difference:
             devices.claim(0, threads=1)  # a run that is going on has its own use for the others
+        if lds:
             from modeldiff.planning import lds_so_far
 
             so_far = lds_so_far.read(folder)
             content["lds"] = {name: known and asdict(known) for name, known in so_far.items()}
             text += lds_so_far.lines(so_far)
+        if difference:
+            from modeldiff.planning import difference_so_far
+
+            differences = difference_so_far.read(folder)
+            content["differences"] = difference_so_far.as_json(differences)
+            text += difference_so_far.lines(differences)
         if watch and not as_json:
             click.clear()
         show(content, as_json, "\n".join(text))

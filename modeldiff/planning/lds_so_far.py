@@ -1,9 +1,8 @@
 """The LDS of a study that is still training, from the models that are there.
 
 Datamodels are learned by multiplicative weights, in one pass over the shards that are whole and in
-memory that no number of models changes, whatever the study's own estimator is. Files are only read:
-a damaged shard is passed over, not removed, so that a run that is going on is left alone. Jobs end
-in any order: besides the evaluation models, which may come last, a tenth of the others judge, too.
+memory that no number of models changes, whatever the study's own estimator is. Jobs end in any
+order: besides the evaluation models, which may come last, a tenth of the others judge, too.
 """
 
 from collections.abc import Iterator
@@ -12,12 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from modeldiff import dataset, subsets
-from modeldiff.core import artifacts
+from modeldiff import dataset
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.datamodels import lds, multiplicative_weights
-from modeldiff.datamodels.multiplicative_weights import Models
-from modeldiff.jobs import sharding
+from modeldiff.planning.models_so_far import Shard, some_of, whole_shards
 from modeldiff.study import Study, stages
 
 FEWEST = 10  # models to learn from, and models to judge by
@@ -50,15 +47,6 @@ class LdsSoFar:
     targets_in_all: int
 
 
-@dataclass(frozen=True)
-class Shard:
-    """The margins of models `start` to `stop`, float32 [models x targets], memory-mapped."""
-
-    start: int
-    stop: int
-    margins: np.ndarray
-
-
 def read(folder: str | Path) -> dict[str, LdsSoFar | None]:
     """Of each algorithm that gets datamodels; None while there are too few models.
 
@@ -80,7 +68,7 @@ def _of(study: Study, folder: Path, name: str) -> LdsSoFar | None:
         trained_on = dataset.digest(prepared)
     except CorruptArtifact:
         return None
-    shards = list(_whole_shards(study, folder, name, trained_on))
+    shards = list(whole_shards(study, folder, name, trained_on))
     learned = sum(len(_learned(study, shard)) for shard in shards)
     if learned < FEWEST:
         return None
@@ -90,8 +78,8 @@ def _of(study: Study, folder: Path, name: str) -> LdsSoFar | None:
     targets = np.linspace(0, in_all - 1, n_targets).round().astype(int)
     try:
         fit = multiplicative_weights.stream(
-            (_some(study, shard, n_train, _learned(study, shard)) for shard in shards),
-            (_some(study, shard, n_train, _choosing(study, shard)) for shard in shards),
+            (some_of(study, shard, n_train, _learned(study, shard)) for shard in shards),
+            (some_of(study, shard, n_train, _choosing(study, shard)) for shard in shards),
             examples=n_train,
             targets=targets,
             expected=learned,
@@ -111,25 +99,6 @@ def _of(study: Study, folder: Path, name: str) -> LdsSoFar | None:
         n_targets=n_targets,
         targets_in_all=in_all,
     )
-
-
-def _whole_shards(study: Study, folder: Path, name: str, trained_on: str) -> Iterator[Shard]:
-    """The shards that can be trusted now, in order; the others are passed over."""
-    key = study.key("training", name)
-    made = sharding.finished(study, "training", (name,), folder)
-    done = 0
-    for start in sorted(made):
-        stop = min(made[start], study.models)
-        path = folder / stages.path("shards", name, start, made[start])
-        if start < done or stop <= start:  # jobs were cut otherwise before: no model twice
-            continue
-        try:
-            margins = artifacts.array(path, key, kind="f", dimensions=2)
-            dataset.check_trained_on(path, trained_on)
-        except CorruptArtifact:
-            continue
-        done = stop
-        yield Shard(start, stop, margins)
 
 
 def _judging(study: Study, models: np.ndarray) -> np.ndarray:
@@ -159,18 +128,11 @@ def _judges(
     for shard in shards:
         models = np.arange(shard.start, shard.stop)
         judges = models[_judging(study, models)][:room]
-        masks, margins = _some(study, shard, n_train, judges)
+        masks, margins = some_of(study, shard, n_train, judges)
         room -= len(judges)
         all_masks.append(masks)
         all_margins.append(margins[:, targets])
     return np.concatenate(all_masks), np.concatenate(all_margins)
-
-
-def _some(study: Study, shard: Shard, n_train: int, models: np.ndarray) -> Models:
-    """Some models of a shard. Masks are drawn, as in training: their file may come later."""
-    subset = [study.subset_of(int(model)) for model in models]
-    masks = subsets.draw(n_train, subset, study.alpha, study.seed)
-    return masks, shard.margins[models - shard.start]
 
 
 def lines(found: dict[str, LdsSoFar | None]) -> Iterator[str]:
