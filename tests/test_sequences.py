@@ -8,13 +8,15 @@ import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from modeldiff import dataset, transformations
-from modeldiff.automata import learn, same_language
+from modeldiff.automata import DistinguishingWord, learn, same_language
 from modeldiff.automata.learn import Search
-from modeldiff.baselines import Pool
+from modeldiff.baselines import Pool, step
 from modeldiff.baselines.sequence_automata import oracle
 from modeldiff.core.errors import UserError
 from modeldiff.dataset.sequences import sequences, tomita
 from modeldiff.dataset.tomita import in_language
+from modeldiff.report import baselines as report_baselines
+from modeldiff.report import baselines_section
 from modeldiff.report.rendering import Renderer
 from modeldiff.study import Study, kinds
 from modeldiff.study.components import Component
@@ -176,6 +178,18 @@ def test_automata_of_trained_nets_are_those_of_the_language(prepared):
     said = learn(oracle(groups[0].only(torch.tensor([0])), 8), Search(symbols=2, longest=8))
     true = learn(lambda words: in_language(1, words), Search(symbols=2, longest=8))
     assert same_language(said.dfa, true.dfa)
+
+
+def test_distinguishing_words_are_kept_and_shown_as_marks(prepared):
+    _, data = prepared
+    given = (DistinguishingWord((0, 1, 1), 0, 4, 0.03), DistinguishingWord((), 3, 0, 0.5))
+    kept = report_baselines.named_words(step.arrays_of(given))
+    none = report_baselines.Baselines((), np.zeros(0, np.int64), (0, 0), (), kept)
+    assert baselines_section.words(data, none) == [
+        {"word": "0 1 1", "accepted_a": 0, "accepted_b": 4, "p_value": 0.03},
+        {"word": "", "accepted_a": 3, "accepted_b": 0, "p_value": 0.5},
+    ]
+    assert report_baselines.named_words(step.arrays_of(())) == ()
 
 
 @pytest.mark.parametrize(

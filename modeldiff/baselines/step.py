@@ -48,7 +48,7 @@ def write(
     all rows by Holm's method. The record says how many models were left out, and the seconds of
     each measure. Beside it `named.npz`: `images`, numbers of the test images, int64, of each
     measure that is known by image `<measure>.scores` and `.p_values`, see `Named`, and of automata
-    the words on which the recipes differ, see `_words`; and `rules.csv`
+    the words on which the recipes differ, see `arrays_of`; and `rules.csv`
     of `RULE_COLUMNS`: rules, see `Difference`, then `ANY_RULE` and `ANY_IMAGE`; none without `jst`.
     Raises UserError if too few models have finite outputs.
     """
@@ -70,7 +70,7 @@ def write(
                 arrays |= {f"{name}.scores": found.scores, f"{name}.p_values": found.p_values}
                 distances = distances.mean(2, dtype=np.float64)
             if method == "automata":
-                arrays |= _words(compared.automata.words)
+                arrays |= arrays_of(compared.automata.words)
             rows.append({"method": method, "measure": name} | _row(distances, compared))
             seconds[name] = round(time.perf_counter() - start, 2)
     adjusted = holm(np.array([row["p_value"] for row in rows]))
@@ -85,7 +85,7 @@ def write(
         table[[*COLUMNS]].to_csv(file, index=False)
 
 
-def _words(found: Sequence[DistinguishingWord]) -> dict[str, np.ndarray]:
+def arrays_of(found: Sequence[DistinguishingWord]) -> dict[str, np.ndarray]:
     """`words`: their symbols as sequences are kept, uint8 [words x longest]; `accepted`: how many
     models of A and of B accept each, int64 [words x 2]; `word_p_values`: float64 [words].
     """

@@ -90,11 +90,12 @@ def read(study: Study, folder: Path, a: str, b: str) -> Baselines | None:
         looked_at=images["images"],
         failed=tuple(record["failed"]),
         rules=tuple(_table(rules, key, RULE_COLUMNS)),
-        words=_words(images) if "words" in images else None,
+        words=named_words(images) if "words" in images else None,
     )
 
 
-def _words(arrays: Mapping[str, np.ndarray]) -> tuple[NamedWord, ...]:
+def named_words(arrays: Mapping[str, np.ndarray]) -> tuple[NamedWord, ...]:
+    """Words from arrays, as `baselines.step.arrays_of` makes them."""
     found = []
     for i, word in enumerate(arrays["words"]):
         accepted_a, accepted_b = arrays["accepted"][i].tolist()

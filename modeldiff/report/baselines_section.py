@@ -63,7 +63,11 @@ def section(results: Results, pair: Pair, baselines: Baselines) -> dict[str, Any
     rows = []
     strips = []
     for one in baselines.measured:
-        row: dict[str, Any] = {"row": one.row, "unit": one.unit, "differs": one.differs}
+        row: dict[str, Any] = {
+            "row": one.row,
+            "unit": results.data.kind.said(one.unit),
+            "differs": one.differs,
+        }
         row |= {"seconds": one.seconds, "names": None, "met": None}
         if one.named is not None:
             row["names"] = len(one.named)
