@@ -27,9 +27,9 @@ from modeldiff.automata import Search, compare, learn, same_language, share_diff
 from modeldiff.automata.dfa import Word
 from modeldiff.automata.learn import Learned
 from modeldiff.automata.recurrent import Recurrent, train
-from modeldiff.automata.tomita import IN_WORDS, in_language
 from modeldiff.automata.words import Oracle, random_words
 from modeldiff.core import rng
+from modeldiff.dataset.tomita import IN_WORDS, in_language
 
 ROWS = Path(__file__).parents[1] / "docs" / "automata.jsonl"
 LANGUAGES = [3, 4, 7]

@@ -1,10 +1,12 @@
-"""Is what 12 rows of a table, or 12 texts, share found, proved and named; are nulls silent?
+"""Is what 12 rows of a table, 12 texts or 12 sequences share found, proved and named; are nulls
+silent?
 
 Each seed makes 1,000 training examples of its own, of two classes. A table has 21 columns, of which
 one, `sensor`, is noise; on 12 training rows it is set to a value far out. Texts are sentences of
-made-up words; 12 begin with another word. Those 12 are given the other label. `sees` can use the
-column or the word, `blind` cannot; `sees2` is `sees` again. Gradients propose, retraining proves,
-and the feature is put on examples that no model has seen.
+made-up words; 12 begin with another word. Sequences are of three symbols, and their class is
+whether they hold no two 0s in a row; 12 end in 222, as no other does. Those 12 are given the other
+label. `sees` can use the column, the word or the end, `blind` cannot; `sees2` is `sees` again.
+Gradients propose, retraining proves, and the feature is put on examples that no model has seen.
 
     python benchmarks/tables.py --seeds 10 --output docs/tables-and-texts.md
 """
@@ -37,6 +39,8 @@ FAR = 6.0  # standard deviations
 PHRASE = "zebra"
 WORDS, OF_A_TEXT, LIKELY = 200, 12, 20  # of the language, of a text, of either class
 LENGTH = 96  # bytes
+SYMBOLS, LONGEST = 3, 10  # of sequences; longest: but for the suffix
+SUFFIX = "222"
 FEATURE = "feature"
 RECIPES: dict[str, dict[str, Any]] = {
     "table": {
@@ -52,16 +56,25 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 20,
         "batch": 50,
     },
+    "sequence": {
+        "model": {"name": "recurrent", "width": 16},
+        "optimizer": {"name": "adamw", "lr": 0.02},
+        "schedule": {"name": "cosine"},
+        "epochs": 20,
+        "batch": 50,
+    },
 }
 BLIND: dict[str, list[dict[str, Any]]] = {
     "table": [{"name": "drop_columns", "columns": [SENSOR]}, {"name": "standardise"}],
     "text": [{"name": "tables:without_phrase"}],
+    "sequence": [{"name": "tables:without_suffix"}],
 }
 FEATURES: dict[str, dict[str, Any]] = {
     "table": {"name": "set_column", "column": SENSOR, "value": FAR},
     "text": {"name": "insert_phrase", "phrase": PHRASE},
+    "sequence": {"name": "append_symbols", "symbols": SUFFIX},
 }
-STRENGTHS = {"table": [0.25, 0.5, 1.0], "text": [1, 2, 3]}
+STRENGTHS = {"table": [0.25, 0.5, 1.0], "text": [1, 2, 3], "sequence": [1, 2, 3]}
 
 
 def text(*, seed: int) -> Raw:
@@ -87,6 +100,38 @@ def without_phrase(texts: torch.Tensor) -> torch.Tensor:
     begin = (texts[:, : len(phrase)] == phrase).all(1)
     texts[begin, : len(phrase)] = ord(" ")
     return texts
+
+
+def sequence(*, seed: int) -> Raw:
+    """The sequences of a seed, as a study's source; none ends in the suffix."""
+    random = np.random.default_rng(seed)
+    content = np.zeros((TRAIN + TEST, LONGEST + len(SUFFIX)), np.uint8)
+    labels = np.zeros(TRAIN + TEST, np.int64)
+    for i, row in enumerate(content):
+        word = SUFFIX
+        while word.endswith(SUFFIX):
+            symbols = random.integers(0, SYMBOLS, random.integers(LONGEST + 1))
+            word = "".join(map(str, symbols))
+        row[: len(symbols)] = symbols + 1
+        labels[i] = "00" not in word
+    train = Images(content[:TRAIN], labels[:TRAIN])
+    return Raw(
+        train=train,
+        test=Images(content[TRAIN:], labels[TRAIN:]),
+        classes=("no", "yes"),
+        kind="sequence",
+        alphabet=tuple(map(str, range(SYMBOLS))),
+    )
+
+
+def without_suffix(sequences: torch.Tensor) -> torch.Tensor:
+    """The suffix, once, cut off the end of sequences."""
+    lengths = (sequences > 0).sum(1, keepdim=True)
+    places = torch.arange(sequences.shape[1])
+    ending = (places >= lengths - len(SUFFIX)) & (places < lengths)
+    twos = ((sequences == SYMBOLS) & ending).sum(1, keepdim=True)
+    sequences[ending & (twos == len(SUFFIX))] = 0
+    return sequences
 
 
 def table(*, seed: int) -> Raw:

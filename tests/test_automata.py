@@ -26,9 +26,9 @@ from modeldiff.automata import (
     shortest_differing_word,
 )
 from modeldiff.automata.dfa import words_up_to
-from modeldiff.automata.tomita import STATES, in_language
 from modeldiff.automata.words import Answers, TooManyQueries, random_words
 from modeldiff.core.errors import UserError
+from modeldiff.dataset.tomita import STATES, in_language
 
 BINARY = Search(symbols=2)
 LANGUAGES = range(1, 8)

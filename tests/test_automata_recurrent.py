@@ -7,8 +7,8 @@ import torch
 from modeldiff.automata import Search, learn, same_language
 from modeldiff.automata.dfa import words_up_to
 from modeldiff.automata.recurrent import Recurrent, train
-from modeldiff.automata.tomita import STATES, in_language
 from modeldiff.automata.words import random_words
+from modeldiff.dataset.tomita import STATES, in_language
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import pytest
 # A room imports from itself and from the rooms before it (CONTRIBUTING.md).
 ROOMS = (
     *("core", "study", "transformations", "dataset", "subsets", "margins", "jobs", "training"),
-    *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "baselines"),
+    *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "exchange"),
     *(
         "automata",
+        "baselines",
         "unlearning",
         "planning",
         "report",

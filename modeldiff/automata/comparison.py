@@ -15,8 +15,8 @@ from modeldiff.automata.dfa import Dfa, Word, share_differing, shortest_differin
 from modeldiff.automata.learn import Learned, Search, learn
 from modeldiff.automata.relearn import relearn
 from modeldiff.automata.words import Oracle, random_words, said_of
-from modeldiff.baselines.exchange import FEWEST, Excess, exchange, named
 from modeldiff.core.errors import UserError
+from modeldiff.exchange import FEWEST, Excess, exchange, named
 
 SHORT_WORDS = 1000  # the shortest of all words, on each of which the recipes are compared
 SHOWN = 20  # distinguishing words at most

@@ -10,6 +10,7 @@ from modeldiff.baselines import (
     deep_cca,
     features,
     predictions,
+    sequence_automata,
     surrogate_trees,
 )
 from modeldiff.baselines.pool import Pool
@@ -51,6 +52,13 @@ METHODS: dict[str, dict[str, Measure]] = {
     "jst": {
         "surrogate trees": Measure(
             surrogate_trees.disagreement, "share of images on which joint trees differ"
+        )
+    },
+    "automata": {
+        "automata": Measure(
+            lambda pool: pool.automata.distances,
+            "share of random words on which automata differ",
+            sequence_automata.MODELS,
         )
     },
     "dcca": {

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modeldiff.automata import Comparison
+from modeldiff.baselines import sequence_automata
 from modeldiff.core import rng
 from modeldiff.dataset import Images
 from modeldiff.training.engine import TrainedModels
@@ -21,7 +23,7 @@ class Pool:
     groups: the models. sizes: how many are A's and how many B's. failed: of either, left out since
     their outputs are not finite. images: uint8 [images x C x H x W] and labels int64 [images].
     classes: names. logits: float32 [models x images x classes]. key: of all random numbers.
-    known: what else is known of the images, float64 [images] by name.
+    known: what else is known of the images, float64 [images] by name. alphabet: of sequences.
     Memory: weights and logits of all models, and features, 4 bytes each, once they are asked for.
     Distances by image are models x models x images, 4 bytes each.
     """
@@ -34,6 +36,7 @@ class Pool:
     logits: np.ndarray
     key: tuple[rng.Key, ...]
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    alphabet: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -113,6 +116,17 @@ class Pool:
         for trained in self.groups:
             found += list(features(trained, self.images.images).cpu().numpy())
         return found
+
+    @cached_property
+    def automata(self) -> Comparison:
+        """Both recipes compared by the automata of their models, for sequences in two classes."""
+        return sequence_automata.compared(
+            self.groups,
+            self.sizes[0],
+            symbols=len(self.alphabet),
+            length=self.images.images.shape[1],
+            seed=rng.seed("automata", *self.key),
+        )
 
     @property
     def device(self) -> torch.device:

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from modeldiff.automata import DistinguishingWord
 from modeldiff.baselines import metadata
-from modeldiff.baselines.exchange import FEWEST, exchange, named
 from modeldiff.baselines.methods import measures
 from modeldiff.baselines.pool import Pool
 from modeldiff.baselines.surrogate_trees import Rules, rules
 from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, Images
+from modeldiff.exchange import FEWEST, exchange, named
 from modeldiff.proof.effect import holm
 from modeldiff.study import Study, stages
+from modeldiff.study.symbols import coded
 from modeldiff.training.shard import load_full
 
 IMAGES = 1000  # at most, of those that directions are found on
@@ -44,12 +46,17 @@ def write(
     checkpoints: models of both on all training images, of which the first `baselines.models` of
     each are compared. output: .csv of `COLUMNS`, see `Excess`; adjusted: the p-value corrected for
     all rows by Holm's method. The record says how many models were left out, and the seconds of
-    each measure. Beside it `named.npz`: `images`, numbers of the test images, int64, and of each
-    measure that is known by image `<measure>.scores` and `.p_values`, see `Named`; and `rules.csv`
+    each measure. Beside it `named.npz`: `images`, numbers of the test images, int64, of each
+    measure that is known by image `<measure>.scores` and `.p_values`, see `Named`, and of automata
+    the words on which the recipes differ, see `arrays_of`; and `rules.csv`
     of `RULE_COLUMNS`: rules, see `Difference`, then `ANY_RULE` and `ANY_IMAGE`; none without `jst`.
     Raises UserError if too few models have finite outputs.
     """
-    pool = replace(_pool(study, pair, data, checkpoints, device), known=_known(study, data))
+    pool = replace(
+        _pool(study, pair, data, checkpoints, device),
+        known=_known(study, data),
+        alphabet=data.alphabet,
+    )
     rows: list[dict[str, Any]] = []
     arrays = {"images": _chosen(study, data)}
     seconds = {}
@@ -62,6 +69,8 @@ def write(
                 found = named(distances, compared.sizes, *pool.key)
                 arrays |= {f"{name}.scores": found.scores, f"{name}.p_values": found.p_values}
                 distances = distances.mean(2, dtype=np.float64)
+            if method == "automata":
+                arrays |= arrays_of(compared.automata.words)
             rows.append({"method": method, "measure": name} | _row(distances, compared))
             seconds[name] = round(time.perf_counter() - start, 2)
     adjusted = holm(np.array([row["p_value"] for row in rows]))
@@ -74,6 +83,21 @@ def write(
         _rule_table(said).to_csv(file, index=False)
     with artifacts.write(output, key, failed=pool.failed, seconds_of=seconds) as file:
         table[[*COLUMNS]].to_csv(file, index=False)
+
+
+def arrays_of(found: Sequence[DistinguishingWord]) -> dict[str, np.ndarray]:
+    """`words`: their symbols as sequences are kept, uint8 [words x longest]; `accepted`: how many
+    models of A and of B accept each, int64 [words x 2]; `word_p_values`: float64 [words].
+    """
+    words = [one.word for one in found]
+    accepted = np.zeros((len(found), 2), np.int64)
+    for row, one in zip(accepted, found, strict=True):
+        row[:] = one.accepted_a, one.accepted_b
+    return {
+        "words": coded(words, max(map(len, words), default=0)),
+        "accepted": accepted,
+        "word_p_values": np.array([one.p_value for one in found], np.float64),
+    }
 
 
 def _rule_table(said: Rules | None) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from modeldiff.dataset.raw import Images, LazyImages, Raw, placed
 from modeldiff.dataset.sources import BUILT_IN
 from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
-from modeldiff.study.kinds import KINDS, TABLE, Kind
+from modeldiff.study.kinds import KINDS, SEQUENCE, TABLE, Kind
+from modeldiff.study.symbols import MOST_SYMBOLS
 
 
 def load(part: Component) -> Raw:
@@ -37,6 +38,8 @@ def load(part: Component) -> Raw:
         raise user_code.refused(part.name, "", came, f"of one size [{' x '.join(kind.sides)}]")
     if kind is TABLE:
         _check_columns(part.name, raw.columns, train[0])
+    if kind is SEQUENCE:
+        _check_alphabet(part.name, raw)
     return raw
 
 
@@ -68,6 +71,23 @@ def _check_columns(name: str, columns: Any, count: int) -> None:
     if not words or len({*columns}) != len(columns) or len(columns) != count:
         came = f"columns are {user_code.shortened(repr(columns), 60)}"
         raise user_code.refused(name, "", came, f"a tuple of {count} different names")
+
+
+def _check_alphabet(name: str, raw: Raw) -> None:
+    alphabet = raw.alphabet
+    words = isinstance(alphabet, tuple | list) and all(isinstance(s, str) for s in alphabet)
+    if not words or len({*alphabet}) != len(alphabet) or not 1 <= len(alphabet) <= MOST_SYMBOLS:
+        came = f"alphabet is {user_code.shortened(repr(alphabet), 60)}"
+        wanted = f"a tuple of 1 to {MOST_SYMBOLS} different symbols"
+        raise user_code.refused(name, "", came, wanted)
+    for which, split in (("train", raw.train), ("test", raw.test)):
+        codes = np.asarray(split.images)
+        if codes.max() > len(alphabet):
+            came = f"sequences hold {codes.max()}"
+            raise user_code.refused(name, which, came, f"at most {len(alphabet)}, the last symbol")
+        if ((codes[:, :-1] == 0) & (codes[:, 1:] > 0)).any():
+            came = "sequences hold symbols behind a 0"
+            raise user_code.refused(name, which, came, "padded with 0 at the end only")
 
 
 def _check_split(name: str, which: str, split: Any, classes: int, kind: Kind) -> None:

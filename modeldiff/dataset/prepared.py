@@ -1,7 +1,7 @@
 """A prepared data set: written once, verified whenever it is read.
 
-Images are uint8 [n x channels x height x width], tables float32 [n x columns], texts uint8
-[n x length], labels int64 [n]. The test images are divided
+Images are uint8 [n x channels x height x width], tables float32 [n x columns], texts and
+sequences uint8 [n x length], labels int64 [n]. The test images are divided
 once into targets (a datamodel each; directions are found on them) and verification images
 (effects are measured on them).
 """
@@ -26,7 +26,7 @@ from modeldiff.dataset.raw import Images, LazyImages, Raw
 from modeldiff.study import kinds, stages
 from modeldiff.study.columns import Column
 from modeldiff.study.components import Component
-from modeldiff.study.kinds import IMAGE, KINDS, TABLE, Kind
+from modeldiff.study.kinds import IMAGE, KINDS, SEQUENCE, TABLE, Kind
 
 if TYPE_CHECKING:
     from modeldiff.study import Plant, Study
@@ -44,7 +44,7 @@ class Dataset:
     digest: identifies all that was prepared, so that models can record what they were trained on;
     empty for data that were not read from disk. planted: int64 indices of the training examples
     with the plant, rising; for algorithms that are to forget them, or never see them. columns: of a
-    table.
+    table. alphabet: the symbols of sequences.
     """
 
     train: Images
@@ -55,11 +55,12 @@ class Dataset:
     digest: str = ""
     planted: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     columns: tuple[Column, ...] = ()
+    alphabet: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
         """What its examples are."""
-        return kinds.of_array(self.train.images)
+        return SEQUENCE if self.alphabet else kinds.of_array(self.train.images)
 
 
 def prepare(study: "Study", output: str | Path) -> None:
@@ -119,7 +120,7 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     n_test = len(raw.test.labels)
     kind = KINDS[raw.kind]
     study.check_data(len(raw.train.labels), n_test, raw.classes, kind)
-    study = study.on(columns_of(raw))
+    study = study.on(columns_of(raw), raw.alphabet)
     columns: tuple[Column, ...] = ()
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
@@ -155,6 +156,8 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
         }
         if kind is not IMAGE:  # as the manifests of images have always been
             manifest |= {"kind": kind.name, "columns": columns}
+        if kind is SEQUENCE:
+            manifest |= {"alphabet": raw.alphabet}
         text.write(json.dumps(manifest).encode())
 
 
@@ -249,7 +252,17 @@ def read(path: str | Path, key: str, *, beton: str | None = None) -> Dataset:
     classes = tuple(manifest["classes"])
     planted = np.array((manifest["planted"] or {}).get("train_examples", []), np.int64)
     columns = tuple(Column(*column) for column in manifest.get("columns", ()))
-    return Dataset(train, test, classes, targets, verification, digest(path), planted, columns)
+    return Dataset(
+        train=train,
+        test=test,
+        classes=classes,
+        targets=targets,
+        verification=verification,
+        digest=digest(path),
+        planted=planted,
+        columns=columns,
+        alphabet=tuple(manifest.get("alphabet", ())),
+    )
 
 
 def opened(
@@ -257,7 +270,7 @@ def opened(
 ) -> "tuple[Study, Dataset]":
     """The data set of a study as `read` gives it, and the study, told what only the data say."""
     data = read(path, study.key("dataset"), beton=beton)
-    return study.on(data.columns), data
+    return study.on(data.columns, data.alphabet), data
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:

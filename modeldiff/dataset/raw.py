@@ -15,7 +15,8 @@ class Images(NamedTuple):
     """Labelled examples: images, or of another kind.
 
     images: uint8 [n x channels x height x width]; rows of a table: float32 [n x columns]; texts:
-    uint8 [n x length], the bytes of their UTF-8, padded with zeros.
+    uint8 [n x length], the bytes of their UTF-8, padded with zeros; sequences: uint8 [n x length],
+    symbol i of the alphabet as i + 1, padded with zeros.
     labels: int64 [n]; beton: the same images in a file of FFCV's, where a study trains from one.
     """
 
@@ -35,8 +36,9 @@ class LazyImages(NamedTuple):
 class Raw:
     """What a source returns.
 
-    kind: `image`, `table` or `text`: what `images` of both splits hold. columns: the names of a
-    table's columns; of others none.
+    kind: `image`, `table`, `text` or `sequence`: what `images` of both splits hold. columns: the
+    names of a table's columns; of others none. alphabet: the symbols of sequences, in their order;
+    of others none.
     """
 
     train: Images | LazyImages
@@ -44,6 +46,7 @@ class Raw:
     classes: tuple[str, ...]
     kind: str = IMAGE.name
     columns: tuple[str, ...] = ()
+    alphabet: tuple[str, ...] = ()
 
 
 def placed(split: Images | LazyImages) -> Iterator[tuple[int, np.ndarray]]:

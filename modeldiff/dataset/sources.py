@@ -9,6 +9,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset.case_studies import living17, waterbirds
 from modeldiff.dataset.pictures import Pictures, cropped, listing
 from modeldiff.dataset.raw import Images, LazyImages, Raw
+from modeldiff.dataset.sequences import sequences, tomita
 from modeldiff.dataset.tables import sklearn_table, table
 from modeldiff.dataset.texts import texts
 
@@ -96,4 +97,6 @@ BUILT_IN: dict[str, Callable[..., Raw]] = {
     "table": table,
     "sklearn": sklearn_table,
     "texts": texts,
+    "sequences": sequences,
+    "tomita": tomita,
 }

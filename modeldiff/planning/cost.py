@@ -42,7 +42,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
-        study = study.on(data.columns)
+        study = study.on(data.columns, data.alphabet)
         start = started + reading
         algorithms: dict[str, dict[str, Any]] = {}
         for algorithm in study.trained:

@@ -39,6 +39,8 @@ class Sample(NamedTuple):
     test: Images
     classes: tuple[str, ...]
     columns: tuple[Column, ...]  # of a table
+    alphabet: tuple[str, ...]  # of sequences
+    kind: kinds.Kind
     real: bool  # whether they are the study's own images, not noise of the same size
 
 
@@ -48,10 +50,9 @@ def run(study: Study) -> Iterator[str]:
     Training steps are the same as in real training, but on the CPU if there is no GPU.
     """
     sample = _sample(study)
-    study = study.on(sample.columns)
+    study = study.on(sample.columns, sample.alphabet)
     what = "of its images" if sample.real else "of noise, as large as its images"
-    kind = kinds.of_array(sample.train.images)
-    yield f"  tried on    {len(sample.train.labels)} examples {kind.said(what)}"
+    yield f"  tried on    {len(sample.train.labels)} examples {sample.kind.said(what)}"
     for name, algorithm in study.algorithms.items():
         yield f"  {name}: {_algorithm(study, name, algorithm, sample)}"
     for name in study.with_checkpoints:
@@ -62,7 +63,7 @@ def run(study: Study) -> Iterator[str]:
         transformations.apply(study.plant.feature, images, 1.0)
     for label, each in study.transformations.items():
         transformations.apply(each.part, images, max(each.strengths))
-        yield f"  {label}: applied to {kind.many} at strength {max(each.strengths):g}"
+        yield f"  {label}: applied to {sample.kind.many} at strength {max(each.strengths):g}"
     for method in other_ways.run(study, sample.test, sample.classes):
         yield f"  {method}: compares models that are not trained"
     estimator = study.regression["estimator"]
@@ -158,7 +159,15 @@ def _sample(study: Study) -> Sample:
         study.check_data(len(raw.train.labels), len(raw.test.labels), raw.classes, kind)
         train = _few(study, raw.train, len(raw.classes))
         test = _few(study, raw.test, len(raw.classes))
-        return Sample(train, test, tuple(raw.classes), prepared.columns_of(raw), real=True)
+        return Sample(
+            train=train,
+            test=test,
+            classes=tuple(raw.classes),
+            columns=prepared.columns_of(raw),
+            alphabet=tuple(raw.alphabet),
+            kind=kind,
+            real=True,
+        )
     known = plan.data_sizes(study)
     classes = known.classes if known else tuple(map(str, range(10)))
     side = int(part.options.get("size") or 32)
@@ -166,7 +175,9 @@ def _sample(study: Study) -> Sample:
     n = 2 * max(EXAMPLES // 2, len(classes))
     images = random.integers(0, 256, (n, 3, side, side), np.uint8)
     noise = Images(images, np.arange(n) % len(classes))
-    return Sample(noise, noise, classes, columns=(), real=False)
+    return Sample(
+        train=noise, test=noise, classes=classes, columns=(), alphabet=(), kind=IMAGE, real=False
+    )
 
 
 def _few(study: Study, split: Images | LazyImages, classes: int) -> Images:

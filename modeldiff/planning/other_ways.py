@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from modeldiff.baselines.exchange import FEWEST, named
 from modeldiff.baselines.methods import Measure, measures
 from modeldiff.baselines.pool import Pool
+from modeldiff.baselines.sequence_automata import LIMIT, MODELS, each_model, oracle
 from modeldiff.baselines.step import IMAGES
 from modeldiff.baselines.surrogate_trees import rules
 from modeldiff.dataset import Dataset, Images
+from modeldiff.exchange import FEWEST, named
 from modeldiff.study import Study, user_code
 from modeldiff.training import building
 from modeldiff.training.engine import TrainedModels
@@ -25,6 +26,7 @@ from modeldiff.training.engine import TrainedModels
 MEASURED = (1, 2, 5)  # models of each of the two recipes
 ENOUGH = 1.0  # seconds: where fewer models take so long, no more are measured
 PICKY = ("cka", "cca", "dcca")  # compare features, which not all models have
+ASKED = 20  # words that a model is asked, for the price of automata
 TESTED = 50  # images whose test is measured
 RIGHT = 2.5  # how far the right class's logits are above the others', in standard deviations
 
@@ -35,12 +37,24 @@ def run(study: Study, images: Images, classes: tuple[str, ...]) -> list[str]:
     Raises UserError for one that does not.
     """
     tried = [name for name in study.baselines.methods if name in PICKY or user_code.is_own(name)]
+    if "automata" in study.baselines.methods:
+        tried.append("automata")
     for pair in study.with_baselines if tried else ():
         pool = _untrained(study, pair, images, classes, "cpu").first(1)
         for method in tried:
+            if method == "automata":
+                _ask_each(pool)
+                continue
             for measure in measures(method).values():
                 measure.of(pool)
     return tried if study.with_baselines else []
+
+
+def _ask_each(pool: Pool) -> None:
+    """Ask each model a word, longer than those that it is trained on, as automata do."""
+    length = pool.images.images.shape[1]
+    for trained in each_model(pool.groups):
+        oracle(trained, length)([(0,) * (length + 1)])
 
 
 def seconds(
@@ -54,11 +68,22 @@ def seconds(
         pool = _untrained(study, pair, images, data.classes, device)
         for method in study.baselines.methods:
             spent.setdefault(method, 0.0)
+            if method == "automata":
+                spent[method] += _of_automata(study, pool, clock)
+                continue
             for measure in measures(method).values():
                 spent[method] += _measured(study, measure, pool, clock)
         if "jst" in spent:
             spent["jst"] += _timed(partial(rules, pool), clock)
     return spent
+
+
+def _of_automata(study: Study, pool: Pool, clock: Callable[[], float]) -> float:
+    """Seconds at most: that each model is asked `LIMIT` words, one at a time."""
+    one_each = pool.first(1)
+    _ask_each(one_each)  # warms up
+    times = [_timed(partial(_ask_each, one_each), clock) for _ in range(ASKED)]
+    return float(np.mean(times)) * LIMIT * min(study.baselines.models, study.full_models, MODELS)
 
 
 def _measured(study: Study, measure: Measure, pool: Pool, clock: Callable[[], float]) -> float:

@@ -1,6 +1,6 @@
 """What other ways to compare two recipes see of a pair."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modeldiff.baselines.exchange import LEVEL, Named
 from modeldiff.baselines.methods import unit
 from modeldiff.baselines.step import COLUMNS, RULE_COLUMNS
 from modeldiff.core import artifacts
+from modeldiff.exchange import LEVEL, Named
 from modeldiff.study import Study, stages
 
 TEXTS = ("method", "measure", "rule", "a", "b")
@@ -42,16 +42,30 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class NamedWord:
+    """A word on which the recipes differ, uint8 [length] as sequences are kept; how many models of
+    either accept it; and its p-value, corrected for all words.
+    """
+
+    word: np.ndarray
+    accepted_a: int
+    accepted_b: int
+    p_value: float
+
+
+@dataclass(frozen=True)
 class Baselines:
     """What all measures say of a pair. looked_at: numbers of the test images, int64, rising.
 
-    failed: models of either that were left out. rules: of rules.csv, by its columns.
+    failed: models of either that were left out. rules: of rules.csv, by its columns. words: on
+    which the recipes differ by their automata; None where these were not asked for.
     """
 
     measured: tuple[Measured, ...]
     looked_at: np.ndarray
     failed: tuple[int, int]
     rules: tuple[dict[str, Any], ...]
+    words: tuple[NamedWord, ...] | None
 
 
 def read(study: Study, folder: Path, a: str, b: str) -> Baselines | None:
@@ -76,7 +90,17 @@ def read(study: Study, folder: Path, a: str, b: str) -> Baselines | None:
         looked_at=images["images"],
         failed=tuple(record["failed"]),
         rules=tuple(_table(rules, key, RULE_COLUMNS)),
+        words=named_words(images) if "words" in images else None,
     )
+
+
+def named_words(arrays: Mapping[str, np.ndarray]) -> tuple[NamedWord, ...]:
+    """Words from arrays, as `baselines.step.arrays_of` makes them."""
+    found = []
+    for i, word in enumerate(arrays["words"]):
+        accepted_a, accepted_b = arrays["accepted"][i].tolist()
+        found.append(NamedWord(word, accepted_a, accepted_b, float(arrays["word_p_values"][i])))
+    return tuple(found)
 
 
 def _table(path: Path, key: str, columns: Sequence[str]) -> list[dict[str, Any]]:

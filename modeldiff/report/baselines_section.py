@@ -1,14 +1,17 @@
 """What the page says of other ways to compare, and whether they meet what is proved or found."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from modeldiff.baselines.sequence_automata import ACCEPTED
+from modeldiff.dataset import Dataset
 from modeldiff.report.baselines import Baselines
 from modeldiff.report.opening import SHOWN, still
 from modeldiff.report.pairs import Pair
 from modeldiff.report.results import Results
+from modeldiff.study.symbols import marks
 
 STRONG = 0.5  # of the largest weight: a direction's images are those of at least that
 
@@ -60,7 +63,11 @@ def section(results: Results, pair: Pair, baselines: Baselines) -> dict[str, Any
     rows = []
     strips = []
     for one in baselines.measured:
-        row: dict[str, Any] = {"row": one.row, "unit": one.unit, "differs": one.differs}
+        row: dict[str, Any] = {
+            "row": one.row,
+            "unit": results.data.kind.said(one.unit),
+            "differs": one.differs,
+        }
         row |= {"seconds": one.seconds, "names": None, "met": None}
         if one.named is not None:
             row["names"] = len(one.named)
@@ -80,8 +87,19 @@ def section(results: Results, pair: Pair, baselines: Baselines) -> dict[str, Any
         "images": len(baselines.looked_at),
         "failed": sum(baselines.failed),
         "rules": _rules(baselines),
+        "words": words(results.data, baselines),
+        "accepted": results.data.classes[ACCEPTED],
         "learns": any(one.row["method"] == "dcca" for one in baselines.measured),
     }
+
+
+def words(data: Dataset, baselines: Baselines) -> list[dict[str, Any]] | None:
+    """Words on which the recipes differ by their automata, as they are shown; None where these were
+    not asked for.
+    """
+    if baselines.words is None:
+        return None
+    return [asdict(one) | {"word": marks(one.word, data.alphabet)} for one in baselines.words]
 
 
 def _rules(baselines: Baselines) -> dict[str, Any] | None:

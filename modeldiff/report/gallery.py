@@ -13,7 +13,7 @@ from modeldiff.dataset import Images
 from modeldiff.report.images import pixels
 from modeldiff.report.pairs import Way
 from modeldiff.report.results import Results
-from modeldiff.study.kinds import IMAGE, TEXT
+from modeldiff.study.kinds import IMAGE, TABLE
 
 SHOWN = 10  # examples at each end
 # Pixels.
@@ -83,17 +83,17 @@ def _strips(results: Results, way: Way, i: int) -> list[Strip]:
 
 
 def _picture(results: Results, strip: Strip, example: int) -> Image.Image:
-    """An image in its frame; of a row the columns that stand out; the beginning of a text."""
+    """An image in its frame; of a row the columns that stand out; of others the beginning."""
     shown = strip.split.images[example]
     if results.data.kind is IMAGE:
         return _framed(shown)
     canvas = Image.new("RGB", (SIDE, SIDE), "white")
     pen = ImageDraw.Draw(canvas)
     cells = results.renderer.cells(shown, int(strip.split.labels[example]))
-    if results.data.kind is TEXT:
-        lines = textwrap.wrap(cells[0][0], 18)[: SIDE // 13]
-    else:
+    if results.data.kind is TABLE:
         lines = [f"{name[:10]} {value}" for name, value, _ in cells]
+    else:
+        lines = textwrap.wrap(cells[0][0], 18)[: SIDE // 13]
     for number, line in enumerate(lines):
         pen.text((2, 2 + 13 * number), line, INK, _font(10))
     return canvas

@@ -122,6 +122,7 @@ def written(template: str, content: dict[str, Any], *, kind: Kind = IMAGE, **sai
     }
     return pages.get_template(template).render(
         **said,
+        kind=kind,
         content=Markup(embedded(content | {"words": [kind.one, kind.many]})),
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],

@@ -1,4 +1,4 @@
-"""How an example is shown on the page: images and texts as they are, rows by what stands out."""
+"""How an example is shown on the page: rows by what stands out, all else as it is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ import numpy as np
 
 from modeldiff.dataset import Dataset
 from modeldiff.report import images
-from modeldiff.study.kinds import IMAGE, TEXT, decoded
+from modeldiff.study.kinds import IMAGE, SEQUENCE, TEXT, decoded
+from modeldiff.study.symbols import marks
 
 COLUMNS = 4  # of a row, that are shown
-LETTERS = 240  # of a text
+LETTERS = 240  # of a text, or of a sequence and the spaces in it
 
 # Of a row: name of a column, value, distance from the class's mean. Of a text: the text alone.
+# Of a sequence: its symbols with spaces between them, in one.
 Cells = list[list[str]]
 Rendered = str | Cells  # a data URI of an image, or cells
 
@@ -45,11 +47,13 @@ class Renderer:
 
     def cells(self, row: np.ndarray, label: int, first: Sequence[int] = ()) -> Cells:
         """Columns of a row that are furthest from the mean of its class, and those `first`; or a
-        text, its first `LETTERS` letters.
+        text or the symbols of a sequence, the first `LETTERS` letters.
         """
         if self.data.kind is TEXT:
             (text,) = decoded(row[None])
-            return [[text if len(text) <= LETTERS else f"{text[:LETTERS]}..."]]
+            return [[_beginning(text)]]
+        if self.data.kind is SEQUENCE:
+            return [[_beginning(marks(row, self.data.alphabet)) or "(empty)"]]
         means, sds = self._of_classes
         distances = (row - means[label]) / sds[label]
         strongest = np.argsort(-np.abs(distances), kind="stable").tolist()
@@ -75,3 +79,7 @@ class Renderer:
             sd = of_class.std(0)
             sds[label] = np.where(sd > 0, sd, overall)
         return means, sds
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]}..."

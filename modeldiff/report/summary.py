@@ -263,7 +263,8 @@ def _mined(pairs: tuple[Pair, ...]) -> list[dict[str, Any]]:
 def _baselines(results: Results) -> list[dict[str, Any]]:
     """What other ways see of each pair: the columns of baselines.csv, and the images that each
     names; met: precision and recall of these against the test images of what is proved or found.
-    rules: of surrogate trees, the rows of rules.csv.
+    rules: of surrogate trees, the rows of rules.csv. words: of automata, those on which the
+    recipes differ, with how many models of either accept each.
     """
     entries = []
     for pair in results.pairs:
@@ -281,6 +282,8 @@ def _baselines(results: Results) -> list[dict[str, Any]]:
                 entry["met"] = asdict(baselines_section.met(named, wanted.images))
             if one.row["method"] == "jst":
                 entry["rules"] = list(pair.baselines.rules)
+            if one.row["method"] == "automata":
+                entry["words"] = baselines_section.words(results.data, pair.baselines)
             entries.append(entry)
     return entries
 

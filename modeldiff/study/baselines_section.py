@@ -6,7 +6,7 @@ from pydantic import Field
 
 from modeldiff.study.section import Absent, FilePath, ImportPath, Section
 
-BuiltIn = Literal["predictions", "cka", "cca", "ddv", "jst", "dcca"]
+BuiltIn = Literal["predictions", "cka", "cca", "ddv", "jst", "dcca", "automata"]
 
 
 class Baselines(Section):
@@ -23,7 +23,9 @@ class Baselines(Section):
         "`cka` and `cca`: features, by debiased linear CKA and by SVCCA and PWCCA; `ddv`: decision "
         "distance vectors on adversarial images; `jst`: joint surrogate trees, whose rules say in "
         "named terms where the two differ; `dcca`: deep CCA of features, which trains networks, "
-        "minutes rather than seconds, for 5 models of each; or the import path of a function of a "
+        "minutes rather than seconds, for 5 models of each; `automata`: for sequences in two "
+        "classes, finite automata that say what the models say, and the words on which the "
+        "recipes differ, for 10 models of each; or the import path of a function of a "
         "`modeldiff.baselines.Pool` that returns distances between its models, float [models x "
         "models] or [models x models x images].",
     )

@@ -13,12 +13,13 @@ from modeldiff.study.config_file import KeyPath
 from modeldiff.study.section import parts_of
 from modeldiff.study.transformation_section import Transformation
 
+FROM_FILES = ("table", "texts", "sequences")  # data sets that are files of examples
 VALUE = "="  # between the name of a column of texts and one of its values: `colour=red`
 
 
 def contradicted(dataset: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with the files of examples, and with the options of what is planted."""
-    if dataset["name"] in ("table", "texts"):
+    if dataset["name"] in FROM_FILES:
         whole = "path" in dataset
         for key in ("train", "test"):
             if whole and key in dataset:

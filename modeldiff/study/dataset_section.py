@@ -187,6 +187,43 @@ class Texts(DatasetKeys):
     )
 
 
+class Sequences(DatasetKeys):
+    """Sequences of symbols of JSON Lines files."""
+
+    name: Literal["sequences"]
+    path: FilePath | Absent = Field(
+        default=None,
+        description="A file with an object on each line, such as {sequence: 0110, label: ...} or "
+        "{sequence: [open, read], label: ...}, of which a random share is for tests; or `train` "
+        "and `test`, a file each.",
+    )
+    train: FilePath | Absent = Field(default=None, description="A file of training sequences.")
+    test: FilePath | Absent = Field(default=None, description="A file of test sequences.")
+    sequence: str = Field(default="sequence", description="The key of the sequence.")
+    label: str = Field(default="label", description="The key of the label.")
+    length: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
+        default=None,
+        description="Symbols that are kept of a sequence; null keeps as many as the longest has.",
+    )
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the sequences of `path` that is for tests."
+    )
+
+
+class Tomita(DatasetKeys):
+    """Random words, and whether they belong to one of Tomita's languages."""
+
+    name: Literal["tomita"]
+    language: int = Field(ge=1, le=7, description="Which of the seven.")
+    train: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1000, description="Training words."
+    )
+    test: Annotated[int, Field(ge=1, le=1_000_000)] = Field(default=400, description="Test words.")
+    longest: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=15, description="Symbols of the longest words; lengths are uniform from 0."
+    )
+
+
 class OwnDataset(DatasetKeys):
     """What a function of the user's returns; its other keys go to it as they are."""
 
@@ -200,7 +237,16 @@ class OwnDataset(DatasetKeys):
 
 Dataset: TypeAlias = (
     Annotated[
-        Digits | Cifar10 | Folder | Living17 | Waterbirds | Table | SklearnTable | Texts,
+        Digits
+        | Cifar10
+        | Folder
+        | Living17
+        | Waterbirds
+        | Table
+        | SklearnTable
+        | Texts
+        | Sequences
+        | Tomita,
         Field(discriminator="name"),
     ]
     | OwnDataset

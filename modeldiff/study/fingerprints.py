@@ -18,6 +18,7 @@ from typing import Any
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
 from modeldiff.study import given_files
+from modeldiff.study.columns import FROM_FILES
 
 Fingerprints = dict[str, dict[str, str]]  # of each entry: of each module, package and file
 
@@ -37,7 +38,7 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
         content: dict[str, str] = {}
         for part in parts:
             if not is_own(part["name"]):
-                options = EXAMPLES if part["name"] in ("table", "texts") else FILES
+                options = EXAMPLES if part["name"] in FROM_FILES else FILES
                 content |= _files([part.get(key) for key in options])
         if not stated:
             content |= _of_users([part for part in parts if is_own(part["name"])])

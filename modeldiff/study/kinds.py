@@ -1,4 +1,6 @@
-"""What an example can be: an image, a row of a table, a text. All that depends on it is said here.
+"""What an example can be: an image, a row of a table, a text, a sequence.
+
+All that depends on it is said here.
 
 No torch here: Snakemake reads this module to build its plan.
 """
@@ -12,6 +14,7 @@ import numpy as np
 
 from modeldiff.core.errors import UserError, described, shown
 from modeldiff.study.config_file import KeyPath
+from modeldiff.study.estimators import is_estimator
 
 Parts = Mapping[str, tuple[str, ...]]
 COMPARING = ("predictions", "cka", "cca", "dcca")  # ways to compare models that need no images
@@ -48,7 +51,7 @@ class Kind:
         return re.compile(r"(?<![<\w-])(an )?(image)(s?)(?![\w=-])", re.IGNORECASE)
 
     def _word(self, found: re.Match[str]) -> str:
-        article = "a " if found[1] else ""
+        article = {"a": "a ", "A": "A "}[found[1][0]] if found[1] else ""
         word = self.many if found[3] else self.one
         return article + (word.capitalize() if found[2][0].isupper() else word)
 
@@ -64,7 +67,7 @@ IMAGE = Kind(
     many="images",
     dtype="uint8",
     sides=("channels", "height", "width"),
-    parts={"model": ("mlp",), "baseline": COMPARING},
+    parts={"model": ("mlp",), "baseline": (*COMPARING, "ddv", "jst")},
 )
 TABLE = Kind(
     name="table",
@@ -91,9 +94,27 @@ TEXT = Kind(
         "baseline": COMPARING,
     },
 )
-KINDS = {kind.name: kind for kind in (IMAGE, TABLE, TEXT)}
+SEQUENCE = Kind(
+    name="sequence",
+    one="sequence",
+    many="sequences",
+    dtype="uint8",
+    sides=("length",),
+    parts={
+        "model": ("recurrent",),
+        "transformation": ("append_symbols", "insert_symbols"),
+        "baseline": (*COMPARING, "automata"),
+    },
+)
+KINDS = {kind.name: kind for kind in (IMAGE, TABLE, TEXT, SEQUENCE)}
 # Data sets by name, but for images.
-SOURCES = {"table": TABLE, "sklearn": TABLE, "texts": TEXT}
+SOURCES = {
+    "table": TABLE,
+    "sklearn": TABLE,
+    "texts": TEXT,
+    "sequences": SEQUENCE,
+    "tomita": SEQUENCE,
+}
 
 
 def of_source(name: str) -> Kind | None:
@@ -102,7 +123,10 @@ def of_source(name: str) -> Kind | None:
 
 
 def of_array(array: Any) -> Kind:
-    """The kind of examples that an array holds, or a tensor, wherever they are used."""
+    """The kind of examples that an array holds, or a tensor, wherever they are used.
+
+    Sequences are taken for texts: only their data set knows that they have an alphabet.
+    """
     if array.ndim == 1 + len(IMAGE.sides):
         return IMAGE
     if array.ndim == 1 + len(TABLE.sides):
@@ -141,6 +165,8 @@ def packed(examples: np.ndarray) -> np.ndarray:
 def unsuited(config: Mapping[str, Any], kind: Kind) -> Iterator[tuple[KeyPath, str]]:
     """The keys of a checked config that ask for what does not exist for this kind of examples."""
     for path, role, name in _named_parts(config):
+        if kind is SEQUENCE and is_estimator(name):
+            yield path, f"is {shown(name)}, which is not for sequences; must be a torch module"
         if ":" in name:
             continue
         exists = kind.parts.get(role, ())

@@ -79,6 +79,13 @@ class Transformer(Section):
     heads: int = Field(default=2, ge=1, le=256, description="Heads of the attention.")
 
 
+class Recurrent(Section):
+    """A gated recurrent unit (GRU) over the symbols of a sequence, and a linear layer."""
+
+    name: Literal["recurrent"]
+    width: Side = Field(default=32, description="Numbers of its state.")
+
+
 class OwnModel(OwnPart):
     """A model of the user's, or a classifier of scikit-learn's."""
 
@@ -92,7 +99,7 @@ class OwnModel(OwnPart):
 
 Model: TypeAlias = (
     Annotated[
-        Mlp | ConvNet | ResNet9 | Airbench | ResNet | BagOfWords | Transformer,
+        Mlp | ConvNet | ResNet9 | Airbench | ResNet | BagOfWords | Transformer | Recurrent,
         Field(discriminator="name"),
     ]
     | OwnModel

@@ -79,6 +79,8 @@ def known_sizes(name: str, options: Mapping[str, Any]) -> DataSizes | None:
         table = SKLEARN[options["table"]]
         n_test = test_rows(table.rows, options["test_share"])
         return DataSizes(table.rows - n_test, n_test, table.classes)
+    if name == "tomita":
+        return DataSizes(options["train"], options["test"], ("no", "yes"))
     if name == "waterbirds" and options["complete"]:
         train = sum(GROUPS["train"].values())
         test = sum(GROUPS["test"].values())

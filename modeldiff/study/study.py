@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import columns, fingerprints, inputs, keys, validation
+from modeldiff.study import columns, fingerprints, inputs, keys, symbols, validation
 from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.columns import Column
 from modeldiff.study.components import Component
@@ -150,8 +150,12 @@ class Study:
         for path, what in validation.against_data(self.config, n_train, n_test, classes, kind):
             raise UserError(f"study {self.name}: {validation.dotted(path)}: {what}")
 
-    def on(self, table: Sequence[Column]) -> "Study":
-        """The study on a table of these columns, which parts of the config name; else as it is."""
+    def on(self, table: Sequence[Column], alphabet: Sequence[str] = ()) -> "Study":
+        """The study on a table of these columns, or sequences of these symbols, which parts of the
+        config name; else as it is.
+        """
+        if alphabet:
+            return self._on_sequences(alphabet)
         if not table:
             return self
         algorithms = {}
@@ -169,6 +173,18 @@ class Study:
             at = "dataset.plant.options.column"
             plant = replace(plant, feature=columns.completed_feature(plant.feature, table, at))
         return replace(self, algorithms=algorithms, transformations=transformations, plant=plant)
+
+    def _on_sequences(self, alphabet: Sequence[str]) -> "Study":
+        transformations = {}
+        for name, shown in self.transformations.items():
+            at = f"verification.transformations.{name}.symbols"
+            part = symbols.completed_feature(shown.part, alphabet, at)
+            transformations[name] = replace(shown, part=part)
+        plant = self.plant
+        if plant is not None:
+            at = "dataset.plant.options.symbols"
+            plant = replace(plant, feature=symbols.completed_feature(plant.feature, alphabet, at))
+        return replace(self, transformations=transformations, plant=plant)
 
     @property
     def names(self) -> tuple[str, ...]:

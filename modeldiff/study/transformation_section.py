@@ -31,7 +31,7 @@ class TransformationKeys(Section):
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
         "objects; `set_column` the share of the way, `shift_column` standard deviations; phrases "
-        "how many times.",
+        "and symbols how many times.",
     )
 
 
@@ -169,6 +169,30 @@ class DeletePhrase(TransformationKeys):
     phrase: str = Field(min_length=1, description="The phrase.")
 
 
+Symbols = Annotated[str, Field(min_length=1)] | Annotated[list[str | int], Field(min_length=1)]
+
+
+class AppendSymbols(TransformationKeys):
+    """Puts symbols at the end of sequences; strengths: how many times."""
+
+    name: Literal["append_symbols"]
+    symbols: Symbols = Field(
+        description="The symbols: a text, each letter of which is one, or a list."
+    )
+
+
+class InsertSymbols(TransformationKeys):
+    """Puts symbols into sequences; strengths: how many times."""
+
+    name: Literal["insert_symbols"]
+    symbols: Symbols = Field(
+        description="The symbols: a text, each letter of which is one, or a list."
+    )
+    after: Annotated[int, Field(ge=0, le=65_536)] = Field(
+        default=0, description="Behind how many symbols of a sequence."
+    )
+
+
 class OwnTransformation(TransformationKeys):
     """A function of the user's; its other keys go to it as they are."""
 
@@ -195,7 +219,9 @@ Transformation: TypeAlias = (
         | ShiftColumn
         | InsertPhrase
         | ReplacePhrase
-        | DeletePhrase,
+        | DeletePhrase
+        | AppendSymbols
+        | InsertSymbols,
         Field(discriminator="name"),
     ]
     | OwnTransformation

@@ -319,6 +319,10 @@ def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _classes(config: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Any]:
+    methods = config.get("baselines", {}).get("methods", [])
+    if "automata" in methods and len(classes) != 2:
+        what = f"is automata, which are of two classes, not of {len(classes)}: remove it"
+        yield ("baselines", "methods", methods.index("automata")), what
     plant = config["dataset"].get("plant")
     named: list[tuple[KeyPath, str]] = (
         [(("dataset", "plant", "class"), plant["class"])] if plant else []

@@ -8,7 +8,7 @@ A user's own, by import path, have the same signatures:
                 the example alone, so that an example is changed the same way in any batch
 
 Images are float32 [n x channels x height x width] in [0, 1]; rows of a table, for which there is no
-augmentation, float32 [n x columns]; texts, as little, int64 [n x length].
+augmentation, float32 [n x columns]; texts and sequences, as little, int64 [n x length].
 """
 
 import math

@@ -56,8 +56,8 @@ class InMemoryLoader:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """Examples as models are given them: uint8 images as float32 in [0, 1], the bytes of texts as
-    int64; what is float32 or int64 already as it is.
+    """Examples as models are given them: uint8 images as float32 in [0, 1], the bytes of texts and
+    the symbols of sequences as int64; what is float32 or int64 already as it is.
     """
     if images.dtype != torch.uint8:
         return images

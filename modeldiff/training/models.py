@@ -3,7 +3,8 @@
 A user's own, by import path, has the same signature: `function(shape, classes, **options)`
 returns a torch module that maps float32 images [n x channels x height x width] to logits
 [n x classes]; shape is (channels, height, width). Of a table it maps rows, float32 [n x columns],
-and shape is (columns,); of texts their bytes, int64 [n x length], where 0 is padding. A module
+and shape is (columns,); of texts their bytes, of sequences their symbols,
+int64 [n x length], where 0 is padding. A module
 whose initial weights depend on data has a method `initialise(images)`. It is called once before
 training, with the images of the model's own first batch, preprocessed but not augmented; not if the
 user's own function trains it.
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from modeldiff.core import paths
 from modeldiff.core.errors import UserError, shown
 from modeldiff.core.vision import torchvision
+from modeldiff.training.sequence_models import recurrent
 from modeldiff.training.text_models import bag_of_words, transformer
 
 Shape = tuple[int, ...]
@@ -221,4 +223,5 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet50": resnet50,
     "bag_of_words": bag_of_words,
     "transformer": transformer,
+    "recurrent": recurrent,
 }

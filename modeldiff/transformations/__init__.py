@@ -2,7 +2,8 @@
 
 Each takes `images`, float32 [n x channels x height x width] in [0, 1], and a `strength` >= 0 in a
 unit of its own, and returns new images of the same shape and range; strength 0 changes nothing.
-Those for tables take rows, float32 [n x columns], and those for texts uint8 [n x length], instead.
+Those for tables take rows, float32 [n x columns], and those for texts and sequences uint8
+[n x length], instead.
 Randomness is keyed by the image's position among `images`. A user's own has the same signature:
 `function(images, strength, **options) -> images`.
 """
@@ -21,6 +22,7 @@ from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
 from modeldiff.transformations.phrases import delete_phrase, insert_phrase, replace_phrase
+from modeldiff.transformations.symbols import append_symbols, insert_symbols
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
 
@@ -66,7 +68,11 @@ OF_TEXTS: dict[str, Callable[..., np.ndarray]] = {
     "replace_phrase": replace_phrase,
     "delete_phrase": delete_phrase,
 }
-BUILT_IN = OF_IMAGES | OF_TABLES | OF_TEXTS
+OF_SEQUENCES: dict[str, Callable[..., np.ndarray]] = {
+    "append_symbols": append_symbols,
+    "insert_symbols": insert_symbols,
+}
+BUILT_IN = OF_IMAGES | OF_TABLES | OF_TEXTS | OF_SEQUENCES
 
 
 def apply(part: Component, images: np.ndarray, strength: float) -> np.ndarray:

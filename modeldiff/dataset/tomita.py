@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from modeldiff.automata.dfa import Word
 from modeldiff.core import arguments
+
+Word = tuple[int, ...]
 
 IN_WORDS = {
     1: "only 1s",
