@@ -1,6 +1,8 @@
 """Sequences: from files to bytes, a net of them, symbols put in, automata, and what is refused."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from modeldiff.automata.learn import Search
 from modeldiff.baselines import Pool, step
 from modeldiff.baselines.sequence_automata import oracle
 from modeldiff.core.errors import UserError
+from modeldiff.dataset import Images, Raw, loading
 from modeldiff.dataset.sequences import sequences, tomita
 from modeldiff.dataset.tomita import in_language
 from modeldiff.report import baselines as report_baselines
@@ -112,6 +115,22 @@ def test_a_data_set_knows_that_it_holds_sequences(prepared):
     row = coded([(0, 1, 1)], 8)[0]
     assert Renderer(data).still(row, 0) == [["0 1 1"]]
     assert data.kind.said("An image, images.") == "A sequence, sequences."
+
+
+@pytest.mark.parametrize(
+    ("row", "alphabet", "said"),
+    [
+        ([1, 2, 0], ("a", "a"), "alphabet is .* must be a tuple of 1 to 255 different symbols"),
+        ([1, 3, 0], ("a", "b"), "sequences hold 3; must be at most 2, the last symbol"),
+        ([1, 0, 2], ("a", "b"), "symbols behind a 0; must be padded with 0 at the end only"),
+    ],
+)
+def test_a_source_of_ones_own_is_checked(monkeypatch, row, alphabet, said):
+    split = Images(np.array([row, row], np.uint8), np.array([0, 1]))
+    raw = Raw(split, split, ("no", "yes"), kind="sequence", alphabet=alphabet)
+    monkeypatch.setitem(sys.modules, "own_sequences", SimpleNamespace(source=lambda: raw))
+    with pytest.raises(UserError, match=said):
+        loading.load(Component("own_sequences:source", {}))
 
 
 @pytest.mark.parametrize(
