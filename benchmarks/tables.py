@@ -254,8 +254,8 @@ def lines(kept: list[dict[str, Any]]) -> list[str]:
         f"| average precision of the best proposal, median (least) | {np.median(precision):.2f} "
         f"({min(precision):.2f}) |",
         f"| the feature moves `sees` more, the intervals apart | {len(shown)} of {len(planted)} |",
-        f"| by so many points, `sees` and `blind`, median | {100 * median['a']:.0f} and "
-        f"{100 * median['b']:.0f} |",
+        f"| by so many points, `sees` and `blind`, median | {round(100 * median['a'])} and "
+        f"{round(100 * median['b'])} |",
         f"| `sees` with itself: nothing is proved at 5% | {len(silent)} of {len(nulls)} seeds |",
         f"| CPU seconds of a pair, median | {seconds:.0f} |",
         "",
