@@ -12,6 +12,7 @@ ROOMS = (
     *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "baselines"),
     *(
         "automata",
+        "language_models",
         "unlearning",
         "planning",
         "report",
