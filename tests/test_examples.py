@@ -35,6 +35,7 @@ FOUND = {
         "the same as digits: True",
     ],
     "library_texts": [r"library_texts\.jsonl: 1200 texts, for example \{'text': .*\}"],
+    "library_functions": [r"library_functions\.jsonl: 600 texts, for example \{'text': .*\}"],
     "contrast_arrays": [
         r"A and B: direction 1 \(p = 0\.01\), training examples \[3, 14, 15, 35, 65, 92\]",
         r"B and B again: no difference found \(p = .*\)",

@@ -13,6 +13,7 @@ ROOMS = (
     *(
         "automata",
         "baselines",
+        "language_models",
         "unlearning",
         "planning",
         "report",

@@ -67,16 +67,18 @@ class Block(nn.Module):
         self.inner = nn.Linear(width, 2 * width)
         self.outer = nn.Linear(2 * width, width)
 
-    def forward(self, x: Tensor, there: Tensor) -> Tensor:
-        """x: float32 [n x length x width]; there: bool [n x length], no padding."""
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """x: float32 [n x length x width]; seen: bool [n x 1 x (1 or length) x length], which
+        places (last axis) each place attends to.
+        """
         n, length, width = x.shape
         parts = self.projections(self.before(x)).view(n, length, 3, self.heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         # A large number, not infinity: a text of padding alone would be all NaN.
-        scores = scores - 1e9 * (~there)[:, None, None, :]
-        seen = (scores.softmax(-1) @ value).transpose(1, 2).reshape(n, length, width)
-        x = x + self.together(seen)
+        scores = scores - 1e9 * ~seen
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(n, length, width)
+        x = x + self.together(mixed)
         return x + self.outer(torch.relu(self.inner(self.between(x))))
 
 
@@ -95,7 +97,7 @@ class Transformer(nn.Module):
         there = texts > 0
         x = self.bytes(texts) + self.places
         for block in self.blocks:
-            x = block(x, there)
+            x = block(x, there[:, None, None])
         weight = there[..., None].to(x.dtype)
         mean = (self.norm(x) * weight).sum(1) / weight.sum(1).clamp(min=1)
         logits: Tensor = self.last(mean)
