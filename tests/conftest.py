@@ -18,6 +18,12 @@ torch.set_num_threads(1)  # as the rules do: jobs times threads never exceed the
 EMBEDDED = "config/config.yaml"
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: at the end none is left that one process runs alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def repository(pytestconfig):
     return pytestconfig.rootpath

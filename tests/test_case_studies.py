@@ -1,5 +1,8 @@
 """Every config of a case study, from its data's published layout to its report.
 
+Those called `-reduced` are the same but for the sizes that are cut here; they are planned only
+(tests/test_configs.py).
+
 The data are tiny pictures in that layout. Cut is what costs time: the number of models and of
 directions, epochs, and the size of pictures. The nets, of which so many take minutes on a CPU,
 stand aside for the smallest, with a learning rate for these, and so does bfloat16, which few CPUs
@@ -36,7 +39,11 @@ pytestmark = pytest.mark.slow
 
 CONFIGS = Path(__file__).parents[1] / "config"
 STUDIES = ("sgd", "augmentation", "pretraining")
-NAMES = sorted(p.stem for p in CONFIGS.glob("*.yaml") if set(p.stem.split("-")) & set(STUDIES))
+NAMES = []
+for path in sorted(CONFIGS.glob("*.yaml")):
+    words = set(path.stem.split("-"))
+    if words & set(STUDIES) and "reduced" not in words:
+        NAMES.append(path.stem)
 NAMES.append("cifar10-mini")  # with its own net
 ROOMS = "dataset beton subsets train margins datamodels comparison predictions verification "
 ROOMS += "gradients proposals retrain proof mine removal report"
