@@ -27,7 +27,7 @@ from modeldiff.dataset import Dataset, Images
 from modeldiff.planning import gradient_cost
 from modeldiff.study import Study
 from modeldiff.study.proof_section import INFLUENCE_KINDS
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 REPOSITORY = Path(__file__).parents[1]
 CLASSES = tuple("0123456789")

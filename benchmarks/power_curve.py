@@ -40,8 +40,9 @@ from modeldiff.attribution.gradients import influences
 from modeldiff.datamodels import fit
 from modeldiff.dataset import Images, as_float
 from modeldiff.proof import of_difference
-from modeldiff.training import Member, building, engine, train
+from modeldiff.training import Member, building, train
 from modeldiff.training.augment import preprocess
+from modeldiff.training.trained_models import TrainedModels
 
 ROWS = Path(__file__).parents[1] / "docs" / "power.jsonl"
 CASES = [("watermark", 12), ("watermark", 48), ("photos, watermark", 12)]
@@ -173,7 +174,7 @@ def by_gradients(case: Case, seed: int) -> Iterator[Attributions]:
         yield Attributions("TRAK (traker)", models, theirs, seconds["theirs"])
 
 
-def our_scores(case: Case, trained: engine.TrainedModels) -> dict[str, np.ndarray]:
+def our_scores(case: Case, trained: TrainedModels) -> dict[str, np.ndarray]:
     """Mean influences, both kinds: [targets x train]."""
     influence, predictive = [], []
     for part in influences(trained, case.train, targets_of(case)):
@@ -183,7 +184,7 @@ def our_scores(case: Case, trained: engine.TrainedModels) -> dict[str, np.ndarra
     return {"influence": np.mean(influence, 0), "predictive": np.mean(predictive, 0)}
 
 
-def traker_scores(case: Case, name: str, trained: engine.TrainedModels) -> np.ndarray:
+def traker_scores(case: Case, name: str, trained: TrainedModels) -> np.ndarray:
     """TRAK scores by its own package: [targets x train]."""
     algorithm = case.algorithm(name)
     states = []

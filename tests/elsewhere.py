@@ -24,7 +24,8 @@ from torch.utils.backend_registration import (
 )
 
 from modeldiff.datamodels import multiplicative_weights, regression
-from modeldiff.training import augment, engine
+from modeldiff.training import augment, trained_models
+from modeldiff.training.trained_models import TrainedModels
 
 DEVICE = "elsewhere:0"
 aten = torch.ops.aten
@@ -111,10 +112,10 @@ def install() -> None:
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     torch.cuda.current_device = lambda: 0
     torch.cuda.default_generators = (torch.default_generator,)
-    engine.PREDICT["elsewhere"] = regression.TARGET_BLOCK["elsewhere"] = 2**20
+    trained_models.PREDICT["elsewhere"] = regression.TARGET_BLOCK["elsewhere"] = 2**20
     multiplicative_weights.TOGETHER["elsewhere"] = 2**20
     # Inference mode does not take tensors of Python's; torch.tensor passes by every mode.
-    engine.TrainedModels.logits = torch.no_grad()(engine.TrainedModels.logits.__wrapped__)
+    TrainedModels.logits = torch.no_grad()(TrainedModels.logits.__wrapped__)
     augment.per_channel = lambda values, device: torch.tensor(values).to(device).view(1, -1, 1, 1)
 
 

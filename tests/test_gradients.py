@@ -14,9 +14,9 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import Images
 from modeldiff.study.components import Component
 from modeldiff.training import engine
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.models import MODELS
 from modeldiff.training.nets import tensors
+from modeldiff.training.trained_models import TrainedModels
 
 
 class Line(nn.Module):

@@ -18,7 +18,7 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import as_float
 from modeldiff.study import Algorithm, Study
 from modeldiff.study.components import Component
-from modeldiff.training import Member, engine, nets, train, train_shard
+from modeldiff.training import Member, engine, nets, train, train_shard, trained_models
 from modeldiff.training.models import MODELS
 
 
@@ -270,7 +270,7 @@ def test_a_single_model_that_does_not_fit_is_one_line(study, data, tmp_path, mon
 def test_images_are_predicted_some_at_a_time(recipe, data, monkeypatch):
     (group,) = train(recipe, data.train, 10, members(2), width=2)
     at_once = group.logits(data.test.images)
-    monkeypatch.setitem(engine.PREDICT, "cpu", 64 * 2 * 100)
+    monkeypatch.setitem(trained_models.PREDICT, "cpu", 64 * 2 * 100)
     torch.testing.assert_close(group.logits(data.test.images), at_once, atol=1e-5, rtol=0)
 
 

@@ -16,9 +16,9 @@ from modeldiff.core.errors import UserError, described
 from modeldiff.dataset import Dataset
 from modeldiff.study import Algorithm, user_code
 from modeldiff.training import contract
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.loaders import to_float
 from modeldiff.training.nets import tensors
+from modeldiff.training.trained_models import TrainedModels
 
 
 @dataclass(frozen=True)

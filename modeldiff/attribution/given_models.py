@@ -11,9 +11,9 @@ from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.training import building
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.nets import tensors
 from modeldiff.training.shard import failure, margin
+from modeldiff.training.trained_models import TrainedModels
 
 State = dict[str, torch.Tensor]
 

@@ -22,9 +22,9 @@ from modeldiff.core import rng
 from modeldiff.dataset import Images
 from modeldiff.study import user_code
 from modeldiff.training.augment import prepare
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.loaders import to_float
 from modeldiff.training.shard import margin
+from modeldiff.training.trained_models import TrainedModels
 
 FEATURES = 2**28  # values kept of the training examples' gradients: 1 GiB
 AT_ONCE = 2**25  # values of gradients computed at a time

@@ -12,8 +12,8 @@ from modeldiff.automata import Comparison
 from modeldiff.baselines import sequence_automata
 from modeldiff.core import rng
 from modeldiff.dataset import Images
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.features import features
+from modeldiff.training.trained_models import TrainedModels
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from modeldiff import automata
 from modeldiff.automata.dfa import Word
 from modeldiff.automata.words import Oracle
 from modeldiff.study.symbols import coded
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 MODELS = 10  # of either recipe
 LIMIT = 5000  # words that a model is asked for its automaton

@@ -8,7 +8,7 @@ import numpy as np
 from modeldiff.mining.feature import RECOGNISED, Feature
 from modeldiff.mining.sides import Side
 from modeldiff.proof.effect import Effect
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 from modeldiff.verification.effects import half_width
 
 LEVEL = 0.05  # of everything that is proved of a pair together

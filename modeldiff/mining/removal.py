@@ -25,6 +25,7 @@ from modeldiff.training import engine
 from modeldiff.training.checkpoint import finish, resumable
 from modeldiff.training.fit import Member
 from modeldiff.training.shard import forgotten, seen
+from modeldiff.training.trained_models import TrainedModels
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
@@ -135,7 +136,7 @@ def _moved(
     pair: Pair,
     data: Dataset,
     direction: MinedDirection,
-    trained: engine.TrainedModels,
+    trained: TrainedModels,
 ) -> np.ndarray:
     """How the features that are found move p(class), feature by feature: float32 [models x (KINDS x
     PROVING)]; NaN beyond the images and features there are, and of models that diverged.

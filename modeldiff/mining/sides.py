@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from modeldiff.mining.feature import Feature
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 AT_ONCE = 2**20  # values of images that models are shown at a time
 

@@ -26,7 +26,7 @@ from modeldiff.training.shard import load_full
 
 if TYPE_CHECKING:
     from modeldiff.study import Study
-    from modeldiff.training.engine import TrainedModels
+    from modeldiff.training.trained_models import TrainedModels
 
 Pair = tuple[str, str]
 SHOWN = 4  # images of a direction that heat maps are kept of, and images to show a feature on

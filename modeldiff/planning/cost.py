@@ -25,7 +25,7 @@ from modeldiff.planning import gradient_cost, other_ways
 from modeldiff.study import Study, stages
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 MOST_MODELS = 2000  # that regression and comparison are measured on
 MOST_TARGETS = 1000

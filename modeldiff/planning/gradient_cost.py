@@ -10,7 +10,7 @@ from modeldiff.attribution.gradients import MarginGradients
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study
 from modeldiff.study.proof_section import INFLUENCE_KINDS
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 EXAMPLES = 64  # whose gradients are measured
 SIDE = 1024  # of the matrices whose product is measured

@@ -21,7 +21,7 @@ from modeldiff.dataset import Dataset, Images
 from modeldiff.exchange import FEWEST, named
 from modeldiff.study import Study, user_code
 from modeldiff.training import building
-from modeldiff.training.engine import TrainedModels
+from modeldiff.training.trained_models import TrainedModels
 
 MEASURED = (1, 2, 5)  # models of each of the two recipes
 ENOUGH = 1.0  # seconds: where fewer models take so long, no more are measured

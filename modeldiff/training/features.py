@@ -8,8 +8,8 @@ from torch.func import functional_call, vmap
 from modeldiff.core.errors import UserError
 from modeldiff.study import user_code
 from modeldiff.training.augment import prepare
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.linear_layers import noted_inputs
+from modeldiff.training.trained_models import TrainedModels
 
 
 @torch.inference_mode()

@@ -19,11 +19,11 @@ from modeldiff.study import Algorithm, Study, user_code
 from modeldiff.training import building, engine
 from modeldiff.training.augment import prepare
 from modeldiff.training.checkpoint import JobCheckpoint, finish, resumable
-from modeldiff.training.engine import TrainedModels
 from modeldiff.training.estimators import EstimatorModule
 from modeldiff.training.fit import Member
 from modeldiff.training.loaders import to_float
 from modeldiff.training.nets import tensors
+from modeldiff.training.trained_models import TrainedModels
 
 
 def margin(logits: Tensor, labels: Tensor, kind: str) -> Tensor:

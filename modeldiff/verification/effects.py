@@ -24,7 +24,7 @@ from modeldiff.study import Study, kinds, stages
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from modeldiff.training.engine import TrainedModels
+    from modeldiff.training.trained_models import TrainedModels
 
 MEASURES = ("softmax", "argmax")
 OVER = ("both", "models", "images")
