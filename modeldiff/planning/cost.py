@@ -23,6 +23,7 @@ from modeldiff.jobs import sharding
 from modeldiff.mining import budget
 from modeldiff.planning import gradient_cost, other_ways
 from modeldiff.study import Study, stages
+from modeldiff.study.on_data import on_data
 from modeldiff.study.stages import STAGES
 from modeldiff.training import calibration
 from modeldiff.training.trained_models import TrainedModels
@@ -42,7 +43,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
-        study = study.on(data.columns, data.alphabet)
+        study = on_data(study, data.columns, data.alphabet)
         start = started + reading
         algorithms: dict[str, dict[str, Any]] = {}
         for algorithm in study.trained:

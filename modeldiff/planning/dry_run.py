@@ -21,6 +21,7 @@ from modeldiff.study import Algorithm, Study, kinds, user_code
 from modeldiff.study.columns import Column
 from modeldiff.study.estimators import is_estimator
 from modeldiff.study.kinds import IMAGE
+from modeldiff.study.on_data import on_data
 from modeldiff.training import building, contract, engine
 from modeldiff.training.augment import preprocess
 from modeldiff.training.fit import Member
@@ -50,7 +51,7 @@ def run(study: Study) -> Iterator[str]:
     Training steps are the same as in real training, but on the CPU if there is no GPU.
     """
     sample = _sample(study)
-    study = study.on(sample.columns, sample.alphabet)
+    study = on_data(study, sample.columns, sample.alphabet)
     what = "of its images" if sample.real else "of noise, as large as its images"
     yield f"  tried on    {len(sample.train.labels)} examples {sample.kind.said(what)}"
     for name, algorithm in study.algorithms.items():

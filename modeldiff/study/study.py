@@ -12,9 +12,8 @@ from pydantic import ValidationError
 
 from modeldiff.core import artifacts
 from modeldiff.core.errors import UserError
-from modeldiff.study import columns, fingerprints, inputs, keys, symbols, validation
+from modeldiff.study import fingerprints, inputs, keys, validation
 from modeldiff.study.baselines_section import Baselines
-from modeldiff.study.columns import Column
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
@@ -149,42 +148,6 @@ class Study:
         """
         for path, what in validation.against_data(self.config, n_train, n_test, classes, kind):
             raise UserError(f"study {self.name}: {validation.dotted(path)}: {what}")
-
-    def on(self, table: Sequence[Column], alphabet: Sequence[str] = ()) -> "Study":
-        """The study on a table of these columns, or sequences of these symbols, which parts of the
-        config name; else as it is.
-        """
-        if alphabet:
-            return self._on_sequences(alphabet)
-        if not table:
-            return self
-        algorithms = {}
-        for name, entry in self.algorithms.items():
-            at = f"algorithms.{name}.preprocess"
-            steps = columns.completed_steps(entry.preprocess, table, at)
-            algorithms[name] = replace(entry, preprocess=steps)
-        transformations = {}
-        for name, shown in self.transformations.items():
-            at = f"verification.transformations.{name}.column"
-            part = columns.completed_feature(shown.part, table, at)
-            transformations[name] = replace(shown, part=part)
-        plant = self.plant
-        if plant is not None:
-            at = "dataset.plant.options.column"
-            plant = replace(plant, feature=columns.completed_feature(plant.feature, table, at))
-        return replace(self, algorithms=algorithms, transformations=transformations, plant=plant)
-
-    def _on_sequences(self, alphabet: Sequence[str]) -> "Study":
-        transformations = {}
-        for name, shown in self.transformations.items():
-            at = f"verification.transformations.{name}.symbols"
-            part = symbols.completed_feature(shown.part, alphabet, at)
-            transformations[name] = replace(shown, part=part)
-        plant = self.plant
-        if plant is not None:
-            at = "dataset.plant.options.symbols"
-            plant = replace(plant, feature=symbols.completed_feature(plant.feature, alphabet, at))
-        return replace(self, transformations=transformations, plant=plant)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Is this config a study? Every mistake gives one line: file, key, what would be right."""
 
 import copy
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from modeldiff.study import (
     limits,
     mistakes,
     presets,
+    proving,
     sizes,
 )
 from modeldiff.study.config_file import KeyPath
@@ -122,7 +122,7 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
     yield from _pairs(config["comparison"]["pairs"], algorithms)
     yield from given_scores.impossible(config)
     if "proof" in config:
-        yield from _proof(config["proof"], config["comparison"]["directions"])
+        yield from proving.of_proof(config["proof"], config["comparison"]["directions"])
     yield from _subsets(config)
     yield from limits.exceeded(config)
 
@@ -160,8 +160,8 @@ def _impossible(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str | User
         what = f"is {tried}; must be at most `models`, {full}: candidates train none of their own"
         yield ("verification", "candidates"), what
 
-    yield from _mine(config)
-    yield from _baselines(config.get("baselines", {}))
+    yield from proving.of_mining(config)
+    yield from proving.of_baselines(config.get("baselines", {}))
 
     yield from columns.contradicted(config["dataset"])
     kind = kinds.of_source(config["dataset"]["name"])
@@ -234,60 +234,6 @@ def _pairs(pairs: Sequence[Sequence[str]], algorithms: Mapping[str, Any]) -> Ite
         if frozenset(pair) in seen:
             yield ("comparison", "pairs", i), f"{pair[0]} and {pair[1]} stand there already"
         seen.add(frozenset(pair))
-
-
-def _proof(proof: Mapping[str, Any], directions: int) -> Iterator[tuple[KeyPath, str]]:
-    """Groups that the user names, directions, and rounds enough to see how large a proved group is.
-
-    directions: those that the comparison finds.
-    """
-    if proof["directions"] > directions:
-        most = f"must be at most `comparison.directions`, {directions}"
-        yield ("proof", "directions"), f"is {proof['directions']}; {most}"
-    if not (proof["proposals"] or proof["directions"] or proof.get("groups")):
-        yield ("proof", "proposals"), "is 0, and there are no `directions` and no `groups` to prove"
-    for name, file in proof.get("groups", {}).items():
-        if not os.path.isfile(file):
-            yield (
-                ("proof", "groups", name),
-                f"is {shown(file)}, which is no file here; must be there",
-            )
-    if proof.get("removal") and proof["rounds"] == 1:
-        what = "is 1, but `removal` asks how large the groups are that a first round proves"
-        yield ("proof", "rounds"), f"{what}; must be 2 or more"
-
-
-def _baselines(baselines: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """What is known of the images, which rules are made of."""
-    file = baselines.get("metadata")
-    if file is None:
-        return
-    if not os.path.isfile(file):
-        what = f"is {shown(file)}, which is no file here; must be there"
-        yield ("baselines", "metadata"), what
-    if "jst" not in baselines["methods"]:
-        yield ("baselines", "metadata"), "is used by `jst` alone; add it to `methods`, or remove it"
-
-
-def _mine(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Features are looked for behind proved differences, and proved on models of their own."""
-    verification = config["verification"]
-    if "mine" not in verification:
-        return
-    at = ("verification", "mine")
-    if "proof" not in config:
-        what = "looks for features behind proved differences, but there is no `proof`"
-        yield at, f"{what}; `proof: {{}}` would prove some"
-        return
-    finding = verification["mine"]["models"]
-    proposing = config["proof"]["proposers"]
-    if finding < proposing:
-        what = f"is {finding}, but {proposing} models propose (`proof.proposers`)"
-        yield (*at, "models"), f"{what}, which may not prove; must be at least that"
-    if verification["models"] < finding + given_scores.FEWEST_PROVING:
-        what = f"is {finding} of {verification['models']} models trained on all data"
-        must = f"must leave {given_scores.FEWEST_PROVING} or more to prove on"
-        yield (*at, "models"), f"{what} (`verification.models`); {must}"
 
 
 def _subsets(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
