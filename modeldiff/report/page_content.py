@@ -7,7 +7,7 @@ import numpy as np
 from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
 from modeldiff.proof import Proposal
-from modeldiff.report import charts, histograms, predictions
+from modeldiff.report import charts, histograms, map_chart, predictions
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells, class_names
 from modeldiff.report.pairs import Pair, Way
@@ -307,7 +307,7 @@ def _charts(results: Results) -> dict[str, Any]:
         if pair.class_map is not None:
             found = cells(pair.class_map, results.data.classes)
             classes = class_names(pair.class_map, results.data.classes)
-            drawn[f"map-{p}"] = charts.class_map(found, classes, results.data.kind)
+            drawn[f"map-{p}"] = map_chart.class_map(found, classes, results.data.kind)
         for i, proved in enumerate(pair.proofs):
             drawn[f"proof-{p}-{i}"] = charts.proof(proved)
         for t in dict.fromkeys(pair.effects["transformation"]):

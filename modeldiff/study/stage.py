@@ -110,3 +110,27 @@ def sides(pairs: Iterable[Names]) -> list[Names]:
 def by_name(*files: str) -> dict[str, Sequence[str]]:
     """Inputs of one file each, which a rule calls by the file's own name."""
     return {file: (file,) for file in files}
+
+
+def retrained(study: "Study") -> list[Names]:
+    """Of each pair, each of its algorithms in each round."""
+    found: list[Names] = []
+    for a, b in study.proved:
+        for name in (a, b):
+            found += [(a, b, name, number) for number in study.proof.round_names]
+    return found
+
+
+def has_prior(study: "Study") -> bool:
+    """Whether fits shrink towards what gradients say, and read it."""
+    return bool(study.datamodels.prior)
+
+
+def proposes_by_gradients(study: "Study") -> bool:
+    """Whether gradients propose, and not only the comparison and the user."""
+    return study.proof.proposals > 0
+
+
+def proves_directions(study: "Study") -> bool:
+    """Whether what the comparison finds is to be proved by retraining, too."""
+    return study.proof.directions > 0

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldiff.study import keys
-from modeldiff.study.stage import PER, Names, Stage, by_name, each, sides
+from modeldiff.study.stage import (
+    PER,
+    Stage,
+    by_name,
+    each,
+    has_prior,
+    proposes_by_gradients,
+    proves_directions,
+    retrained,
+    sides,
+)
 
 if TYPE_CHECKING:
-    from modeldiff.study.study import Study
+    pass
 
 STUDY = "study.json"  # the checked study, which every command reads and no stage makes
 
@@ -22,30 +32,6 @@ STUDY = "study.json"  # the checked study, which every command reads and no stag
 WEIGHTS = "weights"
 
 IMAGES = by_name("train", "test", "dataset")  # the prepared data set, whole
-
-
-def _retrained(study: "Study") -> list[Names]:
-    """Of each pair, each of its algorithms in each round."""
-    found: list[Names] = []
-    for a, b in study.proved:
-        for name in (a, b):
-            found += [(a, b, name, number) for number in study.proof.round_names]
-    return found
-
-
-def _has_prior(study: "Study") -> bool:
-    """Whether fits shrink towards what gradients say, and read it."""
-    return bool(study.datamodels.prior)
-
-
-def _proposes_by_gradients(study: "Study") -> bool:
-    """Whether gradients propose, and not only the comparison and the user."""
-    return study.proof.proposals > 0
-
-
-def _proves_directions(study: "Study") -> bool:
-    """Whether what the comparison finds is to be proved by retraining, too."""
-    return study.proof.directions > 0
 
 
 _TABLE = (
@@ -150,7 +136,7 @@ _TABLE = (
         of=lambda study: each(study.fitted),
         files={"fits": "{algorithm}/fits/{part}-of-{parts}.npz"},
         inputs=by_name("dataset", "masks", "margins", "grams", "gradients"),
-        only_if={"gradients": _has_prior},
+        only_if={"gradients": has_prior},
         share_of="datamodels",
     ),
     Stage(
@@ -159,7 +145,7 @@ _TABLE = (
         of=lambda study: each(study.fitted),
         files={"datamodels": "{algorithm}/datamodels.npz", "lds": "{algorithm}/lds.npz"},
         inputs=by_name("dataset", "masks", "margins", "fits", "gradients"),
-        only_if={"gradients": _has_prior},
+        only_if={"gradients": has_prior},
         settings=keys.datamodels,
         settings_of=["margins", "gradients"],
         version=2,
@@ -241,7 +227,7 @@ _TABLE = (
         of=lambda study: study.proved,
         files={"proposals": "{a}-vs-{b}/proposals.npz"},
         inputs=IMAGES | by_name("gradients", "comparison"),
-        only_if={"comparison": _proves_directions, "gradients": _proposes_by_gradients},
+        only_if={"comparison": proves_directions, "gradients": proposes_by_gradients},
         settings=keys.proposals,
         settings_of=["gradients", "comparison"],
         traced=True,
@@ -249,7 +235,7 @@ _TABLE = (
     Stage(
         name="retraining",
         per="retrained",
-        of=_retrained,
+        of=retrained,
         files={"retrained": "{a}-vs-{b}/retrained/{round}/{algorithm}/{first}-{stop}.npy"},
         inputs=IMAGES | by_name("beton", "proposals", "look"),
         settings=keys.retraining,
