@@ -139,20 +139,28 @@ class Waterbirds(DatasetKeys):
 TestShare = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Table(DatasetKeys):
+class ExampleFiles(DatasetKeys):
+    """Files of examples: one that is split, or one each for training and tests."""
+
+    path: FilePath | Absent = Field(
+        default=None,
+        description="A file of examples, of which a random share is for tests; or `train` and "
+        "`test`, a file each.",
+    )
+    train: FilePath | Absent = Field(default=None, description="A file of training examples.")
+    test: FilePath | Absent = Field(default=None, description="A file of test examples.")
+    test_share: TestShare = Field(
+        default=0.25, description="Share of the examples of `path` that is for tests."
+    )
+
+
+class Table(ExampleFiles):
     """Rows of CSV or Parquet files."""
 
     name: Literal["table"]
-    path: FilePath | Absent = Field(
-        default=None,
-        description="A file of rows, .csv or .parquet, of which a random share is for tests; or "
-        "`train` and `test`, a file each.",
-    )
-    train: FilePath | Absent = Field(default=None, description="A file of training rows.")
-    test: FilePath | Absent = Field(default=None, description="A file of test rows.")
-    label: str = Field(description="The column of labels; classes are its values, in their order.")
-    test_share: TestShare = Field(
-        default=0.25, description="Share of the rows of `path` that is for tests."
+    label: str = Field(
+        description="The column of labels of the files, .csv or .parquet; classes are its values, "
+        "in their order."
     )
 
 
@@ -166,47 +174,33 @@ class SklearnTable(DatasetKeys):
     )
 
 
-class Texts(DatasetKeys):
+class Texts(ExampleFiles):
     """Texts of JSON Lines files."""
 
     name: Literal["texts"]
-    path: FilePath | Absent = Field(
-        default=None,
-        description="A file with an object on each line, such as {text: ..., label: ...}, of which "
-        "a random share is for tests; or `train` and `test`, a file each.",
+    text: str = Field(
+        default="text",
+        description="The key of the text, in an object on each line: {text: ..., label: ...}.",
     )
-    train: FilePath | Absent = Field(default=None, description="A file of training texts.")
-    test: FilePath | Absent = Field(default=None, description="A file of test texts.")
-    text: str = Field(default="text", description="The key of the text.")
     label: str = Field(default="label", description="The key of the label.")
     length: Annotated[int, Field(ge=1, le=65_536)] = Field(
         default=256, description="Bytes that are kept of a text."
     )
-    test_share: TestShare = Field(
-        default=0.25, description="Share of the texts of `path` that is for tests."
-    )
 
 
-class Sequences(DatasetKeys):
+class Sequences(ExampleFiles):
     """Sequences of symbols of JSON Lines files."""
 
     name: Literal["sequences"]
-    path: FilePath | Absent = Field(
-        default=None,
-        description="A file with an object on each line, such as {sequence: 0110, label: ...} or "
-        "{sequence: [open, read], label: ...}, of which a random share is for tests; or `train` "
-        "and `test`, a file each.",
+    sequence: str = Field(
+        default="sequence",
+        description="The key of the sequence, in an object on each line: {sequence: 0110, label: "
+        "...} or {sequence: [open, read], label: ...}.",
     )
-    train: FilePath | Absent = Field(default=None, description="A file of training sequences.")
-    test: FilePath | Absent = Field(default=None, description="A file of test sequences.")
-    sequence: str = Field(default="sequence", description="The key of the sequence.")
     label: str = Field(default="label", description="The key of the label.")
     length: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
         default=None,
         description="Symbols that are kept of a sequence; null keeps as many as the longest has.",
-    )
-    test_share: TestShare = Field(
-        default=0.25, description="Share of the sequences of `path` that is for tests."
     )
 
 
