@@ -11,6 +11,7 @@ from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import UserError
 from modeldiff.study import Study
 from modeldiff.study.components import Component
+from modeldiff.study.on_data import on_data
 from modeldiff.training import Member, engine, shard
 from modeldiff.training.estimators import SEEDS, EstimatorModule, logits
 
@@ -90,7 +91,7 @@ def test_models_on_all_data_are_kept_as_seeds_and_fitted_again(prepared, tmp_pat
 
 def test_a_pipeline_is_configured_from_its_parts(prepared):
     _, data = prepared
-    study = Study.load(config(a=PIPELINE)).on(data.columns)
+    study = on_data(Study.load(config(a=PIPELINE)), data.columns, data.alphabet)
     member = Member(identity=(0,), examples=np.arange(300))
     (trained,) = fitted(study, "a", data, [member])
     steps = trained.module.fitted[rng.seed("estimator", 0)].named_steps
