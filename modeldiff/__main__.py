@@ -5,7 +5,7 @@ import gc
 
 from modeldiff.cli import main
 
-# As it ends, Python looks for garbage among all that was imported: .3 CPU seconds where that is torch.
+# Python ends with a look for garbage among all that was imported: .4 CPU seconds if that is torch.
 atexit.register(gc.freeze)
 
 if __name__ == "__main__":

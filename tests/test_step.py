@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from modeldiff.study.components import Component
 from modeldiff.training import Member, engine, optim, train
 from modeldiff.training import step as steps
+from modeldiff.training.light_optimizers import AdamW
 
 
 class Again:
@@ -59,7 +61,7 @@ def learn(made, weights, steps):
     ("name", "options"),
     [*OPTIMIZERS.items(), ("sgd", OPTIMIZERS["sgd"] | {"momentum": 0.0, "nesterov": False})],
 )
-def test_fused_optimizers_are_those_of_torch(name, options):
+def test_light_optimizers_are_those_of_torch(name, options):
     start = torch.arange(12.0).reshape(3, 4)
     trained = []
     for scaled in (False, True):
@@ -76,6 +78,15 @@ def test_fused_optimizers_are_those_of_torch(name, options):
         trained.append(weights.detach())
     assert torch.equal(*trained)
     assert not torch.equal(trained[0], start)
+
+
+def test_without_decay_the_light_one_is_torchs_adam():
+    trained = []
+    for make in (torch.optim.Adam, partial(AdamW, weight_decay=0, fused=None)):
+        weights = torch.arange(12.0).reshape(3, 4).requires_grad_()
+        learn(make([weights], lr=0.1), weights, range(8))
+        trained.append(weights.detach())
+    assert torch.equal(*trained)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

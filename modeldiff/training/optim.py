@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from modeldiff.study.components import Component
-from modeldiff.training.fused import AdamW, Fused, Sgd
+from modeldiff.training.light_optimizers import AdamW, LightOptimizer, Sgd
 
 
 def optimizer(
     part: Component, parameters: list[Tensor], *, scaled: bool = False, recorded: bool = False
-) -> torch.optim.Optimizer | Fused:
+) -> torch.optim.Optimizer | LightOptimizer:
     """The optimizer a config names. Only element-wise ones: they also train stacked models.
 
     scaled: its gradients will be of a loss that was scaled up, which only `torch.optim` undoes.

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from modeldiff.study import Algorithm, user_code
 from modeldiff.training import augment, optim
-from modeldiff.training.fused import Fused
+from modeldiff.training.light_optimizers import LightOptimizer
 from modeldiff.training.nets import Net
 
 FIRST = 3  # steps of each size that are run as they are: the optimizer makes its tensors in them
@@ -35,7 +35,7 @@ class Step:
         self.optimizer = self._optimizer()
         self.peak: float = self.optimizer.param_groups[0]["lr"]
 
-    def _optimizer(self) -> torch.optim.Optimizer | Fused:
+    def _optimizer(self) -> torch.optim.Optimizer | LightOptimizer:
         assert self.algorithm.optimizer is not None
         scaled = self.scaler.is_enabled()
         return optim.optimizer(self.algorithm.optimizer, self.net.parameters, scaled=scaled)
@@ -73,7 +73,7 @@ class Step:
             )
             # The mean over a model's batch, the sum over models: no gradient crosses models.
             self.scaler.scale(losses.sum() / labels.shape[1]).backward()
-        if isinstance(self.optimizer, Fused):
+        if isinstance(self.optimizer, LightOptimizer):
             self.optimizer.step()
         else:
             self.scaler.step(self.optimizer)
@@ -128,7 +128,7 @@ class RecordedStep(Step):
         self.batches: dict[int, tuple[Tensor, ...]] = {}
         self.recordings: dict[int, Callable[[], None]] = {}
 
-    def _optimizer(self) -> torch.optim.Optimizer | Fused:
+    def _optimizer(self) -> torch.optim.Optimizer | LightOptimizer:
         assert self.algorithm.optimizer is not None
         return optim.optimizer(self.algorithm.optimizer, self.net.parameters, recorded=True)
 

@@ -1,4 +1,4 @@
-"""SGD and AdamW by torch's fused kernels: `torch.optim` without torch's compiler.
+"""SGD and AdamW: `torch.optim` without torch's compiler.
 
 The first optimizer of `torch.optim` that a process makes imports `torch._dynamo`, 1.1 CPU seconds
 in each job that trains. The functions that its classes call do not. The weights are the same, bit
@@ -13,7 +13,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 
-class Fused:
+class LightOptimizer:
     """Parameters, and the tensors that an optimizer keeps of each; as much of a
     `torch.optim.Optimizer` as training asks for.
     """
@@ -53,8 +53,8 @@ class Fused:
             self.state[i] = {name: value.to(parameter.device) for name, value in kept.items()}
 
 
-class Sgd(Fused):
-    """`torch.optim.SGD`."""
+class Sgd(LightOptimizer):
+    """`torch.optim.SGD(fused=True)`."""
 
     def __init__(
         self,
@@ -90,18 +90,29 @@ class Sgd(Fused):
                 state["momentum_buffer"] = average
 
 
-class AdamW(Fused):
-    """`torch.optim.AdamW`."""
+class AdamW(LightOptimizer):
+    """`torch.optim.AdamW`; `torch.optim.Adam` if weights do not decay.
 
-    def __init__(self, parameters: list[Tensor], lr: float, weight_decay: float = 0.01):
+    fused: by the kernel that passes over the weights once; None: as torch does by default, which
+    rounds otherwise.
+    """
+
+    def __init__(
+        self,
+        parameters: list[Tensor],
+        lr: float,
+        weight_decay: float = 0.01,
+        fused: bool | None = True,
+    ):
         super().__init__(parameters, lr, weight_decay)
+        self.fused = fused
 
     def _update(
         self, parameters: list[Tensor], gradients: list[Any], states: list[dict[str, Tensor]]
     ) -> None:
         for parameter, state in zip(parameters, states, strict=True):
             if not state:
-                state["step"] = torch.zeros((), device=parameter.device)
+                state["step"] = torch.zeros((), device=parameter.device if self.fused else "cpu")
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
         adamw(
@@ -111,7 +122,7 @@ class AdamW(Fused):
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            fused=True,
+            fused=self.fused,
             lr=self.param_groups[0]["lr"],
             weight_decay=self.weight_decay,
             beta1=0.9,
