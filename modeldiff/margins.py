@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
 
 from modeldiff import dataset
 from modeldiff.core import arguments, artifacts
@@ -123,6 +122,8 @@ def far_below(shares: np.ndarray, n_targets: int) -> dict[int, str]:
     model changes, and is at least what drawing the targets alone would give. Shares are those of
     Agresti & Coull (1998), never 0 or 1.
     """
+    from scipy.special import expit, logit
+
     arguments.whole("n_targets", n_targets, 1)
     if getattr(shares, "ndim", 0) != 1 or shares.dtype.kind != "f":
         raise UserError(f"shares: are {described(shares)}; must be float [models]")

@@ -17,6 +17,12 @@ if workflow.is_main_process:
         print(f"modeldiff: {line}", file=sys.stderr)
 
 
+# Which jobs start first where several could: those of proofs, a long chain of short jobs, then what
+# leads to the comparison. All else is needed by the report alone, and fills the gaps.
+PROOF_FIRST = 2
+COMPARISON_NEXT = 1
+
+
 wildcard_constraints:
     algorithm="|".join(map(re.escape, study.names)),
     a="|".join(map(re.escape, study.names)),

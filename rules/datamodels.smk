@@ -8,6 +8,7 @@ rule grams:
         log_of("grams"),
     benchmark:
         benchmark_of("grams")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -34,6 +35,7 @@ rule fit:
         log_of("fit"),
     benchmark:
         benchmark_of("fit")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: 2
@@ -63,6 +65,7 @@ rule datamodels:
         log_of("datamodels"),
     benchmark:
         benchmark_of("datamodels")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: 2

@@ -7,6 +7,7 @@ rule margins:
         log_of("margins"),
     benchmark:
         benchmark_of("margins")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: 1

@@ -7,6 +7,7 @@ rule mine:
         log_of("mined"),
     benchmark:
         benchmark_of("mined")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads
@@ -35,6 +36,7 @@ rule removal:
         log_of("removal"),
     benchmark:
         benchmark_of("removal")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads

@@ -7,6 +7,7 @@ rule gradients:
         log_of("gradients"),
     benchmark:
         benchmark_of("gradients")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads
@@ -34,6 +35,7 @@ rule proposals:
         log_of("proposals"),
     benchmark:
         benchmark_of("proposals")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -62,6 +64,7 @@ rule retrain:
         log_of("retraining"),
     benchmark:
         benchmark_of("retraining")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads
@@ -94,6 +97,7 @@ rule look:
         log_of("looks"),
     benchmark:
         benchmark_of("looks")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: 1
@@ -121,6 +125,7 @@ rule proof:
         log_of("proof"),
     benchmark:
         benchmark_of("proof")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: 1

@@ -7,6 +7,7 @@ rule subsets:
         log_of("subsets"),
     benchmark:
         benchmark_of("subsets")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: 1

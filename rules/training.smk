@@ -35,6 +35,7 @@ rule train:
         log_of("training"),
     benchmark:
         benchmark_of("training")
+    priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads
@@ -64,6 +65,7 @@ rule train_full:
         log_of("full"),
     benchmark:
         benchmark_of("full")
+    priority: PROOF_FIRST
     conda:
         "../envs/modeldiff.yaml"
     threads: study.training.threads

@@ -68,7 +68,7 @@ def test_check_says_what_the_study_will_do_and_writes_nothing(call, repository, 
     assert "baselines   plain with masked: predictions, cka, ddv, jst, by 20 models of each" in said
     code, said, _ = call("check", repository / EMBEDDED, "--json")
     found = json.loads(said)
-    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 750, 10)
+    assert (found["subset"], found["models"], found["training_jobs"]) == (600, 750, 8)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -43,7 +43,7 @@ KEYS = {
         "mined/plain/masked": "300fdda5afbdaa81",
         "removal/plain/masked/plain": "a6ab76c19975e816",
         "baselines/plain/masked": "ec36e5aecb8ee4ff",
-        "report": "afbfa0e9ed0816d0",
+        "report": "d4f2653973ea8014",
     },
     "waterbirds-pretraining": {
         "dataset": "ecd76fd05870df86",

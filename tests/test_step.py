@@ -2,14 +2,16 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from modeldiff.study.components import Component
-from modeldiff.training import Member, engine, train
+from modeldiff.training import Member, engine, optim, train
 from modeldiff.training import step as steps
+from modeldiff.training.light_optimizers import AdamW
 
 
 class Again:
@@ -43,6 +45,48 @@ def logits(algorithm, data):
     members = [Member(("step", m), np.arange(m, 1200, 7)[:160]) for m in range(3)]
     groups = train(algorithm, data.train, 10, members, width=1)
     return torch.cat([group.logits(data.test.images) for group in groups])
+
+
+def learn(made, weights, steps):
+    """Some steps of an optimizer, at a learning rate that falls, on fixed examples."""
+    inputs = torch.linspace(-1, 1, 240).reshape(8, 10, 3)
+    for i in steps:
+        made.param_groups[0]["lr"] = 0.1 - 0.01 * i
+        made.zero_grad()
+        (inputs[i] @ weights).square().sum().backward()
+        made.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*OPTIMIZERS.items(), ("sgd", OPTIMIZERS["sgd"] | {"momentum": 0.0, "nesterov": False})],
+)
+def test_light_optimizers_are_those_of_torch(name, options):
+    start = torch.arange(12.0).reshape(3, 4)
+    trained = []
+    for scaled in (False, True):
+        weights = start.clone().requires_grad_()
+        parameters = [torch.ones(2, requires_grad=True), weights]  # the first has no gradient
+        made = optim.optimizer(Component(name, options), parameters, scaled=scaled)
+        assert isinstance(made, torch.optim.Optimizer) == scaled
+        learn(made, weights, range(4))
+        # A job that was cut short goes on, also one of an earlier version, which had torch's own.
+        again = optim.optimizer(Component(name, options), parameters)
+        again.load_state_dict(made.state_dict())
+        learn(again, weights, range(4, 8))
+        assert torch.equal(parameters[0], torch.ones(2))
+        trained.append(weights.detach())
+    assert torch.equal(*trained)
+    assert not torch.equal(trained[0], start)
+
+
+def test_without_decay_the_light_one_is_torchs_adam():
+    trained = []
+    for make in (torch.optim.Adam, partial(AdamW, weight_decay=0, fused=None)):
+        weights = torch.arange(12.0).reshape(3, 4).requires_grad_()
+        learn(make([weights], lr=0.1), weights, range(8))
+        trained.append(weights.detach())
+    assert torch.equal(*trained)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -67,6 +67,30 @@ def test_planning_loads_neither_torch_nor_scipy_stats(module):
     assert ended.stdout == "set()\n", ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("program", "without"),
+    [
+        ("import modeldiff.cli", {"pandas", "scipy"}),
+        ("import modeldiff.proof.step", {"torch", "scipy.stats"}),
+        ("import modeldiff.verification.candidates", {"torch", "scipy.stats"}),
+        ("import modeldiff.datamodels.step, modeldiff.mining.step", {"scipy.stats"}),
+        # What trains: torch's compiler takes as long to import as torch.
+        (
+            "import torch; from modeldiff.training import Member, optim\n"
+            "from modeldiff.study.components import Component\n"
+            "weights = torch.ones(2, requires_grad=True)\n"
+            "sgd = optim.optimizer(Component('sgd', {'lr': 1, 'momentum': 0.9}), [weights])\n"
+            "sgd.zero_grad(); weights.sum().backward(); sgd.step()",
+            {"torch._dynamo"},
+        ),
+    ],
+)
+def test_jobs_import_no_more_than_they_need(program, without):
+    program += f"\nimport sys; print({without} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.stdout == "set()\n", ended.stderr
+
+
 def test_contributing_has_a_line_for_every_file(repository):
     package = repository / "modeldiff"
     table = (repository / "CONTRIBUTING.md").read_text()

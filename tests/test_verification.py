@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from modeldiff import verification
+from modeldiff.core import student
 from modeldiff.training import train_full
 
 
@@ -20,6 +21,13 @@ def test_intervals_are_students(over, axis):
     moved = planted()
     expected = stats.ttest_1samp(moved.mean(axis), 0).confidence_interval()
     assert verification.interval(moved, over) == pytest.approx(tuple(expected))
+
+
+def test_student_is_scipys():
+    freedom = np.array([1, 2, 7.3, 19, 300])
+    assert (student.ppf(0.975, freedom) == stats.t.ppf(0.975, freedom)).all()
+    assert (student.isf(0.003, freedom) == stats.t.isf(0.003, freedom)).all()
+    assert (student.sf(2.5, freedom) == stats.t.sf(2.5, freedom)).all()
 
 
 def test_over_both_the_squares_of_the_sources_add_up():

@@ -60,7 +60,7 @@ def proposals(
     wanted = 2 if study.proof.proposals else 0
     if len(gradients) != wanted:
         raise UserError(f"GRADIENTS: are {len(gradients)} files; must be {wanted}")
-    devices.claim(0, threads)
+    devices.limit_threads(threads)
     study, data = dataset.opened(study, manifest)
     step.write_proposals(study, pair, data, gradients, output, comparison=comparison)
 

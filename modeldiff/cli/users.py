@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 
 from modeldiff.cli.options import (
     FILE,
@@ -48,6 +47,8 @@ def new(name: str, output: Path | None, images: str | None, own: str | None) -> 
     Without --own, the study compares two recipes on images in folders, train/CLASS/* and
     test/CLASS/*. With it, data set, model and training function come from your own module.
     """
+    import jinja2
+
     if not re.search(LABEL, name):
         raise UserError(f"NAME: is {shown(name)}; must be {LABEL_MUST_BE}")
     if images is not None and not config_file.encodable(images):

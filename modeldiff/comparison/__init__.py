@@ -8,8 +8,9 @@ from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.class_map import ClassMap
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.residual import ROWS, compare, residual, scale, variance_along
-from modeldiff.comparison.result import DIRECTION_LEVEL, WAYS, Comparison, ends
+from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends
 from modeldiff.comparison.step import weights, write
+from modeldiff.study.stages import WAYS
 
 __all__ = [
     "DIRECTION_LEVEL",

@@ -12,13 +12,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from modeldiff.comparison.paired_ridge import Paired, Ridge
 
 AGREEMENT_LEVEL = 0.01  # of the test that anything differs; that of directions is separate
 PAIRED = 256  # models of a block of which all pairs are computed
-Z_CRITICAL = float(norm.ppf(0.975))  # of a 95% interval, in standard errors
+Z_CRITICAL = float(ndtri(0.975))  # of a 95% interval, in standard errors
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from modeldiff.comparison.jackknife import GROUPS, ratios
 from modeldiff.comparison.paired_ridge import Paired, Ridge, signs
@@ -27,7 +27,7 @@ SHOWN = 20  # classes that have rows and columns of their own
 OTHERS = -1  # stands for all other classes
 BLOCK = 256  # models of a block; all pairs of two blocks are computed at a time
 Groups = Mapping[str, tuple[np.ndarray, np.ndarray]]
-KNOWN = float(norm.ppf(0.975))  # standard deviations above 0 from which a square is no noise
+KNOWN = float(ndtri(0.975))  # standard deviations above 0 from which a square is no noise
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import t
 
 from modeldiff.comparison import significance
 from modeldiff.comparison.agreement import agreement
@@ -23,12 +22,12 @@ from modeldiff.comparison.paired_ridge import Paired, Ridge
 from modeldiff.comparison.residual import asymmetry
 from modeldiff.comparison.result import DIRECTION_LEVEL, Comparison, ends
 from modeldiff.comparison.rotation import quartimax
-from modeldiff.core import arguments
+from modeldiff.core import arguments, student
 from modeldiff.core.axes import oriented, principal_axes
 from modeldiff.core.errors import UserError, described
 
 FREEDOM = 2 * (GROUPS - 1)  # degrees of freedom of what is measured on both halves
-T_CRITICAL = t.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
+T_CRITICAL = student.ppf(0.975, FREEDOM)  # of a 95% interval, in standard errors
 
 
 def contrast(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from modeldiff.comparison.paired_ridge import Paired, Ridge
+from modeldiff.core import student
 
 GROUPS = 20  # of models, each left out in turn
 
@@ -104,7 +104,7 @@ def ratios(values: np.ndarray, covariance: np.ndarray, degrees: int) -> np.ndarr
     values: [2 x k]; covariance: [k x 2 x 2], estimated with `degrees` degrees of freedom. All NaN
     where the first value is not clearly different from 0: the interval is unbounded (Fieller 1954).
     """
-    critical = t.ppf(0.975, degrees) ** 2
+    critical = student.ppf(0.975, degrees) ** 2
     first, second = values
     # The ratios r at which (second - r first)^2 = critical * its variance.
     square = first**2 - critical * covariance[:, 0, 0]

@@ -9,7 +9,6 @@ from modeldiff.comparison.class_map import ClassMap
 from modeldiff.core import arguments
 from modeldiff.core.axes import oriented
 
-WAYS = ("a-minus-b", "b-minus-a")
 DIRECTION_LEVEL = 0.05  # of the family of all directions of a comparison
 
 

@@ -12,11 +12,12 @@ from modeldiff.comparison.class_map import Groups
 from modeldiff.comparison.contrast import contrast
 from modeldiff.comparison.power import Power, of_models
 from modeldiff.comparison.residual import compare
-from modeldiff.comparison.result import WAYS, Comparison, ends
+from modeldiff.comparison.result import Comparison, ends
 from modeldiff.comparison.significance import RANK
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact
 from modeldiff.datamodels import step as datamodels
+from modeldiff.study.stages import WAYS
 from modeldiff.subsets import Masks
 
 if TYPE_CHECKING:

@@ -24,13 +24,9 @@ def claim(gpu: int, threads: int) -> str:
     waits if there is none. A single GPU that Slurm has bound to the job is the job's.
     """
     import torch
-    from threadpoolctl import threadpool_limits
 
-    # torch's threads, and those of NumPy's products, which would take every core: by threadpoolctl
-    # where the library is loaded, by the environment where it comes later (SciPy's own copy).
     torch.set_num_threads(threads)
-    threadpool_limits(threads)
-    os.environ |= {f"{library}_NUM_THREADS": str(threads) for library in LIBRARIES}
+    limit_threads(threads)
     if not gpu:
         return "cpu"
     if not torch.cuda.is_available():
@@ -43,6 +39,18 @@ def claim(gpu: int, threads: int) -> str:
         folder = Path(tempfile.gettempdir()) / f"modeldiff-gpus-{os.getuid()}"
         torch.cuda.set_device(lease(names, folder))
     return "cuda"
+
+
+def limit_threads(threads: int) -> None:
+    """At most so many threads for NumPy's products, which would take every core. No torch.
+
+    By threadpoolctl where the library is loaded, by the environment where it comes later (SciPy's
+    own copy).
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    os.environ |= {f"{library}_NUM_THREADS": str(threads) for library in LIBRARIES}
 
 
 def lease(names: Sequence[str], folder: Path) -> int:

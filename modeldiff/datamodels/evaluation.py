@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
-from scipy.stats import t as student
+import pandas as pd
 
-from modeldiff.core import arguments
+from modeldiff.core import arguments, student
 from modeldiff.core.errors import UserError, described
 from modeldiff.datamodels.blocking import blocks
 from modeldiff.datamodels.model import Datamodels
@@ -100,8 +99,8 @@ def lds(datamodels: Datamodels, masks: Any, margins: np.ndarray) -> Lds:
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Rank correlation of each column of a with that of b; 0 where one of them is constant."""
-    a = rankdata(a, axis=0) - (len(a) + 1) / 2
-    b = rankdata(b, axis=0) - (len(b) + 1) / 2
+    a = pd.DataFrame(a).rank().to_numpy() - (len(a) + 1) / 2
+    b = pd.DataFrame(b).rank().to_numpy() - (len(b) + 1) / 2
     norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
     return (a * b).sum(axis=0) / np.where(norm > 0, norm, np.inf)
 

@@ -1,10 +1,13 @@
-"""Tables: files of rows with a column of labels, and scikit-learn's own."""
+"""Tables: files of rows with a column of labels, and scikit-learn's own.
+
+pandas is imported where it is used: most studies have no table.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from modeldiff.core import paths, rng
 from modeldiff.core.errors import UserError, shown
@@ -12,6 +15,9 @@ from modeldiff.dataset.raw import Images, Raw
 from modeldiff.study.columns import VALUE
 from modeldiff.study.kinds import TABLE
 from modeldiff.study.sizes import SKLEARN, test_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_CLASSES = 1000
 MOST_TEXTS = 100  # different texts in a column, each of which becomes a column
@@ -33,6 +39,8 @@ def table(
     column of its own, `NAME=TEXT`, 1 where the row has it and 0 elsewhere.
     Raises UserError, one line, for a file that cannot be read, missing values and other columns.
     """
+    import pandas as pd
+
     if path is not None:
         rows = _read("path", path)
         n_test = test_rows(len(rows), test_share)
@@ -87,8 +95,10 @@ def _split(
     return Raw(train, test, tuple(classes), kind=TABLE.name, columns=columns)
 
 
-def _read(key: str, path: str) -> pd.DataFrame:
+def _read(key: str, path: str) -> "pd.DataFrame":
     """A file's rows; UserError, which names the key, if there are none."""
+    import pandas as pd
+
     paths.check(path)
     try:
         rows = pd.read_parquet(path) if Path(path).suffix == ".parquet" else pd.read_csv(path)
@@ -101,15 +111,17 @@ def _read(key: str, path: str) -> pd.DataFrame:
     return rows
 
 
-def _refuse_missing(rows: pd.DataFrame) -> None:
+def _refuse_missing(rows: "pd.DataFrame") -> None:
     missing = rows.isna().sum()
     for column, count in missing[missing > 0].items():
         what = f"{count} of {len(rows)} values are missing"
         raise UserError(f"dataset: column {column}: {what}; fill them in, or leave the rows out")
 
 
-def _classes(values: pd.Series, label: str) -> tuple[np.ndarray, list[str]]:
+def _classes(values: "pd.Series", label: str) -> tuple[np.ndarray, list[str]]:
     """Labels int64 [n], and the classes' names."""
+    import pandas as pd
+
     labels, found = pd.factorize(values, sort=True)
     if not 2 <= len(found) <= MOST_CLASSES:
         what = f"column {label} has {len(found)} different values"
@@ -117,8 +129,10 @@ def _classes(values: pd.Series, label: str) -> tuple[np.ndarray, list[str]]:
     return labels, list(map(str, found))
 
 
-def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
+def _numbers(rows: "pd.DataFrame") -> "pd.DataFrame":
     """The columns as numbers; texts as a column for each."""
+    import pandas as pd
+
     made = {}
     for name, values in rows.items():
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):

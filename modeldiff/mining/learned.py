@@ -14,6 +14,7 @@ from torch import Tensor
 from modeldiff.core import rng
 from modeldiff.mining.feature import Feature
 from modeldiff.mining.sides import Side
+from modeldiff.training.light_optimizers import AdamW
 
 RATE = 0.1  # Adam's
 BATCH = 64  # images of a step
@@ -103,7 +104,7 @@ def learned(
         making.append(Pattern(shape, reach, mover.device))
     given = torch.from_numpy(images).to(mover.device)
     for parts in making:
-        optimizer = torch.optim.Adam(parts.parameters, lr=RATE)
+        optimizer = AdamW(parts.parameters, lr=RATE, weight_decay=0, fused=None)
         for step in range(steps):
             order = rng.permutation(len(images), "order", *identity, step)
             batch = given[torch.from_numpy(order[:BATCH])]

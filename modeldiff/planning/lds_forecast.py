@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.stats import t as student
 
+from modeldiff.core import student
 from modeldiff.datamodels import fit
 from modeldiff.datamodels.evaluation import spearman
 from modeldiff.jobs import finished_models

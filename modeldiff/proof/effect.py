@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+
+from modeldiff.core import student
 
 PROOF_LEVEL = 0.05  # of all that is tested of a pair together
 FEW = 1 / 4  # of the larger effect: what is surely smaller counts as next to nothing

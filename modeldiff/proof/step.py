@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from modeldiff.comparison.result import WAYS
 from modeldiff.core import artifacts
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.proof.effect import Proof, Retrained, Round, prove
@@ -27,6 +26,7 @@ from modeldiff.proof.proposals import (
     of_group,
 )
 from modeldiff.study.proof_section import INFLUENCE_KINDS
+from modeldiff.study.stages import WAYS
 
 if TYPE_CHECKING:
     from modeldiff.dataset import Dataset

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from modeldiff.comparison import Agreement, Comparison, ends
-from modeldiff.comparison.result import WAYS, Chance
+from modeldiff.comparison.result import Chance
 from modeldiff.dataset import Dataset
 from modeldiff.report import charts, histograms, page, page_content, predictions, words
 from modeldiff.report.pairs import Way
 from modeldiff.report.predictions import Predictions
+from modeldiff.study.stages import WAYS
 
 SHOWN = 12  # examples listed at the positive end
 EXAMPLES = 20  # at each end of a direction of margins: as many as a study keeps

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from modeldiff.study import Study
-
-WAYS = ("a-minus-b", "b-minus-a")  # as in `comparison`, which imports too much for a plan
+from modeldiff.study.stages import WAYS
 
 
 class FigureFile(NamedTuple):

@@ -33,6 +33,8 @@ WEIGHTS = "weights"
 
 IMAGES = by_name("train", "test", "dataset")  # the prepared data set, whole
 
+WAYS = ("a-minus-b", "b-minus-a")  # what a comparison's file holds, and figures are named by
+
 
 _TABLE = (
     Stage(

@@ -13,17 +13,23 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from modeldiff.study.components import Component
+from modeldiff.training.light_optimizers import AdamW, LightOptimizer, Sgd
 
 
 def optimizer(
-    part: Component, parameters: list[Tensor], *, recorded: bool = False
-) -> torch.optim.Optimizer:
+    part: Component, parameters: list[Tensor], *, scaled: bool = False, recorded: bool = False
+) -> torch.optim.Optimizer | LightOptimizer:
     """The optimizer a config names. Only element-wise ones: they also train stacked models.
 
+    scaled: its gradients will be of a loss that was scaled up, which only `torch.optim` undoes.
     recorded: its steps will be recorded as a CUDA graph. For that, an optimizer's state must start
     at zeros and be overwritten in place, and its learning rate may be a tensor.
     """
     match part.name:  # fused: one pass over the weights
+        case "sgd" if not (scaled or recorded):
+            return Sgd(parameters, **part.options)
+        case "adamw" if not (scaled or recorded):
+            return AdamW(parameters, **part.options)
         case "sgd":
             return torch.optim.SGD(parameters, fused=True, **part.options)
         case "adamw":

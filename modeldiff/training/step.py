@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from modeldiff.study import Algorithm, user_code
 from modeldiff.training import augment, optim
+from modeldiff.training.light_optimizers import LightOptimizer
 from modeldiff.training.nets import Net
 
 FIRST = 3  # steps of each size that are run as they are: the optimizer makes its tensors in them
@@ -34,9 +35,10 @@ class Step:
         self.optimizer = self._optimizer()
         self.peak: float = self.optimizer.param_groups[0]["lr"]
 
-    def _optimizer(self) -> torch.optim.Optimizer:
+    def _optimizer(self) -> torch.optim.Optimizer | LightOptimizer:
         assert self.algorithm.optimizer is not None
-        return optim.optimizer(self.algorithm.optimizer, self.net.parameters)
+        scaled = self.scaler.is_enabled()
+        return optim.optimizer(self.algorithm.optimizer, self.net.parameters, scaled=scaled)
 
     def restart(self, label: str) -> None:
         """Forget the steps so far: the net holds new models."""
@@ -71,7 +73,10 @@ class Step:
             )
             # The mean over a model's batch, the sum over models: no gradient crosses models.
             self.scaler.scale(losses.sum() / labels.shape[1]).backward()
-        self.scaler.step(self.optimizer)
+        if isinstance(self.optimizer, LightOptimizer):
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
         self.scaler.update()
 
 
@@ -123,7 +128,7 @@ class RecordedStep(Step):
         self.batches: dict[int, tuple[Tensor, ...]] = {}
         self.recordings: dict[int, Callable[[], None]] = {}
 
-    def _optimizer(self) -> torch.optim.Optimizer:
+    def _optimizer(self) -> torch.optim.Optimizer | LightOptimizer:
         assert self.algorithm.optimizer is not None
         return optim.optimizer(self.algorithm.optimizer, self.net.parameters, recorded=True)
 

@@ -6,7 +6,6 @@ Strengths run from 0 to 1; each says what 1 is.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from modeldiff.core.errors import UserError
 
@@ -66,6 +65,8 @@ def invert(images: np.ndarray, strength: float) -> np.ndarray:
 
 def rotate(images: np.ndarray, strength: float) -> np.ndarray:
     """Rotate anticlockwise; 1 is half a turn."""
+    from scipy import ndimage
+
     turned = ndimage.rotate(
         images, 180 * strength, axes=(3, 2), reshape=False, order=1, mode="nearest"
     )
@@ -138,6 +139,8 @@ def _away_from(middle: np.ndarray, images: np.ndarray, share: float) -> np.ndarr
 
 
 def _blurred(images: np.ndarray, deviation: float) -> np.ndarray:
+    from scipy import ndimage
+
     blurred: np.ndarray = ndimage.gaussian_filter(
         images, (0, 0, deviation, deviation), mode="nearest"
     )
@@ -146,6 +149,8 @@ def _blurred(images: np.ndarray, deviation: float) -> np.ndarray:
 
 def _scaled(images: np.ndarray, step: float) -> np.ndarray:
     """Every pixel from `step` times as far from the centre."""
+    from scipy import ndimage
+
     height, width = images.shape[2:]
     centre = np.array([0, 0, (height - 1) / 2, (width - 1) / 2])
     factor = np.array([1, 1, step, step])

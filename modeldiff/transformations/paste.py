@@ -3,7 +3,6 @@
 from functools import cache
 
 import numpy as np
-from scipy.special import betaincinv
 
 from modeldiff.core import paths, rng
 from modeldiff.core.errors import UserError
@@ -19,6 +18,8 @@ def paste(
     picture: a file with an alpha channel; None draws a face. size: its side in pixels on an image
     of 224 x 224, in proportion on others.
     """
+    from scipy.special import betaincinv
+
     n, channels, height, width = images.shape
     side = max(1, round(0.5 * (width + height) * size / 224))
     colours, alpha = _object(picture, side)

@@ -18,8 +18,8 @@ a method does to predictions beside the group's effect is not part of the share.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
+from modeldiff.core import student
 from modeldiff.proof.effect import difference_of_means
 
 LEVEL = 0.05

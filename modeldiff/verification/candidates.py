@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from modeldiff import dataset, transformations
-from modeldiff.comparison import WAYS
 from modeldiff.core import artifacts, rng
 from modeldiff.core.errors import UserError
 from modeldiff.dataset import Dataset, as_float
 from modeldiff.study import Study
+from modeldiff.study.stages import WAYS
 from modeldiff.transformations.library import Setting, library
 from modeldiff.verification.effects import half_width
 

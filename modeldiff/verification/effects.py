@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from modeldiff import transformations
-from modeldiff.core import arguments, artifacts
+from modeldiff.core import arguments, artifacts, student
 from modeldiff.core.errors import CorruptArtifact, UserError
 from modeldiff.dataset import Dataset
 from modeldiff.study import Study, kinds, stages
