@@ -106,6 +106,42 @@ def test_a_phrase_is_put_in_replaced_or_deleted(name, options, strength, expecte
     assert kinds.decoded(transformations.apply(part, given, 0)) == ["a bad, bad day"]
 
 
+@pytest.mark.parametrize(
+    ("case", "strength", "expected"),
+    [
+        ("upper", 2, "A BAD, bad  day"),
+        ("lower", 9, "a bad, bad  day"),
+        ("title", 3, "A Bad, Bad  day"),
+        ("upper", 0, "a BAD, bad  day"),
+    ],
+)
+def test_the_case_of_the_first_words_is_changed(case, strength, expected):
+    given = kinds.encoded(["a BAD, bad  day"], 24)
+    changed = transformations.apply(Component("change_case", {"case": case}), given, strength)
+    assert kinds.decoded(changed) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "strength", "expected"),
+    [
+        ("It is good.", 1, "It is not good."),
+        ("It is good and was dear.", 2, "It is not good and was dear."),
+        ("It was. He can sing!", 1, "It was not. He can sing!"),
+        ("It was. He can sing!", 2, "It was not. He can not sing!"),
+        ("It is not good. We would go.", 1, "It is not good. We would not go."),
+        ("I can't and we cannot; this isn't.", 1, "I can't and we cannot; this isn't."),
+        ("Is it good in May?", 1, "Is it good in May?"),
+        ("Good bread, this island.", 1, "Good bread, this island."),
+        ("It is good.", 0, "It is good."),
+    ],
+)
+def test_sentences_are_negated_by_a_simple_rule(text, strength, expected):
+    given = kinds.encoded([text], 48)
+    assert kinds.decoded(transformations.apply(Component("negate", {}), given, strength)) == [
+        expected
+    ]
+
+
 def test_a_phrase_at_the_end_of_a_full_text_takes_the_place_of_its_end():
     given = kinds.encoded(["abcdefgh"], 8)
     part = Component("insert_phrase", {"phrase": "xy", "at": "end"})

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
+import numpy as np
 from pydantic import ValidationError
 
 from modeldiff.core.errors import UserError, shown
@@ -11,7 +12,7 @@ from modeldiff.study import mistakes
 from modeldiff.study.components import Component
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.section import parts_of
-from modeldiff.study.transformation_section import Transformation
+from modeldiff.study.transformation_section import BinColumn, Transformation
 
 FROM_FILES = ("table", "texts", "sequences")  # data sets that are files of examples
 VALUE = "="  # between the name of a column of texts and one of its values: `colour=red`
@@ -77,9 +78,15 @@ def completed_steps(
     return tuple(completed)
 
 
-def completed_feature(part: Component, columns: Sequence[Column], where: str) -> Component:
-    """A transformation of one column, told its place, and its standard deviation if it asks."""
-    if part.name not in ("set_column", "shift_column"):
+def completed_feature(
+    part: Component, columns: Sequence[Column], rows: np.ndarray, where: str
+) -> Component:
+    """A transformation of one column, told its place, and its standard deviation or its bins if it
+    asks.
+
+    rows: all training rows, float32 [n x columns].
+    """
+    if part.name not in ("set_column", "shift_column", "bin_column"):
         return part
     name = part.options["column"]
     found = places(name, columns, where)
@@ -88,7 +95,16 @@ def completed_feature(part: Component, columns: Sequence[Column], where: str) ->
     options = part.options | {"column": found[0]}
     if part.name == "shift_column":
         options["sd"] = columns[found[0]].sd
+    if part.name == "bin_column":
+        bins = options.pop("bins", BinColumn.model_fields["bins"].default)
+        options |= _bins(rows[:, found[0]], bins)
     return replace(part, options=options)
+
+
+def _bins(values: np.ndarray, bins: int) -> dict[str, list[float]]:
+    """Edges between bins that hold equally many values, and the median of each bin."""
+    halves = np.quantile(values, np.linspace(0, 1, 2 * bins + 1)).tolist()
+    return {"edges": halves[2:-1:2], "middles": halves[1::2]}
 
 
 def places(name: str, columns: Sequence[Column], where: str) -> list[int]:
