@@ -68,7 +68,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         len(STAGES[name].of(study))
         for name in (
             *("gradients", "proposals", "looks", "proof", "mined", "removal"),
-            *("baselines", "unlearning"),
+            *("occlusion", "baselines", "unlearning"),
         )
     )
     return {
