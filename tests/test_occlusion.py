@@ -197,6 +197,7 @@ def test_the_planted_phrase_is_marked_in_the_summary_and_on_the_page(studied):
     }
     assert len(found) >= 5
     assert {piece["word"] for piece in found.values()} == {PHRASE}
+    assert {piece["start"] for piece in found.values()} == {0}
     assert all(piece["fall_a"] > 0.5 and piece["fall_b"] == 0 for piece in found.values())
     html = page.render(studied, said)
     assert f'title="without it the margin changes by -{found[min(found)]["fall_a"]:.2f}' in html

@@ -40,13 +40,17 @@ def rendered(pair: Pair, data: Dataset) -> dict[str, dict[int, Rendered]]:
 
 
 def summary(pair: Pair, data: Dataset) -> list[dict[str, Any]]:
-    """The same as JSON values: how far the margin falls without each piece, under either."""
+    """The same as JSON values: where each piece starts (a letter, symbol or column, from 0) and how
+    far the margin falls without it, under either.
+    """
     entries = []
     for (split, example), marks in pair.marks.items():
         pieces = []
         for mark in marks:
             shown = _shown(data, split, example, mark)
-            pieces.append({data.kind.piece: shown, "fall_a": mark.a, "fall_b": mark.b})
+            start = mark.piece.start
+            piece = {data.kind.piece: shown, "start": start, "fall_a": mark.a, "fall_b": mark.b}
+            pieces.append(piece)
         entries.append(
             {"a": pair.a, "b": pair.b, "split": split, "example": example, "marked": pieces}
         )

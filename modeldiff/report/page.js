@@ -72,7 +72,8 @@ function enlarge(split, index, pair) {
     picture(split, index, pair),
   ];
   const marked = [shownAs(split, index, pair)].flat(3).filter(({ about }) => about);
-  body.push(...marked.map(({ text, about }) => element("p", {}, `${text}: ${about}.`)));
+  const said = new Set(marked.map(({ text, about }) => `${text}: ${about}.`)); // equal symbols once
+  body.push(...[...said].map((line) => element("p", {}, line)));
   if (content.planted[split].includes(index))
     body.push(element("p", {}, `Planted: the study put a feature on this ${one} and relabelled it.`));
   for (const [algorithm, { all }] of Object.entries((split === "test" && content.votes[index]) || {}))

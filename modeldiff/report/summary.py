@@ -45,10 +45,9 @@ def summarise(results: Results) -> dict[str, Any]:
     }
     if results.unlearning:
         said["unlearning"] = [_left(row) for row in results.unlearning]
-    if results.study.occluded:
-        said["marks"] = [
-            entry for pair in results.pairs for entry in marked.summary(pair, results.data)
-        ]
+    marks = [entry for pair in results.pairs for entry in marked.summary(pair, results.data)]
+    if marks:
+        said["marks"] = marks
     return said
 
 

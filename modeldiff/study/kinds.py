@@ -25,9 +25,9 @@ class Kind:
     """A kind of examples.
 
     name: as a manifest says it. one, many: what the page and the terminal call them. piece: what
-    each consists of, and what can be left out of it; empty of images. dtype and
-    sides: of the arrays that hold them, [n x sides]. parts: by their role, the parts that come with
-    ModelDiff and exist for this kind; of images, for which most exist, those shared with others.
+    each consists of, and what can be left out of it; empty of images. dtype and sides: of the
+    arrays that hold them, [n x sides]. parts: by their role, the parts that come with ModelDiff and
+    exist for this kind; of images, for which most exist, those shared with others.
     """
 
     name: str
