@@ -312,7 +312,7 @@ def test_a_folder_by_hugging_face_itself(tmp_path):
     assert raw.train.labels.tolist() == [1, 0] * 4
     with pytest.raises(UserError, match="holds folders train and test"):
         texts(path=str(path))
-    with pytest.raises(UserError, match=r"is not a folder that Dataset\.save_to_disk"):
+    with pytest.raises(UserError, match=r"must be a file, or a folder that Dataset\.save_to"):
         texts(path=str(tmp_path))
 
 

@@ -19,9 +19,9 @@ def rows(where: str, path: str, columns: tuple[str, str]) -> Iterator[dict[str, 
         raise UserError(f"{where}: is a folder, {must}") from None
     try:
         found = datasets.load_from_disk(path)
-    except (OSError, ValueError) as error:
-        what = f"is not a folder that Dataset.save_to_disk has written: {error}"
-        raise UserError(f"{where}: {' '.join(what.split())}") from None
+    except (OSError, ValueError):
+        must = "must be a file, or a folder that Dataset.save_to_disk has written"
+        raise UserError(f"{where}: {must}") from None
     if isinstance(found, datasets.DatasetDict):
         splits = " and ".join(found)
         raise UserError(f"{where}: holds folders {splits}; must be one of these")

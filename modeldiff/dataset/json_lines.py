@@ -1,9 +1,9 @@
 """JSON Lines files, an example and its label on each line; and folders of Hugging Face's."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +80,7 @@ def read(files: Files, kind: Kind) -> Labelled:
 
 def _read(key: str, path: str, files: Files, kind: Kind) -> list[tuple[Any, str]]:
     """Each example with its label; UserError, which names the key and the line, otherwise."""
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # which takes any text
         return _of_folder(key, path, files)
     paths.check(path)
     found = []

@@ -11,6 +11,7 @@ opens by a name of its own, do not: the data set that is prepared from them is c
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _files(values: Iterable[Any]) -> dict[str, str]:
 
 def _in_folders(named: Iterable[str]) -> Iterator[str]:
     """The files of those that are folders of Hugging Face's `datasets`, but for its caches."""
-    for folder in named:
+    for folder in filter(os.path.isdir, named):  # which takes any text
         for pattern in ("data-*.arrow", "dataset_info.json"):
             yield from sorted(map(str, Path(folder).glob(pattern)))
 
