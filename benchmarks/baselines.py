@@ -45,7 +45,8 @@ KINDS = [
     ("photos, colour", 12),
 ]
 LEARNING = "dcca"  # trains networks for each two models: of one kind, and of few nulls
-METHOD_OF = {measure: method for method, found in METHODS.items() for measure in found}
+OF_IMAGES = [method for method in METHODS if method != "automata"]  # which is for sequences
+METHOD_OF = {measure: method for method in OF_IMAGES for measure in METHODS[method]}
 
 
 def models_of(case: Case, name: str, seed: int) -> TrainedModels:
@@ -128,7 +129,7 @@ def run(key: dict[str, Any]) -> dict[str, Any]:
     names = ("plain", "masked") if what.startswith("planted") else ("plain", "plain2")
     if what.endswith(LEARNING):
         return compared(*of, names, [LEARNING])
-    row = compared(*of, names, [method for method in METHODS if method != LEARNING])
+    row = compared(*of, names, [method for method in OF_IMAGES if method != LEARNING])
     return row | ({"gradients": proposed(*of, names)} if what == "planted" else {})
 
 

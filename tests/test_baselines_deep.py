@@ -18,6 +18,16 @@ KINDS = {
 }
 
 
+def pool_of(features):
+    """A pool of models of which nothing but their features is known."""
+    models, images = len(features), len(features[0])
+    shown = Images(np.zeros((images, 1, 8, 8), np.uint8), np.zeros(images, int))
+    logits = np.zeros((models, images, 2))
+    pool = Pool((), (models - 1, 1), (0, 0), shown, ("a", "b"), logits, ("test",))
+    pool.__dict__["features"] = features  # where they are kept once they are known
+    return pool
+
+
 def test_halves_of_digits_correlate_more_by_networks_and_most_by_scaled_ones():
     """As published of MNIST (29.05, 46.70, 47.49 of 50), of 20 on 497 unseen images."""
     digits = torch.from_numpy(load_digits().images.astype(np.float32))
@@ -67,10 +77,29 @@ def test_distances_are_small_between_models_that_share_their_features():
         signal @ np.linalg.qr(random.normal(size=(12, 12)))[0].astype(np.float32) * 3,
         random.normal(size=(300, 8)).astype(np.float32),
     ]
-    shown = Images(np.zeros((300, 1, 8, 8), np.uint8), np.zeros(300, int))
-    pool = Pool((), (2, 1), (0, 0), shown, ("a", "b"), np.zeros((3, 300, 2)), ("test",))
-    pool.__dict__["features"] = features  # where they are kept once they are known
-    distances = deep_cca.linear(pool)
+    distances = deep_cca.linear(pool_of(features))
     assert distances[0, 1] < 0.05
     assert distances[0, 2] > 0.8
     assert (distances == distances.T).all()
+
+
+def test_distances_do_not_know_which_models_come_first(monkeypatch):
+    """What the exchange of models needs: in another order the same distances, to the last bit."""
+    monkeypatch.setattr(deep_cca, "EPOCHS", 3)
+    random = np.random.default_rng(0)
+    signal = random.normal(size=(80, 6))
+    features = []
+    for _ in range(4):
+        seen = np.c_[signal, random.normal(size=(80, 4))] @ random.normal(size=(10, 10))
+        features.append(seen.astype(np.float32))
+    first, second = (torch.from_numpy(one) for one in features[:2])
+    found = []
+    for views in ((first, second), (second, first)):
+        seen, unseen = [view[:40] for view in views], [view[40:] for view in views]
+        found.append(deep_cca.unseen_correlations(seen, unseen, 3, 0, KINDS["deep"]))
+    assert np.abs(found[0] - found[1]).max() > 0.01  # of two, it does matter which is first
+    order = [2, 0, 3, 1]
+    for measure in (deep_cca.linear, deep_cca.deep, deep_cca.scaled):
+        distances = measure(pool_of(features))
+        moved = measure(pool_of([features[model] for model in order]))
+        assert (moved == distances[np.ix_(order, order)]).all()

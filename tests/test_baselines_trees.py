@@ -116,30 +116,35 @@ def test_refined_rules_leave_out_what_a_first_tree_was_too_coarse_for():
     assert precision(fine) == (1, second.sum())
 
 
-def test_breast_cancer_takes_far_fewer_rules_jointly_at_nearly_the_same_f1():
+def test_breast_cancer_takes_far_fewer_rules_jointly():
     """A tree against naive Bayes, as in the paper, over ten splits of the data."""
     x, y = load_breast_cancer(return_X_y=True)
-    counts = {0.5: [], APART: []}
-    found = {0.5: np.zeros(3), APART: np.zeros(3)}
+    counts = {0.5: [], APART: [], "that cover an example": []}
+    found = {taken: np.zeros(3) for taken in counts}
     for seed in range(10):
         train, test, labels, _ = train_test_split(x, y, train_size=0.7, random_state=seed)
-        tree = DecisionTreeClassifier(random_state=0).fit(train, labels)
-        bayes = GaussianNB().fit(train, labels)
-        differ = tree.predict(test) != bayes.predict(test)
-        for shared in counts:
+        pair = DecisionTreeClassifier(random_state=0), GaussianNB()
+        first, second = (one.fit(train, labels).predict(train) for one in pair)
+        differ = np.not_equal(*(one.predict(test) for one in pair))
+        taken = {}
+        for shared in (0.5, APART):
             how = Growth(depth=6, fewest=1, shared=shared)
-            both = joint_tree.fit(train, tree.predict(train), bayes.predict(train), how)
-            rules = list(joint_tree.differences(both, {}))
-            counts[shared].append(len(rules))
+            taken[shared] = list(
+                joint_tree.differences(joint_tree.fit(train, first, second, how), {})
+            )
+        taken["that cover an example"] = joint_tree.covering(taken[APART], train)
+        for name, rules in taken.items():
+            counts[name].append(len(rules))
             covered = np.any([rule.covers(test) for rule in rules], axis=0)
-            found[shared] += (covered & differ).sum(), covered.sum(), differ.sum()
-    # Medians of twenty splits: 9.5 and 46.5 rules; F1 of all images together .42 and .45.
+            found[name] += (covered & differ).sum(), covered.sum(), differ.sum()
+    # Medians of 60 splits: 9, 46 and 13 rules; F1 of all images together .37, .45 and .39.
     assert np.median(counts[0.5]) <= 12
     assert np.median(counts[APART]) >= 35
-    f1 = {
-        shared: 2 * both / (covered + differ) for shared, (both, covered, differ) in found.items()
-    }
-    assert f1[0.5] > f1[APART] - 0.1
+    assert np.median(counts["that cover an example"]) <= 18
+    f1 = {name: 2 * both / (covered + differ) for name, (both, covered, differ) in found.items()}
+    # What separate trees find beyond joint ones lies mostly where there is no example.
+    assert f1[0.5] > f1["that cover an example"] - 0.05
+    assert f1["that cover an example"] < f1[APART]
     assert f1[0.5] > 0.3
 
 

@@ -42,7 +42,7 @@ KEYS = {
         "proof/plain/masked": "0367e4f101c13eca",
         "mined/plain/masked": "300fdda5afbdaa81",
         "removal/plain/masked/plain": "a6ab76c19975e816",
-        "baselines/plain/masked": "ff61a1d818202dee",
+        "baselines/plain/masked": "ec36e5aecb8ee4ff",
         "report": "afbfa0e9ed0816d0",
     },
     "waterbirds-pretraining": {
@@ -68,7 +68,7 @@ KEYS = {
         "trials/pretrained": "3d9050fc09bccc00",
         "trials/scratch": "e7108f355954ec34",
         "candidates/pretrained/scratch": "9b07b3a5650548e4",
-        "baselines/pretrained/scratch": "020d8bc8102efa73",
+        "baselines/pretrained/scratch": "dcf5930ff84955bd",
         "report": "1406bcebb39cc061",
     },
 }

@@ -10,6 +10,7 @@ that does not carry over.
 
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -160,21 +161,26 @@ def _correlations(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _by_pairs(pool: Pool, train: Train) -> np.ndarray:
-    """1 - the mean correlation, of each two models."""
+    """1 - the mean correlation, of each two models.
+
+    Networks of the first view begin with other weights than those of the second, so that which of
+    two models is first matters. Their features decide, and not their places in the pool: places
+    know the recipe, and exchanging models is no test of a distance that knows it.
+    """
     views = [torch.from_numpy(features) for features in pool.features]
+    in_order = sorted(range(len(views)), key=lambda model: pool.features[model].tobytes())
     order = torch.from_numpy(rng.permutation(len(views[0]), "deep cca", *pool.key))
     seen, unseen = order.tensor_split(2)
     components = min(COMPONENTS, *(view.shape[1] for view in views))
     seed = rng.seed("deep cca", *pool.key)
     distances = np.zeros((len(views), len(views)))
-    for i in range(len(views)):
-        for j in range(i):
-            found = unseen_correlations(
-                (views[i][seen], views[j][seen]),
-                (views[i][unseen], views[j][unseen]),
-                components,
-                seed,
-                train,
-            )
-            distances[i, j] = distances[j, i] = 1 - found.mean()
+    for i, j in combinations(in_order, 2):
+        found = unseen_correlations(
+            (views[i][seen], views[j][seen]),
+            (views[i][unseen], views[j][unseen]),
+            components,
+            seed,
+            train,
+        )
+        distances[i, j] = distances[j, i] = 1 - found.mean()
     return distances

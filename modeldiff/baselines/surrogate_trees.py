@@ -12,9 +12,13 @@ import numpy as np
 
 from modeldiff.baselines import joint_tree
 from modeldiff.baselines.attributes import attributes
-from modeldiff.baselines.joint_tree import Box
+from modeldiff.baselines.joint_tree import Box, Growth
 from modeldiff.baselines.pool import Pool
 from modeldiff.core import rng
+
+# Of trees that rules are made of: the fewest rules that find differences no worse than those of two
+# separate trees (docs/baselines.md).
+RULES = Growth(depth=6)
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,11 @@ def rules(pool: Pool) -> Rules:
     Rules are made of a random half of the images and judged on the other half.
     """
     names, x = attributes(pool)
-    n_a = pool.sizes[0]
-    of_a = _majority(pool.predicted[:n_a], len(pool.classes))
-    of_b = _majority(pool.predicted[n_a:], len(pool.classes))
-    first, second = answers(np.stack([of_a, of_b]), pool)
+    first, second = majorities(pool)
     named = [*pool.classes, "right"]
     yes_or_no = [bool(np.isin(column, (0, 1)).all()) for column in x.T]
-    order = rng.permutation(len(x), "rules", *pool.key)
-    made_of, judged = order[: len(x) // 2], order[len(x) // 2 :]
-    found = joint_tree.rules(x[made_of], first[made_of], second[made_of])
+    made_of, judged = halves(pool)
+    found = joint_tree.rules(x[made_of], first[made_of], second[made_of], RULES)
     differ = first[judged] != second[judged]
     covered = np.zeros(len(judged), bool)
     differences = []
@@ -107,6 +107,20 @@ def rules(pool: Pool) -> Rules:
         covered=(int(covered.sum()), int((covered & differ).sum())),
         judged=(len(judged), int(differ.sum())),
     )
+
+
+def majorities(pool: Pool) -> np.ndarray:
+    """What most models of A and most of B answer, see `answers`: int64 [2 x images]."""
+    n_a = pool.sizes[0]
+    of_a = _majority(pool.predicted[:n_a], len(pool.classes))
+    of_b = _majority(pool.predicted[n_a:], len(pool.classes))
+    return answers(np.stack([of_a, of_b]), pool)
+
+
+def halves(pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the images that rules are made of, and of those that they are judged on, int64."""
+    order = rng.permutation(len(pool.images.labels), "rules", *pool.key)
+    return order[: len(order) // 2], order[len(order) // 2 :]
 
 
 def answers(predicted: np.ndarray, pool: Pool) -> np.ndarray:

@@ -313,6 +313,7 @@ _TABLE = (
         inputs=IMAGES | by_name("checkpoints"),
         settings=keys.baselines,
         settings_of=["checkpoints"],
+        version=2,
         traced=True,
     ),
     Stage(
