@@ -12,7 +12,7 @@ from modeldiff.study import mistakes
 from modeldiff.study.components import Component
 from modeldiff.study.config_file import KeyPath
 from modeldiff.study.section import parts_of
-from modeldiff.study.transformation_section import BinColumn, Transformation
+from modeldiff.study.transformation_section import Transformation
 
 FROM_FILES = ("table", "texts", "sequences")  # data sets that are files of examples
 VALUE = "="  # between the name of a column of texts and one of its values: `colour=red`
@@ -81,8 +81,8 @@ def completed_steps(
 def completed_feature(
     part: Component, columns: Sequence[Column], rows: np.ndarray, where: str
 ) -> Component:
-    """A transformation of one column, told its place, and its standard deviation or its bins if it
-    asks.
+    """A transformation of one column, told its place, and its standard deviation or its values
+    if it asks.
 
     rows: all training rows, float32 [n x columns].
     """
@@ -96,15 +96,8 @@ def completed_feature(
     if part.name == "shift_column":
         options["sd"] = columns[found[0]].sd
     if part.name == "bin_column":
-        bins = options.pop("bins", BinColumn.model_fields["bins"].default)
-        options |= _bins(rows[:, found[0]], bins)
+        options["values"] = rows[:, found[0]]
     return replace(part, options=options)
-
-
-def _bins(values: np.ndarray, bins: int) -> dict[str, list[float]]:
-    """Edges between bins that hold equally many values, and the median of each bin."""
-    halves = np.quantile(values, np.linspace(0, 1, 2 * bins + 1)).tolist()
-    return {"edges": halves[2:-1:2], "middles": halves[1::2]}
 
 
 def places(name: str, columns: Sequence[Column], where: str) -> list[int]:

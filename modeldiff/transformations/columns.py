@@ -1,7 +1,7 @@
 """Values of one column of a table changed, rows float32 [n x columns].
 
 A config names the column; the study tells its place here, and its standard deviation or its
-quantiles over the training rows.
+values over the training rows.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,20 @@ def bin_column(
     strength: float,
     *,
     column: int,
-    edges: Sequence[float],
-    middles: Sequence[float],
+    values: Sequence[float] | np.ndarray = (0.0, 1.0),
+    bins: int = 4,
 ) -> np.ndarray:
     """Move a column towards the middle of the bin that its value lies in; strength 1 puts it there.
 
-    edges: between the bins, rising; middles: of the bins, one more.
+    values: of the column in all training rows, float [n]; spread evenly from 0 to 1 where they are
+    not told. Each bin holds equally many; its middle
+    is their median.
     """
-    bins = np.searchsorted(np.array(edges, np.float32), rows[:, column], side="right")
-    return _towards(rows, column, np.array(middles, np.float32)[bins], strength)
+    halves = np.quantile(values, np.linspace(0, 1, 2 * bins + 1)).astype(np.float32)
+    edges = halves[2:-1:2]
+    middles = halves[1::2]
+    of_rows = np.searchsorted(edges, rows[:, column], side="right")
+    return _towards(rows, column, middles[of_rows], strength)
 
 
 def shift_column(
