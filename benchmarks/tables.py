@@ -7,6 +7,7 @@ made-up words; 12 begin with another word. Sequences are of three symbols, and t
 whether they hold no two 0s in a row; 12 end in 222, as no other does. Those 12 are given the other
 label. `sees` can use the column, the word or the end, `blind` cannot; `sees2` is `sees` again.
 Gradients propose, retraining proves, and the feature is put on examples that no model has seen.
+Which column, word or symbol is marked on the 12 examples, and on others of `sees` and `sees2`?
 
     python benchmarks/tables.py --seeds 10 --output docs/tables-and-texts.md
 """
@@ -25,15 +26,18 @@ from planted import Case
 from proof import FOUND, LEVEL, PROPOSERS, best, proposed_and_proved
 from sklearn.datasets import make_classification
 
-from modeldiff import dataset, transformations
+from modeldiff import dataset, occlusion, transformations
 from modeldiff.dataset import Images, Raw
 from modeldiff.study import Algorithm, Study, kinds
+from modeldiff.study.study import OCCLUSION_MODELS
 from modeldiff.training import Member, train
+from modeldiff.training.trained_models import TrainedModels
 from modeldiff.verification.effects import interval
 
 ROWS = Path(__file__).parents[1] / "docs" / "tables.jsonl"
 TRAIN, TEST, COLUMNS = 1000, 500, 20
 K = 12
+OTHERS = 100  # training examples that marks of a null are looked for on
 SENSOR = "sensor"
 FAR = 6.0  # standard deviations
 PHRASE = "zebra"
@@ -42,6 +46,7 @@ LENGTH = 96  # bytes
 SYMBOLS, LONGEST = 3, 10  # of sequences; longest: but for the suffix
 SUFFIX = "222"
 FEATURE = "feature"
+RECIPES_OF_A_SEED = ("sees", "sees2", "blind")
 RECIPES: dict[str, dict[str, Any]] = {
     "table": {
         "model": {"name": "mlp", "hidden": 64},
@@ -206,6 +211,13 @@ def case(kind: str, seed: int) -> tuple[TableCase, dataset.Dataset]:
     return found, data
 
 
+def shown_models(of: TableCase, name: str, seed: int, models: int) -> list[TrainedModels]:
+    """Models of a recipe on all training examples, which had no part in proposals."""
+    everything = np.arange(TRAIN)
+    members = [Member((seed, name, "shown", m), everything) for m in range(models)]
+    return list(train(of.algorithm(name), of.train, of.classes, members, width=models))
+
+
 def effect(
     of: TableCase, data: dataset.Dataset, name: str, seed: int
 ) -> tuple[float, float, float]:
@@ -214,10 +226,8 @@ def effect(
     plain = data.test.images[data.verification]
     changed = transformations.apply(feature.part, plain, 1.0)
     label = data.classes.index(feature.target)
-    everything = np.arange(TRAIN)
-    members = [Member((seed, name, "shown", m), everything) for m in range(PROPOSERS)]
     moved = []
-    for group in train(of.algorithm(name), data.train, of.classes, members, width=PROPOSERS):
+    for group in shown_models(of, name, seed, PROPOSERS):
         after, before = (group.logits(rows).softmax(2)[..., label] for rows in (changed, plain))
         moved.append((after - before).numpy())
     all_moved = np.concatenate(moved)
@@ -236,6 +246,43 @@ def run(what: str, kind: str, seed: int) -> dict[str, Any]:
     return found | {"seconds": time.process_time() - start}
 
 
+def marked(kind: str, seed: int) -> dict[str, Any]:
+    """On how many of the planted examples the strongest mark is what was planted, and how many have
+    none; of as many other examples of `sees` and `sees2` as `OTHERS`, how many have any.
+    """
+    start = time.process_time()
+    of, data = case(kind, seed)
+    models = {name: shown_models(of, name, seed, OCCLUSION_MODELS) for name in RECIPES_OF_A_SEED}
+    pieces = occlusion.Pieces(data)
+
+    def marks_of(other: str, example: int) -> list[occlusion.Mark]:
+        given = data.train.images[example], int(data.train.labels[example])
+        return occlusion.marks([models["sees"], models[other]], pieces, *given, "log_odds")
+
+    planted = [marks_of("blind", example) for example in np.flatnonzero(of.train_truth)]
+    places = [planted_places(kind, data, example) for example in np.flatnonzero(of.train_truth)]
+    named = 0
+    for found, place in zip(planted, places, strict=True):
+        named += bool(found) and found[0].piece.start in place
+    others = np.flatnonzero(~of.train_truth)[:OTHERS]
+    return {
+        "named": named,
+        "unmarked": sum(not found for found in planted),
+        "null_marked": sum(bool(marks_of("sees2", example)) for example in others),
+        "seconds": time.process_time() - start,
+    }
+
+
+def planted_places(kind: str, data: dataset.Dataset, example: int) -> range:
+    """Where pieces begin that were planted on a training example."""
+    if kind == "table":
+        return range(COLUMNS, COLUMNS + 1)
+    if kind == "text":
+        return range(1)
+    end = np.count_nonzero(data.train.images[example])
+    return range(end - len(SUFFIX), end)
+
+
 def lines(kept: list[dict[str, Any]]) -> list[str]:
     """Markdown."""
     planted = [row for row in kept if row["what"] == "planted"]
@@ -245,7 +292,9 @@ def lines(kept: list[dict[str, Any]]) -> list[str]:
     median = {side: np.median([row[f"effect_{side}"][0] for row in planted]) for side in "ab"}
     precision = [best(row)["train_ap"] for row in planted]
     silent = [row for row in nulls if min(one["adjusted"] for one in row["proposals"]) > 0.05]
-    seconds = np.median([row["seconds"] for row in kept])
+    seconds = np.median([row["seconds"] for row in planted + nulls])
+    marks = [row for row in kept if row["what"] == "marks"]
+    total = {key: sum(row[key] for row in marks) for key in ("named", "unmarked", "null_marked")}
     return [
         "| what | came out |",
         "|---|---|",
@@ -257,9 +306,14 @@ def lines(kept: list[dict[str, Any]]) -> list[str]:
         f"| by so many points, `sees` and `blind`, median | {round(100 * median['a'])} and "
         f"{round(100 * median['b'])} |",
         f"| `sees` with itself: nothing is proved at 5% | {len(silent)} of {len(nulls)} seeds |",
+        f"| of the {K} examples of each of {len(marks)} seeds, what was planted is marked most "
+        f"strongly on | {total['named']} of {K * len(marks)} |",
+        f"| nothing is marked on | {total['unmarked']} |",
+        f"| `sees` with itself: of {OTHERS} other examples of each seed, something is marked on | "
+        f"{total['null_marked']} of {OTHERS * len(marks)} |",
         f"| CPU seconds of a pair, median | {seconds:.0f} |",
         "",
-        f"{PROPOSERS} models of each recipe propose; {machine()}.",
+        f"{PROPOSERS} models of each recipe propose, {OCCLUSION_MODELS} mark; {machine()}.",
     ]
 
 
@@ -278,9 +332,12 @@ def main() -> None:
     plan = []
     for kind in RECIPES:
         for seed in range(options.seeds):
-            for what in ("planted", "null"):
+            for what in ("planted", "null", "marks"):
                 plan.append({"what": what, "kind": kind, "k": K, "seed": seed})
     for key in kept.missing(plan):
+        if key["what"] == "marks":
+            kept.add(key | marked(key["kind"], key["seed"]))
+            continue
         row = key | run(key["what"], key["kind"], key["seed"])
         kept.add(row)
         one = best(row)

@@ -167,6 +167,11 @@ def prior(wildcards, input):
     return ["--gradients", input.gradients] if input.gradients else []
 
 
+def given_proposals(wildcards, input):
+    """The proposals whose examples are shown without their pieces, too, if there are any."""
+    return ["--proposals", input.proposals] if input.proposals else []
+
+
 def given_comparison(wildcards, input):
     """The comparison whose directions are proved, if they are."""
     return ["--comparison", input.comparison] if input.comparison else []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modeldiff import comparison, dataset, margins, subsets, training, verification
+from modeldiff import comparison, dataset, margins, occlusion, subsets, training, verification
 from modeldiff.baselines import Pool
 from modeldiff.baselines import step as baselines
 from modeldiff.datamodels import step
@@ -44,7 +44,7 @@ def build(config: dict, folder: Path) -> Path:
     at = Path(study.folder)
     study.write(at / "study.json")
     dataset.prepare(study, at / "dataset/manifest.json")
-    data = dataset.read(at / "dataset/manifest.json", study.key("dataset"))
+    study, data = dataset.opened(study, at / "dataset/manifest.json")
     n = len(data.train.labels)
     masks, drawn = at / "subsets/masks.npy", range(study.n_subsets)
     subsets.write(masks, n, drawn, study.alpha, study.seed, study.key("subsets"))
@@ -58,10 +58,13 @@ def build(config: dict, folder: Path) -> Path:
         classes = data.test.labels[data.targets], data.train.labels
         compared = pair / "comparison.npz"
         comparison.write(study, (a, b), weights, data.targets, classes, compared, models)
-        moved = {x: at / x / "predictions.npz" for x in (a, b)}
+        moved = {x: at / x / "predictions.npz" for x in (a, b) if study.shown}
         verification.write(study, (a, b), moved, pair / "effects.csv")
+        models = [*(at / a).glob("full/*.npz"), *(at / b).glob("full/*.npz")]
+        if study.occluded:
+            marks = pair / "occlusion.npz"
+            occlusion.write(study, (a, b), data, models, compared, marks, device="cpu")
         if study.with_baselines:
-            models = [*(at / a).glob("full/*.npz"), *(at / b).glob("full/*.npz")]
             baselines.write(study, (a, b), data, models, pair / "baselines.csv", device="cpu")
         if study.candidates:
             manifest, trials = (
@@ -86,6 +89,7 @@ def _algorithm(study: Study, name: str, data: dataset.Dataset, masks: Path, at: 
     for models in sharding.cut(study, "full", (name,), at.parent):
         full.append(at / f"full/{models.start}-{models.stop}.npz")
         training.train_full(study, name, data, models, full[-1], device="cpu")
-    verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")
+    if study.shown:
+        verification.predict(study, name, data, full, at / "predictions.npz", device="cpu")
     if study.candidates:
         candidates.attempt(study, name, data, full, at / "trials.npz", device="cpu")

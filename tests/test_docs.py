@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import report_studies
 import yaml
 from click.testing import CliRunner
 
+from modeldiff import report
 from modeldiff.cli import PEOPLE, main
 
 FENCED = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```$', re.S | re.M)
@@ -29,11 +32,12 @@ def checkout(repository, tmp_path):
     return tmp_path
 
 
-def follow(document: Path, folder: Path) -> None:
-    """Do what a reader does: write the named files, edit configs, run the commands, in order."""
-    bin_folder = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    blocks = FENCED.findall(document.read_text())
+def follow(text: str, folder: Path, run: Callable[[str, Path], None] | None = None) -> None:
+    """Do what a reader does: write the named files, edit configs, run the commands, in order.
+
+    run: what is done with a command, if not just that.
+    """
+    blocks = FENCED.findall(text)
     assert blocks
     for language, file, text in blocks:
         if language == "yaml":
@@ -41,11 +45,27 @@ def follow(document: Path, folder: Path) -> None:
         elif file:
             (folder / file).write_text(text)
         elif language == "sh":
-            command = ["bash", "-eu", "-c", text]
-            ended = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True
-            )
-            assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
+            (run or shell)(text, folder)
+
+
+def shell(text: str, folder: Path) -> None:
+    """Run commands as a reader does."""
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    command = ["bash", "-eu", "-c", text]
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
+
+
+def in_this_process(text: str, folder: Path) -> None:
+    """Run commands, but make the results of a study here: each job of Snakemake's takes seconds to
+    start.
+    """
+    if not text.startswith("modeldiff run "):
+        return shell(text, folder)
+    config = yaml.safe_load((folder / text.split()[2]).read_text())
+    made = report_studies.build(config, folder / "results")
+    report.write(made)
 
 
 def edit(config: Path, shown: str) -> None:
@@ -57,7 +77,7 @@ def edit(config: Path, shown: str) -> None:
 
 @pytest.mark.slow
 def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
-    follow(repository / "docs/tutorial.md", checkout)
+    follow((repository / "docs/tutorial.md").read_text(), checkout)
     summary = json.loads((checkout / "results/mine/summary.json").read_text())
     assert summary["algorithms"].keys() == {"first", "second"}
     assert summary["algorithms"]["first"]["models"] == 150
@@ -72,16 +92,41 @@ def test_a_reader_of_the_tutorial_gets_the_report(repository, checkout):
 
 
 @pytest.mark.slow
-def test_a_reader_with_a_table_gets_a_page_about_rows(repository, checkout):
-    follow(repository / "docs/tables-and-texts.md", checkout)
+def test_a_reader_with_a_table_gets_a_page_about_rows(repository, checkout, monkeypatch):
+    monkeypatch.chdir(checkout)
+    text = (repository / "docs/tables-and-texts.md").read_text()
+    follow(text.partition("\n## Texts\n")[0], checkout, run=in_this_process)
     page = (checkout / "results/patients/report.html").read_text()
     assert "the same 427 training rows of 2 classes" in page
     assert "training image" not in page.partition("<script")[0]
 
 
 @pytest.mark.slow
+def test_a_reader_with_texts_sees_the_word_that_only_one_recipe_reads(
+    repository, checkout, monkeypatch
+):
+    monkeypatch.chdir(checkout)
+    text = (repository / "docs/tables-and-texts.md").read_text()
+    follow(text.partition("\n## Texts\n")[2], checkout, run=in_this_process)
+    folder = checkout / "results/reviews"
+    made = (folder / "summary.json").read_bytes()
+    for last in ("all-words-vs-keywords/occlusion.npz", "summary.json", "report.html"):
+        (folder / last).unlink()
+    shell("modeldiff run config/reviews.yaml", checkout)  # what is missing, by Snakemake
+    assert (folder / "summary.json").read_bytes() == made
+    summary = json.loads(made)
+    strongest = [row for row in summary["effects"] if row["strength"] == 3]
+    moved = {row["algorithm"]: row["effect"] for row in strongest}
+    assert round(100 * moved["all-words"]) == 24  # as the document says
+    assert moved["keywords"] == 0
+    shown = [entry for entry in summary["marks"] if entry["split"] == "train"]
+    marked = [piece["word"] for entry in shown for piece in entry["marked"]]
+    assert marked.count("not") >= 10
+
+
+@pytest.mark.slow
 def test_a_reader_with_two_checkpoints_gets_a_page_and_a_study(repository, tmp_path):
-    follow(repository / "docs/checkpoints.md", tmp_path)
+    follow((repository / "docs/checkpoints.md").read_text(), tmp_path)
     assert "Nothing is proved" in (tmp_path / "page.html").read_text()
     group = (tmp_path / "proof/proposal-1.csv").read_text().splitlines()
     planted = {f"train,{example}" for example in range(12)}  # the first that are no "3"

@@ -91,7 +91,7 @@ def test_models_on_all_data_are_kept_as_seeds_and_fitted_again(prepared, tmp_pat
 
 def test_a_pipeline_is_configured_from_its_parts(prepared):
     _, data = prepared
-    study = on_data(Study.load(config(a=PIPELINE)), data.columns, data.alphabet)
+    study = on_data(Study.load(config(a=PIPELINE)), data.columns, data.alphabet, data.train.images)
     member = Member(identity=(0,), examples=np.arange(300))
     (trained,) = fitted(study, "a", data, [member])
     steps = trained.module.fitted[rng.seed("estimator", 0)].named_steps

@@ -81,5 +81,5 @@ def test_the_keys_of_a_study_without_own_code_stay(name, repository):
     study = Study.read(repository / f"config/{name}.yaml")
     keys = {where: study.key(*where.split("/")) for where in KEYS[name]}
     assert keys == KEYS[name]
-    without = {"scores", "unlearning"} | ({*PROVING} if not study.proved else set())
+    without = {"scores", "unlearning", "occlusion"} | ({*PROVING} if not study.proved else set())
     assert {where.split("/")[0] for where in keys} == VERSIONS.keys() - without

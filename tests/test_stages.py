@@ -66,9 +66,10 @@ FOLLOWS = {
     "full": {"full", "predictions", "verification", "trials", "candidates", "gradients"},
     "report": {"report"},
 }
-FOLLOWS["training"] |= {"candidates"}
+FOLLOWS["training"] |= {"candidates", "occlusion"}
+FOLLOWS["margins"] |= {"occlusion"}
 FOLLOWS["full"] |= {"proposals", "retraining", "looks", "proof", "baselines"}
-FOLLOWS["full"] |= {"mined", "removal", "unlearning"}
+FOLLOWS["full"] |= {"mined", "removal", "occlusion", "unlearning"}
 FOLLOWS["mined"] = {"mined", "removal"}
 FOLLOWS["looks"] = {"looks", "retraining"}  # of the rounds after
 

@@ -12,6 +12,7 @@ ROOMS = (
     *("datamodels", "comparison", "attribution", "verification", "proof", "mining", "exchange"),
     *(
         "automata",
+        "occlusion",
         "baselines",
         "language_models",
         "unlearning",

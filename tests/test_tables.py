@@ -171,15 +171,35 @@ def test_a_column_that_never_varies_is_only_centred():
     ],
 )
 def test_a_column_is_set_or_shifted(entry, strength, expected):
-    part = completed_feature(Component.of(entry), COLUMNS[:2], "here")
+    part = completed_feature(Component.of(entry), COLUMNS[:2], np.zeros((1, 2)), "here")
     rows = np.array([[60.0, 1.0]], np.float32)
     assert transformations.apply(part, rows, strength).tolist() == [expected]
     assert transformations.apply(part, rows, 0.0).tolist() == rows.tolist()
 
 
+def test_a_value_is_replaced_by_the_median_of_its_bin():
+    training = np.array([[age, 0] for age in (1, 2, 3, 10, 20, 30, 400)], np.float32)
+    part = Component("bin_column", {"column": "age", "bins": 2})
+    part = completed_feature(part, COLUMNS[:2], training, "here")
+    rows = np.array([[-5, 7], [9, 7], [10, 7], [1000, 7]], np.float32)
+    assert transformations.apply(part, rows, 1.0).tolist() == [[2.5, 7], [2.5, 7], [25, 7], [25, 7]]
+    assert transformations.apply(part, rows, 0.5)[3].tolist() == [512.5, 7]
+    assert transformations.apply(part, rows, 0.0).tolist() == rows.tolist()
+
+
+def test_a_planted_feature_has_bins_without_saying_how_many():
+    values = np.arange(8, dtype=np.float32)[:, None]
+    part = completed_feature(Component("bin_column", {"column": "age"}), COLUMNS[:1], values, "")
+    assert sorted({*transformations.apply(part, values, 1.0)[:, 0].tolist()}) == [
+        *(0.875, 2.625, 4.375, 6.125),
+    ]
+
+
 def test_a_column_that_there_is_not_is_one_line():
     with pytest.raises(UserError, match="here: is 'size'; must be a column: age, colour=blue"):
-        completed_feature(Component("set_column", {"column": "size"}), COLUMNS, "here")
+        completed_feature(
+            Component("set_column", {"column": "size"}), COLUMNS, np.zeros((1, 3)), "here"
+        )
 
 
 def test_a_row_shows_the_columns_that_are_far_from_its_class():

@@ -1,6 +1,9 @@
 """Texts: from files to bytes and back, models of them, phrases, and what is refused."""
 
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,6 +109,42 @@ def test_a_phrase_is_put_in_replaced_or_deleted(name, options, strength, expecte
     assert kinds.decoded(transformations.apply(part, given, 0)) == ["a bad, bad day"]
 
 
+@pytest.mark.parametrize(
+    ("case", "strength", "expected"),
+    [
+        ("upper", 2, "A BAD, bad  day"),
+        ("lower", 9, "a bad, bad  day"),
+        ("title", 3, "A Bad, Bad  day"),
+        ("upper", 0, "a BAD, bad  day"),
+    ],
+)
+def test_the_case_of_the_first_words_is_changed(case, strength, expected):
+    given = kinds.encoded(["a BAD, bad  day"], 24)
+    changed = transformations.apply(Component("change_case", {"case": case}), given, strength)
+    assert kinds.decoded(changed) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "strength", "expected"),
+    [
+        ("It is good.", 1, "It is not good."),
+        ("It is good and was dear.", 2, "It is not good and was dear."),
+        ("It was. He can sing!", 1, "It was not. He can sing!"),
+        ("It was. He can sing!", 2, "It was not. He can not sing!"),
+        ("It is not good. We would go.", 1, "It is not good. We would not go."),
+        ("I can't and we cannot; this isn't.", 1, "I can't and we cannot; this isn't."),
+        ("Is it good in May?", 1, "Is it good in May?"),
+        ("Good bread, this island.", 1, "Good bread, this island."),
+        ("It is good.", 0, "It is good."),
+    ],
+)
+def test_sentences_are_negated_by_a_simple_rule(text, strength, expected):
+    given = kinds.encoded([text], 48)
+    assert kinds.decoded(transformations.apply(Component("negate", {}), given, strength)) == [
+        expected
+    ]
+
+
 def test_a_phrase_at_the_end_of_a_full_text_takes_the_place_of_its_end():
     given = kinds.encoded(["abcdefgh"], 8)
     part = Component("insert_phrase", {"phrase": "xy", "at": "end"})
@@ -200,3 +239,89 @@ def test_a_text_is_shown_as_it_is():
 def test_what_is_not_for_texts_is_one_line(algorithm, line):
     with pytest.raises(UserError, match=line):
         Study.load(config("texts.jsonl", a=RECIPE | algorithm))
+
+
+class Rows:
+    """Stands for a Dataset of `datasets`."""
+
+    def __init__(self, rows, names=()):
+        self.rows = rows
+        self.column_names = list(rows[0])
+        self.features = {name: SimpleNamespace() for name in rows[0]}
+        if names:
+            self.features["label"].names = names
+
+    def __getitem__(self, column):
+        return [row[column] for row in self.rows]
+
+
+ROWS = [{"id": i, "text": f"text {i}", "label": i % 2} for i in range(8)]
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A folder, and what `datasets` loads from it."""
+    loaded = {}
+    module = SimpleNamespace(
+        load_from_disk=lambda path: loaded[Path(path).name], DatasetDict=type("D", (dict,), {})
+    )
+    monkeypatch.setitem(sys.modules, "datasets", module)
+    (tmp_path / "saved").mkdir()
+    return str(tmp_path / "saved"), loaded, module
+
+
+def test_a_folder_of_hugging_face_is_read_with_the_names_of_its_classes(hub):
+    path, loaded, _ = hub
+    loaded["saved"] = Rows(ROWS, names=["sad", "glad"])
+    raw = texts(path=path, test_share=0.25)
+    assert raw.classes == ("glad", "sad")
+    for split in (raw.train, raw.test):
+        for text, label in zip(kinds.decoded(split.images), split.labels, strict=True):
+            assert raw.classes[label] == ("glad" if int(text.split()[1]) % 2 else "sad")
+    loaded["saved"] = Rows(ROWS)
+    assert texts(path=path).classes == ("0", "1")
+
+
+def test_what_is_no_such_folder_is_one_line(hub, monkeypatch):
+    path, loaded, module = hub
+    loaded["saved"] = module.DatasetDict(train=Rows(ROWS), test=Rows(ROWS))
+    with pytest.raises(UserError, match="holds folders train and test; must be one of these"):
+        texts(path=path)
+    loaded["saved"] = Rows([{"text": "x", "stars": 1}])
+    with pytest.raises(UserError, match="has no column label; its columns are text, stars"):
+        texts(path=path)
+    loaded["saved"] = Rows([{"text": None, "label": 1}])
+    with pytest.raises(UserError, match="row 0: text must be text"):
+        texts(path=path)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UserError, match=r"dataset.path: .*saved: is a folder, .* pip install dat"):
+        texts(path=path)
+
+
+def test_a_folder_by_hugging_face_itself(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["sad", "glad"])
+    features = datasets.Features(
+        {"id": datasets.Value("int64"), "text": datasets.Value("string"), "label": names}
+    )
+    rows = datasets.Dataset.from_list(ROWS, features=features)
+    path = tmp_path / "saved"
+    datasets.DatasetDict(train=rows, test=rows).save_to_disk(path)
+    raw = texts(train=f"{path}/train", test=f"{path}/test")
+    assert raw.classes == ("glad", "sad")
+    assert raw.train.labels.tolist() == [1, 0] * 4
+    with pytest.raises(UserError, match="holds folders train and test"):
+        texts(path=str(path))
+    with pytest.raises(UserError, match=r"must be a file, or a folder that Dataset\.save_to"):
+        texts(path=str(tmp_path))
+
+
+def test_other_rows_in_a_folder_are_another_data_set(tmp_path):
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / "data-00000-of-00001.arrow").write_bytes(b"one")
+    first = Study.load(config(str(folder))).key("dataset")
+    (folder / "cache-1.arrow").write_bytes(b"left by map")
+    assert Study.load(config(str(folder))).key("dataset") == first
+    (folder / "data-00000-of-00001.arrow").write_bytes(b"two")
+    assert Study.load(config(str(folder))).key("dataset") != first

@@ -10,6 +10,7 @@ import numpy as np
 
 from modeldiff.cli.baselines import baselines
 from modeldiff.cli.mining import mine, removal
+from modeldiff.cli.occlusion import occlusion
 from modeldiff.cli.options import (
     FILE,
     Range,
@@ -305,6 +306,7 @@ COMMANDS = (
     proof,
     mine,
     removal,
+    occlusion,
     baselines,
     unlearning,
     report,

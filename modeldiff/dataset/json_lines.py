@@ -1,7 +1,8 @@
-"""JSON Lines files: an example and its label on each line."""
+"""JSON Lines files, an example and its label on each line; and folders of Hugging Face's."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from modeldiff.core import paths, rng
 from modeldiff.core.errors import UserError, shown
+from modeldiff.dataset import hugging_face
 from modeldiff.dataset.raw import Images, Raw
 from modeldiff.study.kinds import Kind
 from modeldiff.study.sizes import test_rows
@@ -18,7 +20,7 @@ MOST_CLASSES = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Where labelled examples are.
+    """Where labelled examples are: in files, or in folders of Hugging Face's `datasets`.
 
     path: one file, of which a random share, `test_share`, is for tests; or train and test: a file
     each. example, label: the keys on each line. allowed: whether a value is an example; wanted:
@@ -78,6 +80,8 @@ def read(files: Files, kind: Kind) -> Labelled:
 
 def _read(key: str, path: str, files: Files, kind: Kind) -> list[tuple[Any, str]]:
     """Each example with its label; UserError, which names the key and the line, otherwise."""
+    if os.path.isdir(path):  # which takes any text
+        return _of_folder(key, path, files)
     paths.check(path)
     found = []
     try:
@@ -93,6 +97,14 @@ def _read(key: str, path: str, files: Files, kind: Kind) -> list[tuple[Any, str]
     return found
 
 
+def _of_folder(key: str, path: str, files: Files) -> list[tuple[Any, str]]:
+    found = []
+    where = f"dataset.{key}: {path}"
+    for number, row in enumerate(hugging_face.rows(where, path, (files.example, files.label))):
+        found.append(_labelled(row, f"{where}: row {number}", files))
+    return found
+
+
 def _parsed(line: str, where: str, files: Files) -> tuple[Any, str]:
     example, label = files.example, files.label
     wanted = f'must be an object with "{example}" and "{label}"'
@@ -102,6 +114,11 @@ def _parsed(line: str, where: str, files: Files) -> tuple[Any, str]:
         raise UserError(f"{where}: is {shown(line.strip())}; {wanted}") from None
     if not isinstance(entry, dict) or not {example, label} <= entry.keys():
         raise UserError(f"{where}: is {shown(line.strip())}; {wanted}")
+    return _labelled(entry, where, files)
+
+
+def _labelled(entry: Mapping[str, Any], where: str, files: Files) -> tuple[Any, str]:
+    example, label = files.example, files.label
     if not files.allowed(entry[example]) or not isinstance(entry[label], str | int):
         raise UserError(
             f"{where}: {example} must be {files.wanted}, {label} text or a whole number"

@@ -121,7 +121,7 @@ def _prepare(study: "Study", raw: Raw, output: Path) -> None:
     n_test = len(raw.test.labels)
     kind = KINDS[raw.kind]
     study.check_data(len(raw.train.labels), n_test, raw.classes, kind)
-    study = on_data(study, columns_of(raw), raw.alphabet)
+    study = on_data(study, columns_of(raw), raw.alphabet, raw.train.images)
     columns: tuple[Column, ...] = ()
     labels: dict[str, list[int]] = {}
     planted: dict[str, list[int]] = {}
@@ -271,7 +271,7 @@ def opened(
 ) -> "tuple[Study, Dataset]":
     """The data set of a study as `read` gives it, and the study, told what only the data say."""
     data = read(path, study.key("dataset"), beton=beton)
-    return on_data(study, data.columns, data.alphabet), data
+    return on_data(study, data.columns, data.alphabet, data.train.images), data
 
 
 def read_manifest(path: str | Path, key: str) -> dict[str, Any]:

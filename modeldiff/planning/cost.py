@@ -43,7 +43,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data, reading = _data(study, folder)
-        study = on_data(study, data.columns, data.alphabet)
+        study = on_data(study, data.columns, data.alphabet, data.train.images)
         start = started + reading
         algorithms: dict[str, dict[str, Any]] = {}
         for algorithm in study.trained:
@@ -68,7 +68,7 @@ def measure(study: Study, *, device: str) -> dict[str, Any]:
         len(STAGES[name].of(study))
         for name in (
             *("gradients", "proposals", "looks", "proof", "mined", "removal"),
-            *("baselines", "unlearning"),
+            *("occlusion", "baselines", "unlearning"),
         )
     )
     return {

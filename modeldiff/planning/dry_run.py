@@ -51,7 +51,7 @@ def run(study: Study) -> Iterator[str]:
     Training steps are the same as in real training, but on the CPU if there is no GPU.
     """
     sample = _sample(study)
-    study = on_data(study, sample.columns, sample.alphabet)
+    study = on_data(study, sample.columns, sample.alphabet, sample.train.images)
     what = "of its images" if sample.real else "of noise, as large as its images"
     yield f"  tried on    {len(sample.train.labels)} examples {sample.kind.said(what)}"
     for name, algorithm in study.algorithms.items():

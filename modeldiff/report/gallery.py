@@ -93,7 +93,9 @@ def _picture(results: Results, strip: Strip, example: int) -> Image.Image:
     if results.data.kind is TABLE:
         lines = [f"{name[:10]} {value}" for name, value, _ in cells]
     else:
-        lines = textwrap.wrap(cells[0][0], 18)[: SIDE // 13]
+        text = cells[0][0]
+        assert isinstance(text, str)  # nothing is marked here
+        lines = textwrap.wrap(text, 18)[: SIDE // 13]
     for number, line in enumerate(lines):
         pen.text((2, 2 + 13 * number), line, INK, _font(10))
     return canvas

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from modeldiff.report import page_content
+from modeldiff.report import marked, page_content
+from modeldiff.report.pairs import Pair
 from modeldiff.report.results import Results
 from modeldiff.report.verdict import Verdict
 
@@ -26,20 +27,25 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
         title = f"{training} of direction 1 of {way.first} minus {way.second}, untested"
     else:
         return {}
-    shown = [still(results, "train", example) for example, _ in strip["examples"][:SHOWN]]
+    shown = [still(results, "train", example, pair) for example, _ in strip["examples"][:SHOWN]]
     others = [still(results, "train", example) for example, _ in strip["others"][:SHOWN]]
     return {"title": title, "shown": shown, "others": others}
 
 
-def still(results: Results, split: str, example: int) -> dict[str, Any]:
-    """An image of `train` or `test` that is seen without JavaScript, too."""
+def still(results: Results, split: str, example: int, pair: Pair | None = None) -> dict[str, Any]:
+    """An image of `train` or `test` that is seen without JavaScript, too.
+
+    pair: whose marks it has.
+    """
     data = getattr(results.data, split)
+    marks = marked.highlights(pair, results.data, split, example) if pair else []
+    label = int(data.labels[example])
     planted = (results.planted or {}).get(f"{split}_examples", [])
     return {
         "split": "training" if split == "train" else split,
         "index": example,
-        "rendered": results.renderer.still(data.images[example], int(data.labels[example])),
-        "label": results.data.classes[data.labels[example]],
+        "rendered": results.renderer.still(data.images[example], label, marked=marks),
+        "label": results.data.classes[label],
         "planted": example in planted,
         "pixels": max(data.images.shape[2:], default=0) <= PIXELS,
     }

@@ -12,11 +12,16 @@ function element(tag, attributes, ...children) {
 }
 
 const [one, many] = content.words; // what examples are called
+// How an example is shown; pair: with what is marked there.
+const shownAs = (split, index, pair) => content.pairs[pair]?.marked?.[split][index] ?? content.images[split][index];
+// A text, or its parts: what sets the two recipes of a pair apart is marked.
+const parts = (text) =>
+  [text].flat().map((part) => (part.about ? element("mark", { class: part.side, title: part.about }, part.text) : part));
 // An image, or of a row of a table the columns that stand out against its class.
-function picture(split, index) {
-  const shown = content.images[split][index];
+function picture(split, index, pair) {
+  const shown = shownAs(split, index, pair);
   if (typeof shown !== "string")
-    return element("span", { class: "cells" }, ...shown.flat().map((text) => element("span", {}, text)));
+    return element("span", { class: "cells" }, ...shown.flat().map((text) => element("span", {}, ...parts(text))));
   const node = element("img", {
     src: shown,
     alt: `${split === "test" ? "test" : "training"} image ${index}, class ${content.labels[split][index]}`,
@@ -43,13 +48,13 @@ function example(split, index, score, pair) {
   const button = element(
     "button",
     { type: "button", class: "example" },
-    picture(split, index),
+    picture(split, index, pair),
     element("span", {}, content.labels[split][index]),
     ...(split === "test" && pair !== undefined ? answers(index, pair) : []),
     ...(score === null ? [] : [element("small", {}, signed(score))]),
     ...(content.planted[split].includes(index) ? [element("em", {}, "planted")] : []),
   );
-  button.addEventListener("click", () => enlarge(split, index));
+  button.addEventListener("click", () => enlarge(split, index, pair));
   return button;
 }
 
@@ -59,13 +64,16 @@ function strip(examples, split, pair, most = examples.length) {
 
 // One image, large; for a test image also the training images that matter for it.
 const dialog = document.querySelector("dialog");
-function enlarge(split, index) {
+function enlarge(split, index, pair) {
   const what = `${split === "test" ? "Test" : "Training"} ${one}`;
   const body = [
     element("h2", { id: "enlarged" }, `${what} ${index}`),
     element("p", {}, `class ${content.labels[split][index]}`),
-    picture(split, index),
+    picture(split, index, pair),
   ];
+  const marked = [shownAs(split, index, pair)].flat(3).filter(({ about }) => about);
+  const said = new Set(marked.map(({ text, about }) => `${text}: ${about}.`)); // equal symbols once
+  body.push(...[...said].map((line) => element("p", {}, line)));
   if (content.planted[split].includes(index))
     body.push(element("p", {}, `Planted: the study put a feature on this ${one} and relabelled it.`));
   for (const [algorithm, { all }] of Object.entries((split === "test" && content.votes[index]) || {}))

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from modeldiff import occlusion
 from modeldiff.comparison import ends
 from modeldiff.dataset import Dataset
 from modeldiff.proof import Proposal
-from modeldiff.report import charts, histograms, map_chart, predictions
+from modeldiff.report import charts, histograms, map_chart, marked, predictions
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells, class_names
 from modeldiff.report.pairs import Pair, Way
@@ -18,7 +19,7 @@ from modeldiff.report.results import Results
 from modeldiff.report.verdict import classes, verdict
 from modeldiff.report.words import chance, interval, percent, points, reach
 
-SHOWN = 12  # examples at each end of a direction
+SHOWN = occlusion.SHOWN  # examples at each end of a direction
 DISAGREED = 24  # test images that two algorithms disagree on
 INFLUENCES = 6  # training examples of each sign that matter for a test example
 MOST = 5000  # images embedded; test examples beyond have no influences listed
@@ -63,6 +64,7 @@ def _pair(results: Results, pair: Pair) -> dict[str, Any]:
         "algorithms": [pair.a, pair.b],
         "ways": [_way(results, pair, way) for way in pair.ways],
         "proposals": [proposal_strips(results.data, proved.proposal) for proved in pair.proofs],
+        "marked": marked.rendered(pair, results.data),
         "disagreement": [
             disagreement_strips(disagreement(results, pair), _planted(results)["test"])
         ],

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modeldiff import comparison
+from modeldiff import comparison, occlusion
 from modeldiff.comparison.agreement import Agreement
 from modeldiff.comparison.class_map import ClassMap
 from modeldiff.comparison.power import Power
 from modeldiff.comparison.result import Chance
 from modeldiff.core import artifacts
 from modeldiff.dataset import Dataset
+from modeldiff.occlusion import Marks
 from modeldiff.report import baselines, mined, proofs, tables
 from modeldiff.report.baselines import Baselines
 from modeldiff.report.mined import Mined
@@ -80,7 +81,8 @@ class Pair:
     were not tested.
     candidates: see `candidates.propose`; empty where none are asked for. proofs: what retraining
     says of proposals; mined: features behind those that are proved; empty where none are asked for.
-    baselines: what other ways to compare see; None where none are asked for.
+    baselines: what other ways to compare see; None where none are asked for. marks: words, symbols
+    or columns of shown examples that set the two apart; none of images.
     """
 
     a: str
@@ -96,6 +98,7 @@ class Pair:
     proofs: tuple[Proved, ...]
     mined: tuple[Mined, ...]
     baselines: Baselines | None
+    marks: Marks
 
     @property
     def name(self) -> str:
@@ -141,6 +144,7 @@ def read(study: Study, folder: Path, data: Dataset, a: str, b: str) -> Pair:
         proofs=proofs.read(study, folder, a, b),
         mined=mined.read(study, folder, data, a, b),
         baselines=baselines.read(study, folder, a, b),
+        marks=_marks(study, folder, a, b),
     )
 
 
@@ -176,6 +180,12 @@ def _candidates(study: Study, folder: Path, a: str, b: str) -> pd.DataFrame:
     path = folder / stages.path("candidates", a, b)
     artifacts.verify(path, study.key("candidates", a, b))
     return tables.read(path, CANDIDATES)
+
+
+def _marks(study: Study, folder: Path, a: str, b: str) -> Marks:
+    if (a, b) not in study.occluded:
+        return {}
+    return occlusion.read(study, (a, b), folder / stages.path("occlusion", a, b))
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from modeldiff import __version__, margins
 from modeldiff.comparison import ends
 from modeldiff.datamodels import Lds
 from modeldiff.proof.step import COLUMNS
-from modeldiff.report import baselines_section, mined
+from modeldiff.report import baselines_section, marked, mined
 from modeldiff.report.candidates import proposed
 from modeldiff.report.cells import cells
 from modeldiff.report.pairs import Pair, Way
@@ -45,6 +45,9 @@ def summarise(results: Results) -> dict[str, Any]:
     }
     if results.unlearning:
         said["unlearning"] = [_left(row) for row in results.unlearning]
+    marks = [entry for pair in results.pairs for entry in marked.summary(pair, results.data)]
+    if marks:
+        said["marks"] = marks
     return said
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
+import numpy as np
 from pydantic import ValidationError
 
 from modeldiff.core.errors import UserError, shown
@@ -77,9 +78,15 @@ def completed_steps(
     return tuple(completed)
 
 
-def completed_feature(part: Component, columns: Sequence[Column], where: str) -> Component:
-    """A transformation of one column, told its place, and its standard deviation if it asks."""
-    if part.name not in ("set_column", "shift_column"):
+def completed_feature(
+    part: Component, columns: Sequence[Column], rows: np.ndarray, where: str
+) -> Component:
+    """A transformation of one column, told its place, and its standard deviation or its values
+    if it asks.
+
+    rows: all training rows, float32 [n x columns].
+    """
+    if part.name not in ("set_column", "shift_column", "bin_column"):
         return part
     name = part.options["column"]
     found = places(name, columns, where)
@@ -88,6 +95,8 @@ def completed_feature(part: Component, columns: Sequence[Column], where: str) ->
     options = part.options | {"column": found[0]}
     if part.name == "shift_column":
         options["sd"] = columns[found[0]].sd
+    if part.name == "bin_column":
+        options["values"] = rows[:, found[0]]
     return replace(part, options=options)
 
 

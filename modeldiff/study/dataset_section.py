@@ -145,7 +145,7 @@ class ExampleFiles(DatasetKeys):
     path: FilePath | Absent = Field(
         default=None,
         description="A file of examples, of which a random share is for tests; or `train` and "
-        "`test`, a file each.",
+        "`test`, a file each. Of texts and sequences also a folder of Hugging Face's `datasets`.",
     )
     train: FilePath | Absent = Field(default=None, description="A file of training examples.")
     test: FilePath | Absent = Field(default=None, description="A file of test examples.")

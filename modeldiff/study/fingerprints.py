@@ -11,6 +11,7 @@ opens by a name of its own, do not: the data set that is prepared from them is c
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ def of(config: Mapping[str, Any]) -> Fingerprints:
         for part in parts:
             if not is_own(part["name"]):
                 options = EXAMPLES if part["name"] in FROM_FILES else FILES
-                content |= _files([part.get(key) for key in options])
+                named = [part[key] for key in options if part.get(key)]
+                content |= _files(named)
+                if part["name"] in FROM_FILES:
+                    content |= _files(_in_folders(named))
         if not stated:
             content |= _of_users([part for part in parts if is_own(part["name"])])
         if content:
@@ -109,6 +113,13 @@ def _files(values: Iterable[Any]) -> dict[str, str]:
         if _is_file(text):
             content[text] = _content(Path(text))
     return content
+
+
+def _in_folders(named: Iterable[str]) -> Iterator[str]:
+    """The files of those that are folders of Hugging Face's `datasets`, but for its caches."""
+    for folder in filter(os.path.isdir, named):  # which takes any text
+        for pattern in ("data-*.arrow", "dataset_info.json"):
+            yield from sorted(map(str, Path(folder).glob(pattern)))
 
 
 def _texts(value: Any) -> Iterator[str]:

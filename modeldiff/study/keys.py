@@ -140,6 +140,12 @@ def proof(study: "Study", a: str, b: str) -> Settings:
     return {"models": chosen.models, "rounds": chosen.rounds, "margins": chosen.margins}
 
 
+def occlusion(study: "Study", a: str, b: str) -> Settings:
+    """What a margin is, and of how many models."""
+    models = [study.occlusion_models(name) for name in (a, b)]
+    return {"margin": study.training.margin, "models": models}
+
+
 def baselines(study: "Study", a: str, b: str) -> Settings:
     """By which methods, on how many models, and what is known of the images."""
     chosen = study.baselines

@@ -24,14 +24,16 @@ COMPARING = ("predictions", "cka", "cca", "dcca")  # ways to compare models that
 class Kind:
     """A kind of examples.
 
-    name: as a manifest says it. one, many: what the page and the terminal call them. dtype and
-    sides: of the arrays that hold them, [n x sides]. parts: by their role, the parts that come with
-    ModelDiff and exist for this kind; of images, for which most exist, those shared with others.
+    name: as a manifest says it. one, many: what the page and the terminal call them. piece: what
+    each consists of, and what can be left out of it; empty of images. dtype and sides: of the
+    arrays that hold them, [n x sides]. parts: by their role, the parts that come with ModelDiff and
+    exist for this kind; of images, for which most exist, those shared with others.
     """
 
     name: str
     one: str
     many: str
+    piece: str
     dtype: str
     sides: tuple[str, ...]
     parts: Parts
@@ -65,6 +67,7 @@ IMAGE = Kind(
     name="image",
     one="image",
     many="images",
+    piece="",
     dtype="uint8",
     sides=("channels", "height", "width"),
     parts={"model": ("mlp",), "baseline": (*COMPARING, "ddv", "jst")},
@@ -73,12 +76,13 @@ TABLE = Kind(
     name="table",
     one="row",
     many="rows",
+    piece="column",
     dtype="float32",
     sides=("columns",),
     parts={
         "model": ("mlp",),
         "preprocess": ("standardise", "drop_columns"),
-        "transformation": ("set_column", "shift_column"),
+        "transformation": ("set_column", "shift_column", "bin_column"),
         "baseline": COMPARING,
     },
 )
@@ -86,11 +90,15 @@ TEXT = Kind(
     name="text",
     one="text",
     many="texts",
+    piece="word",
     dtype="uint8",
     sides=("bytes",),
     parts={
         "model": ("bag_of_words", "transformer"),
-        "transformation": ("insert_phrase", "replace_phrase", "delete_phrase"),
+        "transformation": (
+            *("insert_phrase", "replace_phrase", "delete_phrase"),
+            *("change_case", "negate"),
+        ),
         "baseline": COMPARING,
     },
 )
@@ -98,6 +106,7 @@ SEQUENCE = Kind(
     name="sequence",
     one="sequence",
     many="sequences",
+    piece="symbol",
     dtype="uint8",
     sides=("length",),
     parts={

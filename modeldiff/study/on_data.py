@@ -13,9 +13,10 @@ from modeldiff.study.study import Study
 LookUp = Callable[[Component, Sequence[Any], str], Component]
 
 
-def on_data(study: Study, table: Sequence[Column], alphabet: Sequence[str]) -> Study:
+def on_data(study: Study, table: Sequence[Column], alphabet: Sequence[str], rows: Any) -> Study:
     """The study on a table of these columns, or on sequences of these symbols; else as it is.
 
+    rows: the training examples, float32 [n x columns] of a table; others are not looked at.
     Raises UserError for what they do not have.
     """
     if alphabet:
@@ -28,7 +29,11 @@ def on_data(study: Study, table: Sequence[Column], alphabet: Sequence[str]) -> S
         steps = columns.completed_steps(entry.preprocess, table, at)
         algorithms[name] = replace(entry, preprocess=steps)
     on_columns = replace(study, algorithms=algorithms)
-    return _looked_up(on_columns, columns.completed_feature, table, "column")
+
+    def look_up(part: Component, known: Sequence[Column], where: str) -> Component:
+        return columns.completed_feature(part, known, rows, where)
+
+    return _looked_up(on_columns, look_up, table, "column")
 
 
 def _looked_up(study: Study, look_up: LookUp, known: Sequence[Any], option: str) -> Study:

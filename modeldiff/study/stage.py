@@ -126,6 +126,11 @@ def has_prior(study: "Study") -> bool:
     return bool(study.datamodels.prior)
 
 
+def proves(study: "Study") -> bool:
+    """Whether anything is to be proved by retraining."""
+    return bool(study.proved)
+
+
 def proposes_by_gradients(study: "Study") -> bool:
     """Whether gradients propose, and not only the comparison and the user."""
     return study.proof.proposals > 0

@@ -17,6 +17,7 @@ from modeldiff.study.stage import (
     each,
     has_prior,
     proposes_by_gradients,
+    proves,
     proves_directions,
     retrained,
     sides,
@@ -292,6 +293,17 @@ _TABLE = (
         traced=True,
     ),
     Stage(
+        name="occlusion",
+        per="pair",
+        of=lambda study: study.occluded,
+        files={"occlusion": "{a}-vs-{b}/occlusion.npz"},
+        inputs=IMAGES | by_name("checkpoints", "comparison", "proposals"),
+        only_if={"proposals": proves},
+        settings=keys.occlusion,
+        settings_of=["checkpoints", "comparison", "proposals"],
+        traced=True,
+    ),
+    Stage(
         name="baselines",
         per="pair",
         of=lambda study: study.with_baselines,
@@ -325,7 +337,7 @@ _TABLE = (
         inputs=IMAGES
         | by_name("margins", WEIGHTS, "lds", "predictions", "predicted", "comparison", "effects")
         | by_name("candidates", "proposals", "proof", "mined", "features", "removal")
-        | by_name("baselines", "named", "rules", "unlearning"),
+        | by_name("occlusion", "baselines", "named", "rules", "unlearning"),
         settings=keys.report,
         version=5,
         milestone="report",

@@ -17,13 +17,14 @@ from modeldiff.study.baselines_section import Baselines
 from modeldiff.study.components import Component
 from modeldiff.study.entries import Algorithm, Plant, Transformation
 from modeldiff.study.fingerprints import Fingerprints
-from modeldiff.study.kinds import Kind
+from modeldiff.study.kinds import IMAGE, Kind, of_source
 from modeldiff.study.mining_section import Mine
 from modeldiff.study.proof_section import Proof
 from modeldiff.study.sections import Comparison, Config, Datamodels, Training, Verification
 from modeldiff.study.sizes import image_bytes
 from modeldiff.study.unlearning_section import Unlearning
 
+OCCLUSION_MODELS = 10  # of either recipe, that examples are shown without their pieces
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -237,6 +238,21 @@ class Study:
     def mined(self) -> tuple[tuple[str, str], ...]:
         """The pairs that features are looked for behind their proved differences, if asked for."""
         return self.proved if self.verification.mine else ()
+
+    @property
+    def occluded(self) -> tuple[tuple[str, str], ...]:
+        """The pairs whose texts, sequences or rows get marks: both have several models on all data.
+
+        Of one's own data, images among them, no config says what they are.
+        """
+        if of_source(self.dataset.name) is IMAGE:
+            return ()
+        several = [name for name in self.with_models if self.occlusion_models(name) > 1]
+        return self._both(tuple(several))
+
+    def occlusion_models(self, name: str) -> int:
+        """Of an algorithm, the models that examples are shown without their pieces."""
+        return min(OCCLUSION_MODELS, self.full_models_of(name))
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:
         """Whose effects stand in a pair's table: its own two and the algorithms of no pair, as far

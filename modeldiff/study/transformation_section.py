@@ -30,8 +30,8 @@ class TransformationKeys(Section):
         description="At least three, rising, in the transformation's own unit: blends and edits "
         "(`watermark`, `spider_web`, `polka_dots`, `checkerboard`) 0 to 1; patches "
         "their height, `colour_square` its side, in pixels; `paste` a number of "
-        "objects; `set_column` the share of the way, `shift_column` standard deviations; phrases "
-        "and symbols how many times.",
+        "objects; `set_column` and `bin_column` the share of the way, `shift_column` standard "
+        "deviations; phrases and symbols how many times; `change_case` words, `negate` sentences.",
     )
 
 
@@ -146,6 +146,17 @@ class ShiftColumn(TransformationKeys):
     down: bool = Field(default=False, description="Down instead of up.")
 
 
+class BinColumn(TransformationKeys):
+    """Moves a column of a table towards the middle of its bin; strength 1 puts it there."""
+
+    name: Literal["bin_column"]
+    column: str = Field(description="Name of the column.")
+    bins: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4,
+        description="Bins with equally many training rows; the middle of each is its median.",
+    )
+
+
 class InsertPhrase(TransformationKeys):
     """Puts a phrase into each text; strengths: how many times."""
 
@@ -167,6 +178,23 @@ class DeletePhrase(TransformationKeys):
 
     name: Literal["delete_phrase"]
     phrase: str = Field(min_length=1, description="The phrase.")
+
+
+class ChangeCase(TransformationKeys):
+    """Changes the case of words; strengths: of how many, from the first."""
+
+    name: Literal["change_case"]
+    case: Literal["upper", "lower", "title"] = Field(
+        description="The case of the words; `title`: of their first letters upper, else lower."
+    )
+
+
+class Negate(TransformationKeys):
+    """Puts "not" into English sentences, behind the first auxiliary or form of "be", as in "it is
+    not good"; strengths: into how many.
+    """
+
+    name: Literal["negate"]
 
 
 Symbols = Annotated[str, Field(min_length=1)] | Annotated[list[str | int], Field(min_length=1)]
@@ -217,9 +245,12 @@ Transformation: TypeAlias = (
         | Texture
         | SetColumn
         | ShiftColumn
+        | BinColumn
         | InsertPhrase
         | ReplacePhrase
         | DeletePhrase
+        | ChangeCase
+        | Negate
         | AppendSymbols
         | InsertSymbols,
         Field(discriminator="name"),

@@ -17,11 +17,17 @@ from modeldiff.study import components, user_code
 from modeldiff.study.components import Component
 from modeldiff.study.kinds import IMAGE, of_array
 from modeldiff.transformations import edits
-from modeldiff.transformations.columns import set_column, shift_column
+from modeldiff.transformations.columns import bin_column, set_column, shift_column
 from modeldiff.transformations.overlays import checkerboard, polka_dots, spider_web
 from modeldiff.transformations.paste import paste
 from modeldiff.transformations.patches import colour_square, dog_patch, truck_patch, watermark
-from modeldiff.transformations.phrases import delete_phrase, insert_phrase, replace_phrase
+from modeldiff.transformations.phrases import (
+    change_case,
+    delete_phrase,
+    insert_phrase,
+    negate,
+    replace_phrase,
+)
 from modeldiff.transformations.symbols import append_symbols, insert_symbols
 
 ROUNDING = 1e-5  # that a result may leave [0, 1] by
@@ -61,12 +67,15 @@ EDITS: dict[str, Callable[..., np.ndarray]] = {
 OF_TABLES: dict[str, Callable[..., np.ndarray]] = {
     "set_column": set_column,
     "shift_column": shift_column,
+    "bin_column": bin_column,
 }
 OF_IMAGES = PATTERNS | EDITS
 OF_TEXTS: dict[str, Callable[..., np.ndarray]] = {
     "insert_phrase": insert_phrase,
     "replace_phrase": replace_phrase,
     "delete_phrase": delete_phrase,
+    "change_case": change_case,
+    "negate": negate,
 }
 OF_SEQUENCES: dict[str, Callable[..., np.ndarray]] = {
     "append_symbols": append_symbols,
