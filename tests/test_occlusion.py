@@ -203,6 +203,7 @@ def test_the_planted_phrase_is_marked_in_the_summary_and_on_the_page(studied):
     assert f'title="without it the margin changes by -{found[min(found)]["fall_a"]:.2f}' in html
     assert PHRASE not in html
     assert "A marked word sets the two apart on its text" in html
+    assert "A marked word moves one recipe further than the other when it is left out" in html
 
 
 def test_marks_have_the_colour_of_the_recipe_that_they_move_further(studied):

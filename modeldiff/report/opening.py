@@ -29,7 +29,8 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
         return {}
     shown = [still(results, "train", example, pair) for example, _ in strip["examples"][:SHOWN]]
     others = [still(results, "train", example) for example, _ in strip["others"][:SHOWN]]
-    return {"title": title, "shown": shown, "others": others}
+    marked_ones = [("train", example) in pair.marks for example, _ in strip["examples"][:SHOWN]]
+    return {"title": title, "shown": shown, "others": others, "marked": any(marked_ones)}
 
 
 def still(results: Results, split: str, example: int, pair: Pair | None = None) -> dict[str, Any]:
