@@ -7,11 +7,11 @@ rule comparison:
         log_of("comparison"),
     benchmark:
         benchmark_of("comparison")
-    # One: BLAS threads that wait for each other spin, and beside other work a comparison of seconds
-    # takes minutes. `--set-threads comparison=8` where there are tens of thousands of examples.
     priority: COMPARISON_NEXT
     conda:
         "../envs/modeldiff.yaml"
+    # One: BLAS threads that wait for each other spin, and beside other work a comparison of seconds
+    # takes minutes. `--set-threads comparison=8` where there are tens of thousands of examples.
     threads: 1
     resources:
         mem_mb=4000,

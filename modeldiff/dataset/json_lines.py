@@ -80,7 +80,7 @@ def read(files: Files, kind: Kind) -> Labelled:
 
 def _read(key: str, path: str, files: Files, kind: Kind) -> list[tuple[Any, str]]:
     """Each example with its label; UserError, which names the key and the line, otherwise."""
-    if os.path.isdir(path):  # which takes any text
+    if os.path.isdir(path):  # no `Path`, which refuses some texts
         return _of_folder(key, path, files)
     paths.check(path)
     found = []

@@ -27,10 +27,11 @@ def strips(results: Results, verdict: Verdict) -> dict[str, Any]:
         title = f"{training} of direction 1 of {way.first} minus {way.second}, untested"
     else:
         return {}
-    shown = [still(results, "train", example, pair) for example, _ in strip["examples"][:SHOWN]]
+    examples = [example for example, _ in strip["examples"][:SHOWN]]
+    shown = [still(results, "train", example, pair) for example in examples]
     others = [still(results, "train", example) for example, _ in strip["others"][:SHOWN]]
-    marked_ones = [("train", example) in pair.marks for example, _ in strip["examples"][:SHOWN]]
-    return {"title": title, "shown": shown, "others": others, "marked": any(marked_ones)}
+    any_marked = any(("train", example) in pair.marks for example in examples)
+    return {"title": title, "shown": shown, "others": others, "marked": any_marked}
 
 
 def still(results: Results, split: str, example: int, pair: Pair | None = None) -> dict[str, Any]:

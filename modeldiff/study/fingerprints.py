@@ -117,7 +117,7 @@ def _files(values: Iterable[Any]) -> dict[str, str]:
 
 def _in_folders(named: Iterable[str]) -> Iterator[str]:
     """The files of those that are folders of Hugging Face's `datasets`, but for its caches."""
-    for folder in filter(os.path.isdir, named):  # which takes any text
+    for folder in filter(os.path.isdir, named):  # no `Path`, which refuses some texts
         for pattern in ("data-*.arrow", "dataset_info.json"):
             yield from sorted(map(str, Path(folder).glob(pattern)))
 

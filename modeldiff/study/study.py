@@ -24,7 +24,7 @@ from modeldiff.study.sections import Comparison, Config, Datamodels, Training, V
 from modeldiff.study.sizes import image_bytes
 from modeldiff.study.unlearning_section import Unlearning
 
-OCCLUSION_MODELS = 10  # of either recipe, that examples are shown without their pieces
+OCCLUSION_MODELS = 10  # of either recipe, which are shown examples without their pieces
 RESIDENT = 4 * 2**30  # bytes of training images that `loader: auto` still keeps on the device
 
 
@@ -251,7 +251,7 @@ class Study:
         return self._both(tuple(several))
 
     def occlusion_models(self, name: str) -> int:
-        """Of an algorithm, the models that examples are shown without their pieces."""
+        """How many models of an algorithm are shown examples without their pieces."""
         return min(OCCLUSION_MODELS, self.full_models_of(name))
 
     def verified(self, a: str, b: str) -> tuple[str, ...]:

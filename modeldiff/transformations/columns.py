@@ -25,8 +25,7 @@ def bin_column(
     """Move a column towards the middle of the bin that its value lies in; strength 1 puts it there.
 
     values: of the column in all training rows, float [n]; spread evenly from 0 to 1 where they are
-    not told. Each bin holds equally many; its middle
-    is their median.
+    not told. Each bin holds equally many; its middle is their median.
     """
     halves = np.quantile(values, np.linspace(0, 1, 2 * bins + 1)).astype(np.float32)
     edges = halves[2:-1:2]
